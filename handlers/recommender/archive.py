@@ -1,0 +1,181 @@
+"""What an archive holds besides code, loaded and checked. Arrays are memory-mapped, so workers share them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from .catalogue import Catalogue
+from .errors import ArchiveError
+from .features import FeatureSchema
+from .foldin import Prior
+from .vocabulary import Vocabulary
+
+
+class DataSummary(msgspec.Struct, frozen=True):
+    """Which log the archive was trained on."""
+
+    name: str
+    sha256: str
+    ratings: int
+    users: int
+    movies: int
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What the numbers of an archive mean.
+
+    ``target``: scores are ratings on ``scale``, or the probability of a rating above ``like_above``. ``scale`` is
+    None for a log without ratings. ``width``: length of the vectors. ``similarity_shrinkage``: a movie with n ratings
+    keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of a rating about its score.
+    """
+
+    model: str
+    data: DataSummary
+    target: Literal["rating", "like"]
+    scale: tuple[float, float] | None
+    like_above: float
+    width: int
+    prior_noise: float
+    similarity_shrinkage: float
+    user_features: FeatureSchema
+    movie_features: FeatureSchema
+
+
+class Titles(msgspec.Struct, frozen=True):
+    """What answers say of the movies, by row; row 0 is empty."""
+
+    titles: list[str | None]
+    years: list[int | None]
+    genres: list[list[str]]
+
+
+ARRAYS = {
+    "user_features": "int64",  # [users, C] feature-table rows
+    "user_weights": "float32",  # [users, C]
+    "movie_features": "int64",
+    "movie_weights": "float32",
+    "item_encodings": "float32",  # [movies, D]: the catalogue, encoded at export
+    "item_directions": "float32",  # [movies, width]: unit vectors, for cosines
+    "rating_counts": "int64",  # [movies]
+    "seen_offsets": "int64",  # [users + 1]: user row u has rated seen_rows[offsets[u]:offsets[u + 1]]
+    "seen_rows": "int32",
+    "seen_ratings": "float32",  # NaN for a like
+    "prior_mean": "float32",  # [width + 1]
+    "prior_precision": "float32",  # [width + 1, width + 1]
+}
+
+CHECKSUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One model with all that its answers need."""
+
+    metadata: Metadata
+    metrics: dict[str, Any]
+    network: torch.jit.ScriptModule
+    users: Vocabulary
+    movies: Vocabulary
+    catalogue: Catalogue
+    arrays: dict[str, Tensor]
+    prior: Prior
+    sha256: str
+
+    def seen(self, user_row: int) -> np.ndarray:
+        """The movie rows that a user has rated, in ascending order."""
+        return self._of_user("seen_rows", user_row)
+
+    def seen_ratings(self, user_row: int) -> np.ndarray:
+        """Their ratings, in the same order; NaN for a like."""
+        return self._of_user("seen_ratings", user_row)
+
+    def _of_user(self, name: str, row: int) -> np.ndarray:
+        start, end = self.arrays["seen_offsets"][row : row + 2].tolist()
+        return self.arrays[name][start:end].numpy()
+
+
+def load(folder: Path, device: torch.device) -> Archive:
+    """Load the archive unpacked in ``folder``; the network and the item side go to ``device``.
+
+    Raises ArchiveError where a file is missing or unreadable, or where two of its parts do not fit each other.
+    """
+    try:
+        metadata = msgspec.json.decode((folder / "metadata.json").read_bytes(), type=Metadata)
+        titles = msgspec.json.decode((folder / "titles.json").read_bytes(), type=Titles)
+        metrics = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=dict)
+        users = Vocabulary(msgspec.json.decode((folder / "users.json").read_bytes(), type=list[int | str | None])[1:])
+        movies = Vocabulary(msgspec.json.decode((folder / "movies.json").read_bytes(), type=list[int | str | None])[1:])
+        arrays = {name: _mapped(folder / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
+        network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
+    except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
+        raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    _check_fit(metadata, network, users, movies, titles, arrays)
+    checksums = folder / CHECKSUMS
+    return Archive(
+        metadata=metadata,
+        metrics=metrics,
+        network=network,
+        users=users,
+        movies=movies,
+        catalogue=Catalogue(movies, titles.titles, titles.years, titles.genres, arrays["rating_counts"].numpy()),
+        arrays=arrays
+        | {name: arrays[name].to(device) for name in ("item_encodings", "item_directions")},
+        prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device), metadata.prior_noise),
+        sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
+    )
+
+
+def _mapped(path: Path, dtype: str) -> Tensor:
+    # Copy-on-write: the pages stay shared as long as nobody writes, and torch asks for a writable buffer.
+    array = np.load(path, mmap_mode="c", allow_pickle=False)
+    if array.dtype != dtype:
+        raise ArchiveError(f"{path.name} holds {array.dtype}, expected {dtype}")
+    return torch.from_numpy(array)
+
+
+def _check_fit(
+    metadata: Metadata,
+    network: torch.jit.ScriptModule,
+    users: Vocabulary,
+    movies: Vocabulary,
+    titles: Titles,
+    arrays: dict[str, Tensor],
+) -> None:
+    state = network.state_dict()
+    pt = f"{metadata.model}.pt"
+    expected = {
+        f"{pt} (user table)": (state["users.own.weight"].size(0), "users.json", len(users)),
+        f"{pt} (movie table)": (state["items.own.weight"].size(0), "movies.json", len(movies)),
+        f"{pt} (width)": (state["users.own.weight"].size(1) - 1, "metadata.json (width)", metadata.width),
+        f"{pt} (user features)": (
+            state["users.features.weight"].size(0),
+            "metadata.json (user_features)",
+            metadata.user_features.size,
+        ),
+        f"{pt} (movie features)": (
+            state["items.features.weight"].size(0),
+            "metadata.json (movie_features)",
+            metadata.movie_features.size,
+        ),
+        "titles.json": (len(titles.titles), "movies.json", len(movies)),
+        "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "users.json", len(users)),
+        "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
+    } | {
+        f"{name}.npy": (arrays[name].size(0), f"{side}.json", len(vocabulary))
+        for side, vocabulary, names in (
+            ("users", users, ("user_features", "user_weights")),
+            ("movies", movies, ("movie_features", "movie_weights", "item_encodings", "item_directions", "rating_counts")),
+        )
+        for name in names
+    }
+    for part, (found, other, size) in expected.items():
+        if found != size:
+            raise ArchiveError(f"{part} has {found} rows, {other} has {size}: they are not of one export")

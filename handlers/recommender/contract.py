@@ -1,0 +1,229 @@
+"""The request contract: one schema, from which requests are decoded and the OpenAPI document is made."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from .errors import InvalidRequest, TooLarge, shortened
+
+Id = int | str
+FeatureValue = str | int | float | list[str] | None
+
+
+class GivenRating(Struct, forbid_unknown_fields=True):
+    """A rating that comes with the request; without ``rating`` it is a like."""
+
+    movie_id: Id
+    rating: float | None = None
+
+
+class Request(Struct, forbid_unknown_fields=True):
+    """Every field that a request may have; ``FIELDS`` says which of them each kind of request takes."""
+
+    user_id: Annotated[Id, Meta(description="Who: a user of the training log.")] | UnsetType = UNSET
+    ratings: (
+        Annotated[list[GivenRating], Meta(min_length=1, description="Who: somebody new, by ratings of theirs.")]
+        | UnsetType
+    ) = UNSET
+    user: (
+        Annotated[dict[str, FeatureValue], Meta(min_length=1, description="Who: somebody new, by side features.")]
+        | UnsetType
+    ) = UNSET
+    movie_id: Annotated[Id, Meta(description="A movie of the catalogue.")] | UnsetType = UNSET
+    movie: (
+        Annotated[
+            dict[str, FeatureValue], Meta(min_length=1, description="In the place of movie_id: a new movie's features.")
+        ]
+        | UnsetType
+    ) = UNSET
+    timestamp: (
+        Annotated[int, Meta(ge=0, description="Seconds since 1970: the moment that the rating is for.")] | UnsetType
+    ) = UNSET
+    k: Annotated[int, Meta(ge=1, description="How many entries at most; 10 by default.")] | UnsetType = UNSET
+    offset: Annotated[int, Meta(ge=0, description="Entries to skip.")] | UnsetType = UNSET
+    exclude_seen: (
+        Annotated[bool, Meta(description="Leave out what the user has rated; true by default.")] | UnsetType
+    ) = UNSET
+    exclude: Annotated[list[Id], Meta(description="Movies to leave out.")] | UnsetType = UNSET
+    candidates: Annotated[list[Id], Meta(description="Only these movies.")] | UnsetType = UNSET
+    genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
+    history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
+    catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
+    on_unknown: (
+        Annotated[
+            Literal["fallback", "error"],
+            Meta(description="What to do about an id that is not known: use the unknown row, or answer 404."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class _Body(Request, forbid_unknown_fields=True):
+    """What one HTTP body holds: a request, or many."""
+
+    instances: list[msgspec.Raw] | UnsetType = UNSET
+
+
+WHO = frozenset({"user_id", "ratings", "user"})
+NARROW = frozenset({"k", "exclude", "candidates", "genres"})
+
+# Which fields each kind of request may have.
+FIELDS: dict[str, frozenset[str]] = {
+    "score": WHO | {"movie_id", "movie", "timestamp", "on_unknown"},
+    "recommend": WHO | NARROW | {"exclude_seen", "timestamp", "on_unknown"},
+    "similar": NARROW | {"movie_id", "movie", "on_unknown"},
+    "history": frozenset({"user_id", "history", "on_unknown"}),
+    "catalogue": frozenset({"catalogue", "offset", "k"}),
+}
+
+EMPTY = (
+    "the request is empty; send a JSON object with its content type, curl -H 'Content-Type: application/json' "
+    '-d \'{"user_id": 196, "movie_id": 242}\', or a form, curl -d user_id=196 -d movie_id=242 '
+    "(curl -d with JSON but without the header is read as a form and arrives empty)"
+)
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_decode_request = msgspec.json.Decoder(Request).decode
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+
+
+def parse(slot: Mapping[str, Any], max_instances: int) -> tuple[list[Request | InvalidRequest], bool]:
+    """The requests in one slot of a TorchServe batch, and whether they came as ``instances``.
+
+    A slot holds a raw body under ``body`` or ``data`` (bytes, or an object that TorchServe has decoded already), or
+    the scalars of a form. An instance that cannot be read is its error in its place.
+
+    Raises InvalidRequest where the whole body cannot be read, TooLarge for more than ``max_instances``.
+    """
+    raw = slot.get("body", slot.get("data"))
+    if raw is None:
+        return [_from_form(slot)], False
+    if isinstance(raw, bytes | bytearray | str):
+        if not raw or raw.isspace():
+            raise InvalidRequest(EMPTY)
+        body = _checked(_decode_body, raw)
+        if body.instances is UNSET:
+            return [body], False
+        _only_instances(name for name in Request.__struct_fields__ if getattr(body, name) is not UNSET)
+        instances, decode = body.instances, _decode_request
+    else:
+        if not isinstance(raw, dict) or "instances" not in raw:
+            return [_checked(_convert, raw)], False
+        _only_instances(name for name in raw if name != "instances")
+        instances, decode = raw["instances"], _convert
+        if not isinstance(instances, list):
+            raise InvalidRequest(f"instances is {shortened(instances)}: expected an array of requests")
+    if len(instances) > max_instances:
+        raise TooLarge(f"instances has {len(instances)} requests: send at most {max_instances} at once")
+    return [_or_error(decode, instance) for instance in instances], True
+
+
+def kind_of(request: Request) -> str:
+    """Which kind a request is, by what it leaves out: a key of ``FIELDS``.
+
+    Raises InvalidRequest for a request that is no kind, or that has a field its kind does not take.
+    """
+    given = {name for name in Request.__struct_fields__ if getattr(request, name) is not UNSET}
+    if "user_id" in given and given & {"ratings", "user"}:
+        other = "ratings" if "ratings" in given else "user"
+        raise InvalidRequest(f"user_id and {other} both say who it is for: give user_id, or ratings and/or user")
+    if "movie_id" in given and "movie" in given:
+        raise InvalidRequest("movie_id and movie both say which movie: give one of them")
+    which = given & {"movie_id", "movie"}
+    if "catalogue" in given:
+        kind = "catalogue"
+    elif "history" in given:
+        kind = "history"
+    elif given & WHO:
+        kind = "score" if which else "recommend"
+    elif which:
+        kind = "similar"
+    elif not given:
+        raise InvalidRequest(EMPTY)
+    else:
+        raise InvalidRequest(
+            f"{', '.join(sorted(given))} alone is no question: add user_id, ratings or user (for whom), "
+            "movie_id or movie (for similar movies), or catalogue"
+        )
+    surplus = given - FIELDS[kind]
+    if surplus:
+        field = sorted(surplus)[0]
+        value = shortened(getattr(request, field))
+        raise InvalidRequest(
+            f"{field} is {value}: a {kind} request does not take it (it takes {', '.join(sorted(FIELDS[kind]))})"
+        )
+    if kind == "history" and "user_id" not in given:
+        raise InvalidRequest("history is for a user of the log: add user_id")
+    return kind
+
+
+def _convert(raw: Any) -> Request:
+    return msgspec.convert(raw, Request)
+
+
+def _from_form(form: Mapping[str, Any]) -> Request:
+    if not form:
+        raise InvalidRequest(EMPTY)
+    try:
+        text = {name: _text(value) for name, value in form.items()}
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the form is not UTF-8 ({error.reason} at byte {error.start}): encode it so") from None
+    return _checked(lambda values: msgspec.convert(values, Request, strict=False), text)
+
+
+def _text(value: Any) -> Any:
+    return bytes(value).decode("utf-8") if isinstance(value, bytes | bytearray) else value
+
+
+def _only_instances(beside: Any) -> None:
+    surplus = sorted(beside)
+    if surplus:
+        raise InvalidRequest(f"{surplus[0]} stands beside instances: put it inside each of them")
+
+
+def _or_error(decode: Any, raw: Any) -> Request | InvalidRequest:
+    try:
+        return _checked(decode, raw)
+    except InvalidRequest as error:
+        return error
+
+
+def _checked(decode: Any, raw: Any) -> Any:
+    """Decode, with msgspec's complaint turned into one that names the field, the value and the remedy."""
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(_explained(str(error), raw)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}; send one JSON object, encoded as UTF-8") from None
+
+
+def _explained(complaint: str, raw: Any) -> str:
+    match = _PATH.match(complaint)
+    what, path = (match["what"], match["path"] or "") if match else (complaint, "")
+    what = what.replace("`", "")
+    unknown = re.fullmatch(r"Object contains unknown field (.*)", what, re.DOTALL)
+    if unknown:
+        where = f" in {path.lstrip('.')}" if path else ""
+        fields = GivenRating if path.startswith(".ratings") else Request
+        return (
+            f"{shortened(unknown[1])}{where} is not a field of the contract; its fields are "
+            f"{', '.join(fields.__struct_fields__)}"
+        )
+    if not path:
+        return f"the body is {shortened(_generic(raw))}: {what}; send one JSON object"
+    value = _generic(raw)
+    for name, index in _STEP.findall(path):
+        try:
+            value = value[name] if name else value[int(index)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            break
+    return f"{path.lstrip('.')} is {shortened(value)}: {what[:1].lower()}{what[1:]}"
+
+
+def _generic(raw: Any) -> Any:
+    return msgspec.json.decode(raw) if isinstance(raw, bytes | bytearray | str | msgspec.Raw) else raw

@@ -1,0 +1,124 @@
+"""Side features: from what a file or a request says to the indices and weights that a network takes.
+
+A side (users or movies) has fields; each occupies a fixed range of columns and a range of rows in the side's feature
+table, whose first row is the field's missing value.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from .errors import InvalidRequest, shortened
+
+Value = str | int | float | Sequence[str] | None
+
+
+def tags_of(value: Value) -> list[str]:
+    """The values of a multi-valued field: a list as it is, a string split at ``|``."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        value = value.split("|")
+    return [str(tag).strip() for tag in value if str(tag).strip()]
+
+
+def text_of(value: Value) -> str:
+    """A category as text, so that 10, 10.0 and "10" are the same one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One side feature.
+
+    ``kind``: a ``category`` is one of ``values``; ``tags`` are any number of them (weights 1/n); a ``number`` falls
+    into a bin between ``edges``. ``columns``: how many indices it takes. ``offset``: the feature-table row of its
+    missing value; known values follow in order.
+    """
+
+    name: str
+    kind: Literal["category", "tags", "number"]
+    columns: int
+    offset: int
+    values: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Rows in the feature table, the missing value's included."""
+        return 1 + (len(self.edges) + 1 if self.kind == "number" else len(self.values))
+
+    def encode(self, value: Value) -> tuple[list[int], list[float], bool]:
+        """Indices and weights, ``columns`` of each, and whether a value was given that is not known."""
+        if self.kind == "number":
+            number = _number(self.name, value)
+            known = [] if number is None else [1 + int(np.searchsorted(self.edges, number, side="right"))]
+            given = known
+        else:
+            given = tags_of(value) if self.kind == "tags" else [] if value in (None, "") else [text_of(value)]
+            positions = _positions(self.values)
+            known = [positions[tag] for tag in given if tag in positions][: self.columns]
+        weight = 1.0 / len(known) if known else 1.0
+        indices = known or [0]
+        padding = self.columns - len(indices)
+        return (
+            [self.offset + index for index in indices] + [self.offset] * padding,
+            [weight] * len(indices) + [0.0] * padding,
+            len(known) < len(given),
+        )
+
+
+@lru_cache(maxsize=64)
+def _positions(values: tuple[str, ...]) -> dict[str, int]:
+    return {value: 1 + position for position, value in enumerate(values)}
+
+
+def _number(name: str, value: Value) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InvalidRequest(f"{name} is {shortened(value)}: give a number") from None
+    return number if np.isfinite(number) else None
+
+
+class FeatureSchema(msgspec.Struct, frozen=True):
+    """The side features of one side, in column order."""
+
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Rows of the side's feature table; at least 1, so that the table exists."""
+        return max(1, sum(field.size for field in self.fields))
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of each field."""
+        return [field.columns for field in self.fields]
+
+    def encode(self, values: Mapping[str, Any], side: str = "") -> tuple[list[int], list[float], list[str]]:
+        """Indices and weights of one user or movie, and the names of fields with a value that is not known.
+
+        Raises InvalidRequest for a name that is not a side feature, and for a number that is none.
+        """
+        names = [field.name for field in self.fields]
+        for name in values:
+            if name not in names:
+                known = ", ".join(names) if names else "none: this model uses ids only"
+                raise InvalidRequest(f"{side}.{name} is not a side feature of this model; known are {known}")
+        indices: list[int] = []
+        weights: list[float] = []
+        unknown: list[str] = []
+        for field in self.fields:
+            index, weight, is_unknown = field.encode(values.get(field.name))
+            indices += index
+            weights += weight
+            if is_unknown:
+                unknown.append(field.name)
+        return indices, weights, unknown

@@ -1,0 +1,43 @@
+"""Raw ids and dense rows: two words, never mixed."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+RawId = int | str
+
+_DECIMAL = re.compile(r"-?[1-9][0-9]{0,18}|0")
+
+
+class Vocabulary:
+    """The ids of one side in row order; row 0 is the unknown id and has none.
+
+    ``ids`` are all integers or all strings, without repetition, in ascending order, so that rows order as ids do.
+    """
+
+    def __init__(self, ids: Sequence[RawId]) -> None:
+        self.ids: list[RawId | None] = [None, *ids]
+        self.rows = {raw: row for row, raw in enumerate(self.ids) if raw is not None}
+        self.integers = all(isinstance(raw, int) for raw in ids)
+        if not self.integers and any(isinstance(raw, int) for raw in ids):
+            raise ValueError("ids of mixed types: make them all integers or all strings")
+        if len(self.rows) != len(ids):
+            raise ValueError(f"{len(ids) - len(self.rows)} ids occur more than once")
+
+    def __len__(self) -> int:
+        """The number of rows, the unknown one included."""
+        return len(self.ids)
+
+    def canonical(self, raw: RawId) -> RawId:
+        """The id in the archive's own type: "196" is 196 where ids are integers, 7 is "7" where they are strings."""
+        if self.integers:
+            return int(raw) if isinstance(raw, str) and _DECIMAL.fullmatch(raw) else raw
+        return raw if isinstance(raw, str) else str(raw)
+
+    def row(self, raw: RawId) -> int:
+        """The row of an id, 0 for one that is not known."""
+        return self.rows.get(self.canonical(raw), 0)
+
+    def to_rows(self, raw: Iterable[RawId]) -> list[int]:
+        """The rows of many ids that have the archive's own type, 0 for those that are not known."""
+        get = self.rows.get
+        return [get(one, 0) for one in raw]

@@ -1,0 +1,267 @@
+"""A user's own files: what is understood, and what each mistake is answered with."""
+
+import gzip
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.data import DataError, load, read_pairs
+from training.data.files import read_log
+
+GIVEN = Path(__file__).parents[4] / "shared" / "data"
+needs_given = pytest.mark.skipif(
+    not GIVEN.is_dir(), reason=f"the development data is not beside the repository ({GIVEN})"
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(name, text):
+        path = tmp_path / name
+        data = text.encode() if isinstance(text, str) else text
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return write_text
+
+
+RATINGS = "user_id,movie_id,rating,timestamp\n5,10,4.5,1000\n5,20,1,1001\n6,10,3,900\n"
+
+
+def test_csv_gz_and_parquet_are_the_same_log(write, tmp_path):
+    csv = read_log(write("r.csv", RATINGS))
+    assert csv.name == "r"
+    assert csv.ratings.dtypes.astype(str).tolist() == ["int64", "int64", "float32", "int64"]
+    assert csv.ratings.values.tolist() == [[5, 10, 4.5, 1000], [5, 20, 1, 1001], [6, 10, 3, 900]]
+    zipped = read_log(write("r.csv.gz", RATINGS), name="mine")
+    assert zipped.name == "mine"
+    csv.ratings.to_parquet(tmp_path / "r.parquet")
+    assert csv.sha256 == zipped.sha256 == read_log(tmp_path / "r.parquet").sha256
+
+
+def test_movielens_names_a_bom_and_spaces_in_the_header(write):
+    log = read_log(write("r.csv", "\ufeffuserId , movieId,rating\n5,10,4\n"))
+    assert log.ratings.columns.tolist() == ["user_id", "movie_id", "rating"]
+    assert not log.has_timestamps
+
+
+def test_other_columns_are_left_out(write):
+    log = read_log(write("r.csv", "comment,user_id,movie_id\nfine,5,10\n"))
+    assert log.ratings.columns.tolist() == ["user_id", "movie_id"]
+    assert not log.has_ratings
+
+
+def test_users_and_movies(write):
+    log = read_log(
+        write("r.csv", RATINGS),
+        write("u.csv", "age,user_id,gender,zip,score\n30,6,F,01234,\n,5,,98765,2.5\n"),
+        write(
+            "m.csv",
+            'movieId,title,genres,studio\n10,"Crow, The (1994)",Action|Drama,X\n'
+            "30,None,(no genres listed),\n",
+        ),
+    )
+    assert log.user_features == ("gender", "age")
+    assert log.movie_features == ("genres", "year")
+    assert log.users.columns.tolist() == ["user_id", "age", "gender", "zip", "score"]
+    assert log.users["age"].dtype == "float64"
+    assert log.users["age"].iat[0] == 30
+    assert np.isnan(log.users["age"].iat[1])
+    assert log.users["zip"].tolist() == ["01234", "98765"]
+    assert log.users["gender"].tolist() == ["F", ""]
+    assert log.movies.columns.tolist() == ["movie_id", "title", "year", "genres", "studio"]
+    assert log.movies["title"].tolist() == ["The Crow", "None"]
+    assert log.movies["year"].tolist() == [1994, pd.NA]
+    assert log.movies["genres"].tolist() == ["Action|Drama", ""]
+
+
+def test_a_year_column_leaves_titles_alone(write):
+    movies = write("m.csv", 'movie_id,title,year\n10,"Crow, The (1994)",2000\n20,300,\n')
+    log = read_log(write("r.csv", RATINGS), movies=movies)
+    assert log.movies["title"].tolist() == ["Crow, The (1994)", "300"]
+    assert log.movies["year"].tolist() == [2000, pd.NA]
+
+
+def test_movies_with_nothing_but_ids(write):
+    log = read_log(write("r.csv", RATINGS), movies=write("m.csv", "movie_id\n10\n20\n"))
+    assert log.movies["title"].tolist() == ["", ""]
+    assert log.movies["year"].isna().all()
+    assert log.movie_features == ()
+
+
+def test_named_features(write):
+    users = write("u.csv", "user_id,country,plan\n5,DE,a\n")
+    movies = write("m.csv", "movie_id,country,genres\n10,FR,Drama\n")
+    log = read_log(write("r.csv", RATINGS), users, movies, ("country", "genres"))
+    assert log.user_features == ("country",)
+    assert log.movie_features == ("country", "genres")
+    with pytest.raises(
+        DataError, match=r"'plam' is no side feature.*\['country', 'plan'\].*\['genres', 'country'\]"
+    ):
+        read_log(write("r.csv", RATINGS), users, movies, ("plam",))
+
+
+def test_one_letter_in_the_movies_file_makes_strings_everywhere(write):
+    log = read_log(write("r.csv", RATINGS), movies=write("m.csv", "movie_id\n10\nx20\n"))
+    assert log.ratings["movie_id"].tolist() == ["10", "20", "10"]
+    assert log.movies["movie_id"].tolist() == ["10", "x20"]
+    assert log.ratings["user_id"].dtype == "int64"
+
+
+def test_pandas_does_not_guess(write):
+    log = read_log(write("r.csv", "user_id,movie_id\nNA,1\nnull,2\ntrue,3\n"))
+    assert log.ratings["user_id"].tolist() == ["NA", "null", "true"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("user_id,movie_id,rating,timestamp\n1,1,5,30\n1,2,3,10\n1,1,1,20\n", [[1, 1, 5], [1, 2, 3]]),
+        ("user_id,movie_id,rating,timestamp\n1,1,5,20\n1,2,3,10\n1,1,1,20\n", [[1, 2, 3], [1, 1, 1]]),
+        ("user_id,movie_id,rating\n1,1,5\n1,2,3\n1,1,1\n", [[1, 2, 3], [1, 1, 1]]),
+    ],
+    ids=["latest", "tie", "no timestamps"],
+)
+def test_repeated_pairs(write, caplog, text, kept):
+    with caplog.at_level(logging.WARNING):
+        log = read_log(write("r.csv", text))
+    assert log.ratings[["user_id", "movie_id", "rating"]].values.tolist() == kept
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "r.csv: 1 rows repeat a pair of user and movie" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"r\.csv: the file is empty"),
+        ("user_id,movie_id\n", r"r\.csv: has a header and no rows"),
+        ("user,movie_id\n1,2\n", r"r\.csv: has no column 'user_id'\. Columns found: \['user', 'movie_id'\]"),
+        ("user_id;movie_id\n1;2\n", r"no column 'user_id' and no column 'movie_id'.*\['user_id;movie_id'\]"),
+        ("userId,user_id,movie_id\n1,2,3\n", r"has the columns \['user_id'\] twice"),
+        ("user_id,movie_id,rating\n1,2,3\n1,3,good\n", r"column 'rating', row 2: 'good' is not a number"),
+        (
+            "user_id,movie_id,rating\n1,2,3\n1,3,\n",
+            r"column 'rating', row 2: '' is not a number.*Leave the column",
+        ),
+        ("user_id,movie_id,rating\n1,2,NaN\n", r"column 'rating', row 1: 'NaN' is not a number"),
+        ("user_id,movie_id,rating\n1,2,3\n1,3,inf\n", r"column 'rating', row 2: 'inf' is not finite"),
+        ("user_id,movie_id,rating\n1,2,1e300\n", r"column 'rating', row 1: '1e300' is not finite"),
+        ("user_id,movie_id,timestamp\n1,2,3\n1,3,4.5\n", r"column 'timestamp', row 2: '4.5' is not whole"),
+        ("user_id,movie_id,timestamp\n1,2,1999-01-01\n", r"'1999-01-01' is not a number.*whole seconds"),
+        ("user_id,movie_id,timestamp\n1,2,1500000000000\n", r"row 1: '1500000000000' .*not milliseconds"),
+        ("user_id,movie_id\n1,2\n,3\n", r"column 'user_id', row 2: the id is missing"),
+        ("user_id,movie_id\n1,2\n1\n", r"column 'movie_id', row 2: the id is missing"),
+        ("user_id,movie_id\n1,2\n1.5,2\n", r"column 'user_id', row 2: '1.5' is a decimal number"),
+        ("user_id,movie_id\n1,2\n1,2,3,4\n", r"r\.csv: cannot be read as CSV: .*line 3"),
+        ("user_id,movie_id\n1,2,3\n1,2,3\n", r"r\.csv: cannot be read as CSV"),
+        (b"user_id,movie_id\n\xff,2\n", r"r\.csv: cannot be read as CSV: .*utf-8"),
+    ],
+)
+def test_mistakes_in_ratings(write, text, message):
+    with pytest.raises(DataError, match=message):
+        read_log(write("r.csv", text))
+
+
+@pytest.mark.parametrize(
+    ("users", "movies", "message"),
+    [
+        ("user_id,age\n5,1\n6,2\n5,3\n", None, r"u\.csv, column 'user_id', row 3: '5' occurs twice"),
+        ("id,age\n5,1\n", None, r"u\.csv: has no column 'user_id'.*\['id', 'age'\]"),
+        (None, "movie_id\n10\n10\n", r"m\.csv, column 'movie_id', row 2: '10' occurs twice"),
+        (None, "movie_id,year\n10,1999\n20,old\n", r"m\.csv, column 'year', row 2: 'old' is not a number"),
+        (None, "movie_id,year\n10,1999.5\n", r"m\.csv, column 'year', row 1: '1999.5' is not whole"),
+    ],
+)
+def test_mistakes_in_side_files(write, users, movies, message):
+    with pytest.raises(DataError, match=message):
+        read_log(write("r.csv", RATINGS), users and write("u.csv", users), movies and write("m.csv", movies))
+
+
+def test_files_that_are_not_what_their_name_says(write, tmp_path):
+    for name, data, message in [
+        ("r.parquet", b"no parquet", "cannot be read as Parquet"),
+        ("r.csv", gzip.compress(RATINGS.encode()), "cannot be read as CSV"),
+        ("r.txt", b"user_id,movie_id\n1,2\n", r"is of no known type.*\*\.csv\.gz"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            read_log(write(name, data))
+    cut = write("cut.csv.gz", RATINGS * 100)
+    cut.write_bytes(cut.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        read_log(cut)
+    with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
+        read_log(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="there is no such file"):
+        read_log(write("r.csv", RATINGS), users=tmp_path)
+
+
+def test_parquet_with_missing_values(tmp_path):
+    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "rating": [1.0, None]}).to_parquet(
+        tmp_path / "r.parquet"
+    )
+    with pytest.raises(DataError, match=r"column 'rating', row 2: 'nan' is not a number"):
+        read_log(tmp_path / "r.parquet")
+
+
+def test_pairs_have_the_types_of_the_log(write):
+    log = read_log(write("r.csv", "user_id,movie_id,rating\nu5,10,4\n"))
+    pairs = read_pairs(write("t.csv", "userId,movieId,rating\n7,99,2.5\nu5,10,4\nu5,10,4\n"), log)
+    assert pairs["user_id"].tolist() == ["7", "u5", "u5"]
+    assert pairs["movie_id"].tolist() == [99, 10, 10]
+    assert pairs["rating"].dtype == "float32"
+    with pytest.raises(DataError, match=r"t\.csv, column 'movie_id', row 1: 'x' is not an integer"):
+        read_pairs(write("t.csv", "user_id,movie_id\n7,x\n"), log)
+
+
+def test_load_takes_a_path(write):
+    path = write("mine.csv", RATINGS)
+    assert load(str(path)).name == "mine"
+    assert load("ml-100k", ratings=path).name == "mine"
+
+
+def test_load_with_named_features():
+    log = load("synthetic", features=("age", "genres"))
+    assert log.user_features == ("age",)
+    assert log.movie_features == ("genres",)
+    with pytest.raises(DataError, match="'height' is no side feature"):
+        load("synthetic", features=("height",))
+
+
+def test_load_says_what_there_is():
+    with pytest.raises(
+        DataError, match=r"'ml-2k' is no data set and no file. Known data sets: ml-100k, ml-1m"
+    ):
+        load("ml-2k")
+    with pytest.raises(
+        DataError, match=r"synthetic: has its own users and movies, u\.csv does not go with it"
+    ):
+        load("synthetic", users=Path("u.csv"))
+
+
+@needs_given
+def test_movielens_1m_as_own_files():
+    root = GIVEN / "ml-1m"
+    log = load(str(root / "ratings.csv.gz"), users=root / "users.csv", movies=root / "movies.csv")
+    assert len(log) == 900_187
+    assert (len(log.users), len(log.movies)) == (6040, 3883)
+    assert log.scale == (1, 5)
+    assert not log.has_timestamps
+    assert log.user_features == ("gender", "age", "occupation")
+    assert log.movies["year"].notna().all()
+    assert log.users["zip_code"].iat[4 - 1] == "02460"
+    assert log.movies.set_index("movie_id")["title"][2571] == "The Matrix"
+
+
+@needs_given
+def test_movielens_latest_small_as_own_files():
+    root = GIVEN / "ml-latest-small"
+    log = load(str(root / "ratings.csv"), movies=root / "movies.csv", features=("genres",))
+    assert len(log) == 100_004
+    assert log.scale == (0.5, 5)
+    assert log.has_timestamps
+    assert log.movie_features == ("genres",)
+    assert log.movies["year"].isna().sum() == 4
+    assert "(no genres listed)" not in set(log.movies["genres"])

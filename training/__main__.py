@@ -1,0 +1,163 @@
+"""The command line: ``python -m training {data,train,archive} --help``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional
+
+from .config import PRESETS, Settings
+from .data import DataError, RatingsLog
+
+Model = Literal["mf", "fm", "deepfm"]
+Preset = Literal["quick"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the ratings come from."""
+
+    data: str = "ml-100k"
+    """ml-100k, ml-1m, ml-latest-small, synthetic, or the path of a ratings file."""
+    ratings: Path | None = None
+    """A ratings file of your own: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
+    users: Path | None = None
+    """Your users: a file with user_id and side features."""
+    movies: Path | None = None
+    """Your movies: a file with movie_id, title, year, genres and other side features."""
+    features: str = ""
+    """Columns of these files that are side features, separated by commas (the usual ones by default)."""
+
+    def load(self) -> RatingsLog:
+        """The log."""
+        from .data import load
+
+        names = tuple(name for name in self.features.split(",") if name)
+        return load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Fetch and check a data set, and say what is in it."""
+
+    source: OmitArgPrefixes[Source] = Source()
+
+    def run(self) -> None:
+        """Print a summary."""
+        log = self.source.load()
+        kind = f"ratings from {log.scale[0]:g} to {log.scale[1]:g}" if log.has_ratings else "likes"
+        print(
+            f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
+            f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a model and write build/<model>/ (settings beside --preset change single values of it)."""
+
+    model: Positional[Model]
+    settings: OmitArgPrefixes[Settings]
+    source: OmitArgPrefixes[Source] = Source()
+    preset: Preset = "quick"
+    """Which settings to start from."""
+    split: str = "random"
+    """random, time, leave-one-out, or u1 to u5 for ml-100k: what is kept for validation and test."""
+    test: Path | None = None
+    """Ratings to measure on, once at the end, instead of a share of the log."""
+    seed: int = 0
+    """Makes a run on a CPU repeatable."""
+    refit: bool = True
+    """Export a fit to every row of the log; --no-refit exports the one that was measured."""
+    build: Path = Path("build")
+    """Where the model goes."""
+    runs: Path = Path("runs")
+    """Where TensorBoard logs and loss curves go."""
+
+    def run(self) -> None:
+        """Train, and print what was measured."""
+        import torch
+
+        from .data import read_pairs
+        from .train import Run, train
+
+        log = self.source.load()
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        metrics = train(
+            Run(self.model, self.settings, self.split, self.seed, self.refit, device, self.build, self.runs),
+            log,
+            None if self.test is None else read_pairs(self.test, log),
+        )
+        numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
+        print(
+            f"{self.model}: {metrics['epochs']} epochs, {metrics['seconds']} s; test "
+            + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+            + f"; wrote {self.build / self.model}"
+        )
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Pack build/<model>/ as model_store/<model>-<version>.mar, checked before it gets there."""
+
+    model: Positional[Model]
+    version: str = "1.0"
+    """The version that TorchServe will know it by."""
+    build: Path = Path("build")
+    """Where the model is."""
+    store: Path = Path("model_store")
+    """Where the archive goes."""
+
+    def run(self) -> None:
+        """Pack and check."""
+        from .archive import archive
+
+        print(f"wrote {archive(self.model, self.version, self.build, self.store)}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the defaults of ``train`` depend on."""
+
+    model: Positional[Model] = "mf"
+    preset: Preset = "quick"
+
+
+COMMANDS = {"data": Data, "train": Train, "archive": Archive}
+
+
+def parse(arguments: list[str]) -> Data | Train | Archive:
+    """The command that the arguments ask for, the settings of ``train`` starting from its preset."""
+    if arguments[:1] == ["train"]:
+        beside_help = [one for one in arguments[1:] if one not in ("-h", "--help")]
+        choice, _ = tyro.cli(Choice, args=beside_help, return_unknown_args=True)
+        settings = PRESETS[choice.preset][choice.model]
+        start = Train(model=tyro.MISSING, settings=settings, preset=choice.preset)
+        return tyro.cli(Train, prog="python -m training train", args=arguments[1:], default=start)
+    return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m training", args=arguments)
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command; an error that the user can mend is one line, and exit code 1."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    # TorchScript says at every script, save and load that torch.export is its successor; docs/design.md says more.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
+    command = parse(arguments)
+    from .archive import ArchiveRefused
+    from .export import ExportError
+    from .fit import DivergedError
+
+    try:
+        command.run()
+    except (DataError, ArchiveRefused, ExportError, DivergedError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

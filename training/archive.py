@@ -1,0 +1,159 @@
+"""From ``build/<model>/`` to a checked ``model_store/<model>-<version>.mar``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
+HANDLER = "recommender_handler.py"
+CONFIG = "model-config.yaml"
+CHECKSUMS = "SHA256SUMS"
+
+# Run in a process of its own that sees the unpacked archive and the installed packages, nothing of this project.
+CHECK = """
+import json, sys
+from types import SimpleNamespace
+folder = sys.argv[1]
+sys.path.insert(0, folder)
+import yaml
+from recommender_handler import RecommenderHandler
+manifest = json.load(open(folder + "/MAR-INF/MANIFEST.json"))
+status = {}
+context = SimpleNamespace(
+    system_properties={"model_dir": folder, "gpu_id": None},
+    model_yaml_config=yaml.safe_load(open(folder + "/model-config.yaml")),
+    manifest=manifest,
+    set_response_content_type=lambda *_: None,
+    set_response_header=lambda *_: None,
+    set_response_status=lambda code, phrase, index: status.update(code=code),
+    get_request_header=lambda *_: None,
+)
+handler = RecommenderHandler()
+handler.initialize(context)
+users = json.load(open(folder + "/users.json"))
+(body,) = handler.handle([{"body": json.dumps({"user_id": users[-1], "k": 1}).encode()}], context)
+if status["code"] != 200:
+    sys.exit(f"the archive answers {status['code']}: {body.decode()}")
+if "training" in sys.modules:
+    sys.exit("the archive imports training")
+"""
+
+
+class ArchiveRefused(RuntimeError):
+    """An archive that must not reach the model store; the message says why."""
+
+
+def archive(model: str, version: str, build: Path, store: Path) -> Path:
+    """Pack ``build/<model>`` as ``store/<model>-<version>.mar``, check it, and move it into place.
+
+    An archive never changes once it is written: the same version again is accepted when its contents are the same.
+    ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
+
+    Raises ArchiveRefused where there is nothing to pack, where the version exists with other contents, or where the
+    archive cannot answer a question when it stands alone.
+    """
+    source = build / model
+    if not (source / "metadata.json").is_file():
+        raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")
+    target = store / f"{model}-{version}.mar"
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
+        work = Path(work_name)
+        contents = _stage(source, work / "contents")
+        if target.exists():
+            if checksums_in(target) != contents:
+                raise ArchiveRefused(
+                    f"{target} exists with other contents, and an archive never changes: give another VERSION, "
+                    "or delete the file if nothing serves it"
+                )
+        else:
+            made = _pack(model, version, source, work)
+            check(made, work / "unpacked")
+            os.replace(made, target)
+        default = store / f"{model}.mar"
+        if not default.exists():
+            set_default(target, default)
+    return target
+
+
+def set_default(archive_path: Path, default: Path) -> None:
+    """Replace ``<model>.mar`` by a copy of one version's archive, in one step."""
+    with tempfile.NamedTemporaryFile(prefix=f".{default.name}-", dir=default.parent, delete=False) as copy:
+        staged = Path(copy.name)
+    try:
+        shutil.copyfile(archive_path, staged)
+        staged.chmod(0o644)
+        os.replace(staged, default)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def check(archive_path: Path, folder: Path) -> None:
+    """Unpack an archive into ``folder`` and ask it one question in a process that cannot see this project.
+
+    Raises ArchiveRefused with what that process said.
+    """
+    with zipfile.ZipFile(archive_path) as unzipped:
+        unzipped.extractall(folder)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore::DeprecationWarning", "-c", CHECK, str(folder.resolve())],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode:
+        raise ArchiveRefused(f"{archive_path.name} does not work on its own: {(result.stderr or result.stdout).strip()}")
+
+
+def checksums_in(archive_path: Path) -> str:
+    """The archive's list of its contents, one ``<sha256>  <name>`` a line."""
+    with zipfile.ZipFile(archive_path) as packed:
+        return packed.read(CHECKSUMS).decode()
+
+
+def _stage(source: Path, contents: Path) -> str:
+    """Lay out what goes to the archive's root, with a list of checksums; returns that list."""
+    contents.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt")
+    shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
+    shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
+    files = [path for path in contents.rglob("*") if path.is_file()]
+    named = {str(path.relative_to(contents)): path for path in files}
+    named |= {HANDLER: HANDLERS / HANDLER} | {path.name: path for path in source.glob("*.pt")}
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n" for name, path in sorted(named.items())]
+    (contents / CHECKSUMS).write_text("".join(lines))
+    return "".join(lines)
+
+
+def _pack(model: str, version: str, source: Path, work: Path) -> Path:
+    # torch-model-archiver stages in <temporary folder>/<model>, so builds side by side need folders of their own.
+    staging = work / "archiver"
+    staging.mkdir()
+    config = work / "contents" / CONFIG
+    # fmt: off
+    command = [
+        sys.executable, "-m", "model_archiver.model_packaging",
+        "--model-name", model, "--version", version,
+        "--serialized-file", str(source / f"{model}.pt"),
+        "--handler", str(HANDLERS / HANDLER),
+        "--extra-files", str(work / "contents"),
+        "--config-file", str(config),
+        "--archive-format", "zip-store",
+        "--export-path", str(work),
+    ]
+    # fmt: on
+    result = subprocess.run(
+        command, env=os.environ | {"TMPDIR": str(staging)}, capture_output=True, text=True
+    )
+    if result.returncode:
+        raise ArchiveRefused(f"torch-model-archiver failed: {(result.stderr or result.stdout).strip()}")
+    return work / f"{model}.mar"

@@ -1,0 +1,47 @@
+"""The settings of each model, and the presets that go by a name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Target = Literal["rating", "like"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is built and fitted."""
+
+    target: Target = "rating"
+    """What a score is: a rating, or the probability of liking."""
+    like_above: float = 3.0
+    """A rating above this is a like."""
+    width: int = 32
+    """Length of the vectors."""
+    epochs: int = 40
+    """Passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
+    patience: int = 3
+    """Epochs without a better validation loss before the fit stops."""
+    batch_size: int = 1024
+    """Ratings a step."""
+    learning_rate: float = 0.002
+    """Of Adam, at the start; a cosine takes it to a tenth over ``epochs``."""
+    decay: float = 0.085
+    """Weight of the squared ids' embeddings beside each rating's loss."""
+    feature_decay: float = 0.05
+    """The same for the side features' embeddings."""
+    hidden: tuple[int, ...] = (64, 32)
+    """DeepFM: units of the hidden layers."""
+    dropout: float = 0.2
+    """DeepFM: share of hidden units left out at random while fitting."""
+    use_fm: bool = True
+    """DeepFM: keep its factorization machine (switch off for an ablation)."""
+    use_mlp: bool = True
+    """DeepFM: keep its multilayer perceptron (switch off for an ablation)."""
+
+
+PRESETS: dict[str, dict[str, Settings]] = {
+    "quick": {
+        "mf": Settings(),
+        "fm": Settings(),
+        "deepfm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+    },
+}

@@ -1,0 +1,52 @@
+"""Rating logs: `load` is the way in, `split` says which rows are for what."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from training.data import movielens
+from training.data.features import choose_features
+from training.data.files import read_log, read_pairs
+from training.data.log import DataError, RatingsLog
+from training.data.splits import Split, split
+from training.data.synthetic import Truth, generate
+
+__all__ = ["NAMES", "DataError", "RatingsLog", "Split", "Truth", "generate", "load", "read_pairs", "split"]
+
+NAMES = (*movielens.READERS, "synthetic")
+
+
+def load(
+    data: str,
+    *,
+    ratings: Path | None = None,
+    users: Path | None = None,
+    movies: Path | None = None,
+    features: tuple[str, ...] = (),
+    folder: Path = Path("data"),
+) -> RatingsLog:
+    """The data set `data` (one of `NAMES`, fetched into `folder` once), or the user's own file.
+
+    A path as `data`, or as `ratings`, which then counts instead of `data`, is a ratings file; `users` and
+    `movies` go with it (`files.read_log`). `features` names the side features, () the usual ones.
+
+    Raises DataError for what cannot be fetched or read, and for `users` or `movies` beside a data set's name.
+    """
+    if ratings is None and data not in NAMES and not Path(data).exists():
+        raise DataError(
+            "is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}"
+        )
+    if ratings is not None or data not in NAMES:
+        return read_log(Path(ratings or data), users, movies, features)
+    if users is not None or movies is not None:
+        raise DataError(
+            f"has its own users and movies, {users or movies} does not go with it",
+            file=data,
+            remedy="Give the ratings as a file too",
+        )
+    log = generate().log if data == "synthetic" else movielens.load(data, folder)
+    if not features:
+        return log
+    chosen = choose_features(log.users, log.movies, features)
+    return dataclasses.replace(log, user_features=chosen[0], movie_features=chosen[1])

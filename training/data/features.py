@@ -1,0 +1,43 @@
+"""Which columns of the users and the movies are side features."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from training.data.log import DataError
+
+USUAL_USER_FEATURES = ("gender", "age", "occupation")
+USUAL_MOVIE_FEATURES = ("genres", "year")
+
+
+def choose_features(
+    users: pd.DataFrame | None, movies: pd.DataFrame | None, features: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(user features, movie features): the columns named in `features`, or the usual ones if it is empty.
+
+    A name that both tables have is a feature of both. Raises DataError for a name that neither has.
+    """
+    of_users, of_movies = _attributes(users), _attributes(movies)
+    if not features:
+        return (
+            tuple(name for name in USUAL_USER_FEATURES if name in of_users),
+            tuple(name for name in USUAL_MOVIE_FEATURES if name in of_movies),
+        )
+    for name in features:
+        if name not in of_users + of_movies:
+            raise DataError(
+                "is no side feature",
+                value=name,
+                remedy=f"Available: of users {of_users}, of movies {of_movies}",
+            )
+    return (
+        tuple(name for name in features if name in of_users),
+        tuple(name for name in features if name in of_movies),
+    )
+
+
+def _attributes(table: pd.DataFrame | None) -> list[str]:
+    """The columns beside the id that hold anything: `year` or `genres` may be there for the form's sake."""
+    if table is None:
+        return []
+    return [str(name) for name in table.columns[1:] if (table[name].notna() & (table[name] != "")).any()]

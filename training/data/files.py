@@ -1,0 +1,189 @@
+"""A user's own rating log: what the columns of the files mean, with errors that say what to mend."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from training.data import ids
+from training.data.features import choose_features
+from training.data.log import DataError, RatingsLog
+from training.data.tables import read_table
+from training.data.titles import split_titles
+
+log = logging.getLogger(__name__)
+
+_NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
+_ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
+
+# Seconds of the year 5138: a larger timestamp is in milliseconds or finer.
+_LATEST_SECOND = 10**11
+
+
+def read_log(
+    ratings: Path,
+    users: Path | None = None,
+    movies: Path | None = None,
+    features: tuple[str, ...] = (),
+    name: str | None = None,
+) -> RatingsLog:
+    """A log from files; `name` is the ratings file's stem unless given.
+
+    - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
+      a like) and `timestamp` (whole seconds since 1970). Other columns are left out. Of several rows of one
+      pair the latest is kept (without timestamps, the last of the file), and their number is logged as a
+      warning.
+    - `users`: `user_id` and attributes. A column of numbers without leading zeros is numbers, any other is
+      text.
+    - `movies`: `movie_id` and attributes, of which `title`, `year` and `genres` ("Comedy|Drama") are shown in
+      answers. Where there is no `year` and titles end in one, "Matrix, The (1999)" is read as MovieLens means
+      it.
+    - `features` names the columns of `users` and `movies` that are side features. Empty, they are `gender`,
+      `age` and `occupation` of the users, `genres` and `year` of the movies, as far as there are such
+      columns.
+
+    MovieLens' `userId` and `movieId` are accepted. The ids of a column are all integers or all strings
+    (`ids.unify`).
+
+    Raises DataError, naming file, column, row and value, for anything that cannot be read as this.
+    """
+    table = read_table(ratings, ("user_id", "movie_id"))
+    user_table = None if users is None else read_table(users, ("user_id",))
+    movie_table = None if movies is None else read_table(movies, ("movie_id",))
+    log_ratings = _values(table, ratings)
+    log_ratings["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
+    log_ratings["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
+    user_table = None if user_table is None else _side(user_table, "user_id", users)
+    movie_table = None if movie_table is None else _movies(_side(movie_table, "movie_id", movies), movies)
+    user_features, movie_features = choose_features(user_table, movie_table, features)
+    return RatingsLog(
+        name=name or ratings.name.split(".")[0],
+        ratings=_without_repeats(log_ratings, ratings),
+        users=user_table,
+        movies=movie_table,
+        user_features=user_features,
+        movie_features=movie_features,
+    )
+
+
+def read_pairs(path: Path, like: RatingsLog) -> pd.DataFrame:
+    """The rows of a test file: columns as in a ratings file, every row in file order, ids in the type of
+    `like`.
+
+    Users and movies that `like` does not have are kept. Raises DataError as `read_log` does, and for an id
+    that is no integer where those of `like` are.
+    """
+    table = read_table(path, ("user_id", "movie_id"))
+    pairs = _values(table, path)
+    for column in ("user_id", "movie_id"):
+        pairs[column] = ids.coerce(column, (path, table[column]), like.ratings[column])
+    return pairs
+
+
+def _unify(
+    column: str, first: tuple[Path, pd.DataFrame], second: tuple[Path | None, pd.DataFrame | None]
+) -> pd.Series:
+    """The ids of `first`'s column; those of `second`'s, if any, are replaced in its table."""
+    parts = [(path, table[column]) for path, table in (first, second) if table is not None]
+    unified = ids.unify(column, parts)
+    if second[1] is not None:
+        second[1][column] = unified[1]
+    return unified[0]
+
+
+def _values(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """user_id and movie_id (as read), rating (float32) and timestamp (int64) where `table` has them."""
+    values = table[["user_id", "movie_id"]].copy()
+    if "rating" in table:
+        rating = _numbers(table["rating"], path, "Leave the column out if every row is a like")
+        with np.errstate(over="ignore"):
+            single = rating.astype("float32")
+        _refuse(~np.isfinite(single), table["rating"], path, "is not finite", "Give a finite number")
+        values["rating"] = single
+    if "timestamp" in table:
+        remedy = "Timestamps are whole seconds since 1970"
+        seconds = _numbers(table["timestamp"], path, remedy)
+        _refuse(~np.isfinite(seconds) | (seconds % 1 != 0), table["timestamp"], path, "is not whole", remedy)
+        late = seconds.abs() > _LATEST_SECOND
+        _refuse(late, table["timestamp"], path, "is later than the year 5000", f"{remedy}, not milliseconds")
+        values["timestamp"] = seconds.astype("int64")
+    return values
+
+
+def _numbers(column: pd.Series, path: Path, remedy: str) -> pd.Series:
+    if not is_numeric_dtype(column) or is_bool_dtype(column):
+        column = column.astype("str").str.strip()
+    numbers = pd.to_numeric(column, errors="coerce")
+    _refuse(numbers.isna(), column, path, "is not a number", remedy)
+    return numbers
+
+
+def _refuse(bad: pd.Series, column: pd.Series, path: Path, problem: str, remedy: str) -> None:
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            problem,
+            file=path,
+            column=str(column.name),
+            row=row + 1,
+            value=str(column.iat[row]),
+            remedy=remedy,
+        )
+
+
+def _without_repeats(ratings: pd.DataFrame, path: Path) -> pd.DataFrame:
+    ordered = ratings.sort_values("timestamp", kind="stable") if "timestamp" in ratings else ratings
+    kept = ordered.drop_duplicates(["user_id", "movie_id"], keep="last").sort_index()
+    if dropped := len(ratings) - len(kept):
+        log.warning(
+            "%s: %d rows repeat a pair of user and movie; the %s row of each pair is kept.",
+            path,
+            dropped,
+            "latest" if "timestamp" in ratings else "last",
+        )
+    return kept.reset_index(drop=True)
+
+
+def _side(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
+    """`key` first, then the attributes: int64 or float64 (NaN is missing) if all are numbers, else `str`."""
+    _refuse(table[key].duplicated(), table[key], path, "occurs twice", "Keep one row an id")
+    attributes = {name: _attribute(table[name]) for name in table if name != key}
+    return pd.DataFrame({key: table[key], **attributes})
+
+
+def _attribute(column: pd.Series) -> pd.Series:
+    if is_numeric_dtype(column) and not is_bool_dtype(column):
+        whole = column.notna().all() and (column % 1 == 0).all()
+        return column.astype("int64" if whole else "float64")
+    text = column.astype("str").fillna("").str.strip()
+    given = text != ""
+    if not given.any() or column.name in ("title", "genres") or not text[given].str.fullmatch(_NUMBER).all():
+        return text
+    return _attribute(pd.to_numeric(text.where(given)))
+
+
+def _movies(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """`table` with `title`, `year` and `genres` in the form that RatingsLog asks for."""
+    table = table.copy()
+    empty = pd.Series("", index=table.index, dtype="str")
+    title, genres = table.get("title", empty), table.get("genres", empty)
+    if "year" in table:
+        year = table["year"]
+        remedy = "A year is a whole number"
+        if not is_numeric_dtype(year):
+            year = pd.Series(pd.to_numeric(year.where(year != ""), errors="coerce"), name="year")
+            _refuse(year.isna() & (table["year"] != ""), table["year"], path, "is not a number", remedy)
+        _refuse(year.notna() & (year % 1 != 0), table["year"], path, "is not whole", remedy)
+        year = year.astype("Int64")
+    elif title.str.contains(_ENDS_WITH_YEAR).any():
+        title, year = split_titles(title)
+    else:
+        year = pd.Series(pd.NA, index=table.index, dtype="Int64")
+    table["title"], table["year"] = title, year
+    table["genres"] = genres.mask(genres == "(no genres listed)", "")
+    shown = ["movie_id", "title", "year", "genres"]
+    return table[shown + [name for name in table if name not in shown]]

@@ -1,0 +1,105 @@
+"""One rule for the type of raw ids: all integers or all strings, over every file that has the column."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from training.data.log import DataError
+
+log = logging.getLogger(__name__)
+
+# At most 18 digits, so that every match fits into int64; longer digit strings stay strings.
+_WHOLE = r"(?:0|-?[1-9][0-9]{0,17})"
+_DECIMAL = r"(?:[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+
+Part = tuple[Path | str, pd.Series]
+
+
+def unify(column: str, parts: list[Part]) -> list[pd.Series]:
+    """The ids of `column` in each of `parts` (file and values), as int64 everywhere or as `str` everywhere.
+
+    They are integers if every id of every part is written as a whole number without a leading zero. One that
+    is not makes all of them strings, with a warning if others look like integers. Spaces around an id are
+    dropped.
+
+    Raises DataError for a missing id, and for a column of numbers of which some are decimal.
+    """
+    if all(pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans for _, ids in parts):
+        return [ids.astype("int64") for _, ids in parts]
+    texts = [_text(column, file, ids) for file, ids in parts]
+    whole = [text.str.fullmatch(_WHOLE) for text in texts]
+    if all(mask.all() for mask in whole):
+        return [text.astype("int64") for text in texts]
+    _refuse_decimals(column, parts, texts)
+    integers = sum(int(mask.sum()) for mask in whole)
+    if integers:
+        (file, _), text, mask = next(
+            part for part in zip(parts, texts, whole, strict=True) if not part[2].all()
+        )
+        log.warning(
+            "%s, column %r: %d ids look like integers, but row %d is %r: all of them are read as strings.",
+            file,
+            column,
+            integers,
+            int(mask.argmin()) + 1,
+            text.iat[int(mask.argmin())],
+        )
+    return texts
+
+
+def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
+    """The ids of `part` in the type of `like`.
+
+    Raises DataError for an id that is missing, or no integer where those of `like` are.
+    """
+    file, ids = part
+    text = _text(column, file, ids)
+    if isinstance(like.dtype, pd.StringDtype):
+        return text
+    whole = text.str.fullmatch(_WHOLE)
+    if not whole.all():
+        row = int(whole.argmin())
+        raise DataError(
+            "is not an integer",
+            file=file,
+            column=column,
+            row=row + 1,
+            value=text.iat[row],
+            remedy="The ids of the log are integers: use the same ids here",
+        )
+    return text.astype("int64")
+
+
+def _text(column: str, file: Path | str, ids: pd.Series) -> pd.Series:
+    text = ids.astype("str").str.strip()
+    missing = text.isna() | (text == "")
+    if missing.any():
+        row = int(missing.argmax()) + 1
+        raise DataError(
+            "the id is missing",
+            file=file,
+            column=column,
+            row=row,
+            remedy="Give every row an id, or drop the row",
+        )
+    return text
+
+
+def _refuse_decimals(column: str, parts: list[Part], texts: list[pd.Series]) -> None:
+    if not all(text.str.fullmatch(f"(?:{_WHOLE}|{_DECIMAL})").all() for text in texts):
+        return
+    for (file, _), text in zip(parts, texts, strict=True):
+        decimal = text.str.fullmatch(_DECIMAL)
+        if decimal.any():
+            row = int(decimal.argmax())
+            raise DataError(
+                "is a decimal number, an id is not",
+                file=file,
+                column=column,
+                row=row + 1,
+                value=text.iat[row],
+                remedy="Write ids as whole numbers (1, not 1.0) or as text",
+            )

@@ -1,0 +1,190 @@
+"""The rating log: the one carrier of ratings, users and movies, checked when it is built."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+_LONGEST_VALUE = 60  # characters of a value that an error message quotes
+
+
+class DataError(ValueError):
+    """Data that cannot be used. The message says where, what and what to do.
+
+    `row` counts from 1 at the first row below the header.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: Path | str = "",
+        column: str = "",
+        row: int | None = None,
+        value: object = None,
+        remedy: str = "",
+    ):
+        where = [str(file), f"column {column!r}" if column else "", f"row {row}" if row is not None else ""]
+        what = problem if value is None else f"{_short(value)} {problem}"
+        place = ", ".join(part for part in where if part)
+        super().__init__((f"{place}: " if place else "") + what + (f". {remedy}" if remedy else ""))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
+
+
+@dataclass(frozen=True, eq=False)
+class RatingsLog:
+    """Ratings in file order, with what is known of the users and the movies.
+
+    Raw ids only: nothing here is a dense row. The ids of one column are all `int64` or all pandas `str`, and
+    a side table has the type of its column in `ratings`. A pair of user and movie occurs once.
+
+    - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite) and `timestamp` (int64,
+      seconds since 1970). The index is 0, 1, ... Without `rating` every row is a like.
+    - `users`: None, or `user_id` and attributes (numbers, or `str` with "" for missing), one row a user. It
+      need not name every user of `ratings`.
+    - `movies`: None, or `movie_id`, `title` (`str`, "" if unknown), `year` (nullable Int64), `genres` (`str`,
+      names joined by "|", "" if none) and other attributes, one row a movie. It may name movies that nobody
+      rated.
+    - `user_features`, `movie_features`: the attributes that are side features.
+
+    Raises DataError where any of this does not hold.
+    """
+
+    name: str
+    ratings: pd.DataFrame
+    users: pd.DataFrame | None = None
+    movies: pd.DataFrame | None = None
+    user_features: tuple[str, ...] = ()
+    movie_features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_ratings(self.name, self.ratings)
+        if self.movies is not None:
+            _check_shown(f"{self.name} movies", self.movies)
+        _check_side(f"{self.name} users", self.users, "user_id", self.ratings, self.user_features)
+        _check_side(f"{self.name} movies", self.movies, "movie_id", self.ratings, self.movie_features)
+
+    def __len__(self) -> int:
+        return len(self.ratings)
+
+    @property
+    def has_ratings(self) -> bool:
+        return "rating" in self.ratings
+
+    @property
+    def has_timestamps(self) -> bool:
+        return "timestamp" in self.ratings
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating of the log. Raises DataError if the log has likes only."""
+        if not self.has_ratings:
+            raise DataError(
+                "has no ratings, every row is a like",
+                file=self.name,
+                remedy="Train for ranking or for 'like'",
+            )
+        return float(self.ratings["rating"].min()), float(self.ratings["rating"].max())
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the tables' contents, whatever file they came from. The ratings' order counts."""
+        digest = hashlib.sha256(self.ratings.to_csv(index=False, lineterminator="\n").encode())
+        for table in (self.users, self.movies):
+            if table is not None:
+                ordered = table.sort_values(table.columns[0])
+                digest.update(b"\0" + ordered.to_csv(index=False, lineterminator="\n").encode())
+        return digest.hexdigest()
+
+    def with_rows(self, index: np.ndarray) -> RatingsLog:
+        """The same users and movies, the ratings at the positions `index` (int [n] or bool [len(self)])."""
+        return dataclasses.replace(self, ratings=self.ratings.iloc[index].reset_index(drop=True))
+
+
+def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
+    _require(ratings, ("user_id", "movie_id"), name)
+    if extra := set(ratings) - {"user_id", "movie_id", "rating", "timestamp"}:
+        raise DataError(f"unknown columns {sorted(extra)}", file=name, remedy="Drop them")
+    if ratings.empty:
+        raise DataError("has no rows", file=name, remedy="Give at least one row")
+    if not ratings.index.equals(pd.RangeIndex(len(ratings))):
+        raise DataError(
+            "the index of the ratings is not 0, 1, ...", file=name, remedy="Call reset_index(drop=True)"
+        )
+    for column in ("user_id", "movie_id"):
+        _check_ids(name, ratings[column])
+    for column, dtype in (("rating", "float32"), ("timestamp", "int64")):
+        if column in ratings and ratings[column].dtype != dtype:
+            raise DataError(f"has dtype {ratings[column].dtype}, not {dtype}", file=name, column=column)
+    if "rating" in ratings and not np.isfinite(ratings["rating"]).all():
+        row = int(np.argmin(np.isfinite(ratings["rating"])))
+        raise DataError(
+            "is not finite", file=name, column="rating", row=row + 1, value=float(ratings["rating"].iat[row])
+        )
+    repeated = ratings.duplicated(["user_id", "movie_id"])
+    if repeated.any():
+        row = int(repeated.argmax())
+        raise DataError(
+            f"{int(repeated.sum())} pairs of user and movie occur again, the first here",
+            file=name,
+            row=row + 1,
+            remedy="Keep one row a pair",
+        )
+
+
+def _check_shown(name: str, movies: pd.DataFrame) -> None:
+    _require(movies, ("movie_id", "title", "year", "genres"), name)
+    for column in ("title", "genres"):
+        if not isinstance(movies[column].dtype, pd.StringDtype) or movies[column].isna().any():
+            raise DataError('is not str throughout, "" where unknown', file=name, column=column)
+    if movies["year"].dtype != "Int64":
+        raise DataError(f"has dtype {movies['year'].dtype}, not Int64", file=name, column="year")
+
+
+def _check_side(
+    name: str, table: pd.DataFrame | None, key: str, ratings: pd.DataFrame, features: tuple[str, ...]
+) -> None:
+    columns = [] if table is None else list(table)
+    if missing := [feature for feature in features if feature not in columns or feature == key]:
+        raise DataError(f"no side features {missing}", file=name, remedy=f"Available: {columns}")
+    if table is None:
+        return
+    if columns[:1] != [key]:
+        raise DataError(f"the first column is not {key!r}", file=name, remedy=f"Columns: {columns}")
+    _check_ids(name, table[key])
+    if table[key].dtype != ratings[key].dtype:
+        raise DataError(
+            f"has dtype {table[key].dtype}, the ratings have {ratings[key].dtype}", file=name, column=key
+        )
+    if not table[key].is_unique:
+        row = int(table[key].duplicated().argmax())
+        raise DataError("occurs twice", file=name, column=key, row=row + 1, value=table[key].iat[row])
+
+
+def _check_ids(name: str, ids: pd.Series) -> None:
+    if ids.dtype != "int64" and not isinstance(ids.dtype, pd.StringDtype):
+        raise DataError(
+            f"has dtype {ids.dtype}",
+            file=name,
+            column=str(ids.name),
+            remedy="The ids of a column are all int64 or all str",
+        )
+    if ids.isna().any():
+        raise DataError(
+            "the id is missing", file=name, column=str(ids.name), row=int(ids.isna().argmax()) + 1
+        )
+
+
+def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:
+    if missing := [column for column in columns if column not in table]:
+        raise DataError(f"no columns {missing}", file=name, remedy=f"Columns found: {list(table)}")

@@ -1,0 +1,99 @@
+"""Which rows of a log are for training, for validation and for the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.data.log import DataError, RatingsLog
+
+FOLDS = ("u1", "u2", "u3", "u4", "u5")
+HOW = ("random", "time", "leave-one-out", *FOLDS)
+
+_ML_100K_ROWS = 100_000
+_FOLD_ROWS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Positions in `log.ratings`, int64, ascending. Every row of the log is in exactly one of the three."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: float = 0.2) -> Split:
+    """Splits `log`; the same arguments give the same split.
+
+    - "random": `test` and `validation` are shares of all rows.
+    - "time": the latest `test` of all rows, the `validation` before them. Rows of one second keep their file
+      order.
+    - "leave-one-out": each user's last row, and the one before it for validation, by timestamp where there is
+      one and by file order otherwise. A user's first row is always for training: a user with two rows has no
+      validation row, a user with one no test row. The shares and the seed play no part.
+    - "u1" ... "u5": the canonical folds of ml-100k. Fold i's test is rows (i-1)*20,000 to i*20,000 of the
+      file; `validation` is a share of all rows, drawn from the other 80,000.
+
+    Raises DataError for an unknown `how`, for shares that leave a part without rows (a share of 0 asks for
+    none), for "time" without timestamps, and for a fold of another log.
+    """
+    if how not in HOW:
+        raise DataError(f"is not a split of {log.name}", value=how, remedy=f"Known: {', '.join(HOW)}")
+    if how == "leave-one-out":
+        return _leave_one_out(log)
+    order = np.random.default_rng(seed).permutation(len(log))
+    test_rows = _share("test", test, len(log))
+    if how == "time":
+        if not log.has_timestamps:
+            raise DataError("has no timestamps to split by", file=log.name, remedy="Split 'random' instead")
+        order = np.argsort(-log.ratings["timestamp"].to_numpy()[::-1], kind="stable")
+        order = len(log) - 1 - order  # the latest first; of one second, the last of the file first
+    elif how in FOLDS:
+        if log.name != "ml-100k" or len(log) != _ML_100K_ROWS:
+            raise DataError(
+                f"the fold {how} is one of ml-100k", file=log.name, remedy="Split 'random' instead"
+            )
+        first, test_rows = FOLDS.index(how) * _FOLD_ROWS, _FOLD_ROWS
+        held = (order >= first) & (order < first + _FOLD_ROWS)
+        order = np.concatenate([order[held], order[~held]])
+    validation_rows = _share("validation", validation, len(log))
+    if test_rows + validation_rows >= len(log):
+        raise DataError(
+            f"{test_rows} test and {validation_rows} validation rows of {len(log)} leave none to train on",
+            file=log.name,
+            remedy="Choose smaller shares",
+        )
+    held = test_rows + validation_rows
+    return Split(np.sort(order[held:]), np.sort(order[test_rows:held]), np.sort(order[:test_rows]))
+
+
+def _share(name: str, share: float, rows: int) -> int:
+    if not 0 <= share < 1:
+        raise DataError(
+            f"is no share for {name}", value=share, remedy="Give one from 0 up to, not including, 1"
+        )
+    if share > 0 and round(share * rows) == 0:
+        raise DataError(
+            f"{share} of {rows} rows for {name} is no row", remedy="Give more rows or a larger share"
+        )
+    return round(share * rows)
+
+
+def _leave_one_out(log: RatingsLog) -> Split:
+    ratings = log.ratings
+    if log.has_timestamps:
+        ratings = ratings.sort_values("timestamp", kind="stable")
+    by_user = ratings.groupby("user_id", sort=False)
+    from_first, from_last = by_user.cumcount(), by_user.cumcount(ascending=False)
+    test = (from_last == 0) & (from_first >= 1)
+    validation = (from_last == 1) & (from_first >= 1)
+    if not test.any():
+        raise DataError("no user has two rows", file=log.name, remedy="Split 'random' instead")
+    rows = ratings.index.to_numpy()
+    return Split(
+        np.sort(rows[(~test & ~validation).to_numpy()]),
+        np.sort(rows[validation.to_numpy()]),
+        np.sort(rows[test.to_numpy()]),
+    )

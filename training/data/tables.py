@@ -1,0 +1,62 @@
+"""One table file, as the user wrote it."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from training.data.log import DataError
+
+_ALIASES = {"userId": "user_id", "movieId": "movie_id"}
+
+
+def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
+    """The table of `path` (*.csv, *.csv.gz, *.parquet): from CSV all `str`, from Parquet as it is stored.
+
+    Column names lose spaces around them and MovieLens' names become ours. At least one row, and a RangeIndex.
+
+    Raises DataError for a file that is not there or cannot be read, and for a table that is empty, lacks a
+    column of `required` or has a column twice.
+    """
+    if not path.is_file():
+        raise DataError("there is no such file", file=path, remedy="Check the path")
+    is_parquet = path.name.lower().endswith(".parquet")
+    if not is_parquet and not path.name.lower().endswith((".csv", ".csv.gz")):
+        raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
+    try:
+        table = pd.read_parquet(path) if is_parquet else _read_csv(path)
+    except pd.errors.EmptyDataError:
+        raise DataError("the file is empty", file=path, remedy="Give a header line and rows") from None
+    except (ValueError, Warning, OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"cannot be read as {'Parquet' if is_parquet else 'CSV'}: {reason}",
+            file=path,
+            remedy="CSV is comma-separated UTF-8 text with a header line",
+        ) from error
+    table.columns = [_ALIASES.get(str(name).strip(), str(name).strip()) for name in table.columns]
+    if repeated := sorted(set(table.columns[table.columns.duplicated()])):
+        raise DataError(f"has the columns {repeated} twice", file=path, remedy="Drop or rename one")
+    if missing := [name for name in required if name not in table]:
+        raise DataError(
+            f"has no column {' and no column '.join(map(repr, missing))}",
+            file=path,
+            remedy=f"Columns found: {list(table)}",
+        )
+    if table.empty:
+        raise DataError("has a header and no rows", file=path, remedy="Give at least one row")
+    return table.reset_index(drop=True)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # pandas would guess a type a column ("007" is 7, "NA" is missing); the rules of this module decide
+    # instead.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False
+        ).fillna("")

@@ -1,0 +1,121 @@
+"""A rating log in rows: dictionaries, side features as arrays, and the ratings as aligned arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from handlers.recommender.features import FeatureSchema, Field, tags_of, text_of
+from handlers.recommender.vocabulary import Vocabulary
+
+from .data.log import RatingsLog
+
+MAX_CATEGORIES = 25  # a numeric column with more distinct values than this is binned
+BINS = 10
+
+
+@dataclass(frozen=True)
+class SideData:
+    """One side of a dataset: ids and side features by row (row 0 is unknown, with every feature missing)."""
+
+    vocabulary: Vocabulary
+    schema: FeatureSchema
+    features: np.ndarray  # [rows, C] int64
+    weights: np.ndarray  # [rows, C] float32
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """``user_rows``, ``movie_rows`` int64 [n] and ``ratings`` float32 [n] (NaN for a like), aligned with the log."""
+
+    users: SideData
+    movies: SideData
+    user_rows: np.ndarray
+    movie_rows: np.ndarray
+    ratings: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user_rows)
+
+    @property
+    def has_ratings(self) -> bool:
+        """False where every row is a like."""
+        return not np.isnan(self.ratings[0])
+
+
+def encode(log: RatingsLog, use_features: bool) -> Dataset:
+    """Turn a log into rows. The dictionaries cover the log and the users and movies files.
+
+    ``use_features``: whether the log's side features become columns; ids-only models have none.
+    """
+    users = _side(log.ratings["user_id"], log.users, log.user_features if use_features else ())
+    movies = _side(log.ratings["movie_id"], log.movies, log.movie_features if use_features else ())
+    return to_rows(log.ratings, users, movies)
+
+
+def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Dataset:
+    """Ratings in the rows of given dictionaries; an id that they do not know is row 0."""
+    count = len(ratings)
+    return Dataset(
+        users,
+        movies,
+        np.fromiter(users.vocabulary.to_rows(ratings["user_id"].tolist()), np.int64, count),
+        np.fromiter(movies.vocabulary.to_rows(ratings["movie_id"].tolist()), np.int64, count),
+        ratings["rating"].to_numpy(np.float32) if "rating" in ratings else np.full(count, np.nan, np.float32),
+    )
+
+
+def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> SideData:
+    known = set(ids.tolist())
+    if table is not None:
+        known.update(table.iloc[:, 0].tolist())
+    vocabulary = Vocabulary(sorted(known))
+    if table is None or not names:
+        return SideData(
+            vocabulary,
+            FeatureSchema(),
+            np.zeros((len(vocabulary), 0), np.int64),
+            np.zeros((len(vocabulary), 0), np.float32),
+        )
+    schema = _schema(table, names)
+    values = {row[0]: dict(zip(names, row[1:], strict=True)) for row in _tuples(table, names)}
+    encoded = [schema.encode(values.get(raw, {})) for raw in vocabulary.ids]
+    return SideData(
+        vocabulary,
+        schema,
+        np.array([indices for indices, _, _ in encoded], np.int64),
+        np.array([weights for _, weights, _ in encoded], np.float32),
+    )
+
+
+def _tuples(table: pd.DataFrame, names: Sequence[str]) -> list[tuple]:
+    columns = table[[table.columns[0], *names]].astype(object)
+    return list(columns.where(columns.notna(), None).itertuples(index=False, name=None))
+
+
+def _schema(table: pd.DataFrame, names: Sequence[str]) -> FeatureSchema:
+    fields: list[Field] = []
+    offset = 0
+    for name in names:
+        field = _field(name, table[name].dropna(), offset)
+        fields.append(field)
+        offset += field.size
+    return FeatureSchema(tuple(fields))
+
+
+def _field(name: str, column: pd.Series, offset: int) -> Field:
+    """A field made for a column: tags where ``|`` separates values, bins for many numbers, else categories."""
+    if pd.api.types.is_numeric_dtype(column):
+        if column.nunique() > MAX_CATEGORIES:
+            quantiles = np.quantile(column.astype(float), np.linspace(0, 1, BINS + 1)[1:-1])
+            return Field(name, "number", 1, offset, edges=tuple(np.unique(quantiles).tolist()))
+        return Field(name, "category", 1, offset, values=tuple(text_of(value) for value in sorted(column.unique())))
+    texts = column.astype(str)
+    if name == "genres" or texts.str.contains("|", regex=False).any():
+        lists = [tags_of(text) for text in texts]
+        most = max((len(tags) for tags in lists), default=1)
+        return Field(name, "tags", max(most, 1), offset, values=tuple(sorted({tag for tags in lists for tag in tags})))
+    return Field(name, "category", 1, offset, values=tuple(sorted(set(texts) - {""})))

@@ -1,0 +1,159 @@
+"""From a fitted network to ``build/<model>/``: all that an archive holds besides code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+
+from handlers.recommender.archive import ARRAYS, DataSummary, Metadata, Titles
+from handlers.recommender.foldin import prior_of
+
+from .config import Settings
+from .data.log import RatingsLog
+from .dataset import Dataset
+from .fit import Batches, targets_of
+from .models import TwoEncoder
+
+SIMILARITY_SHRINKAGE = 20.0
+TOLERANCE = 1e-4
+
+
+class ExportError(RuntimeError):
+    """The scripted network does not compute what the eager one does."""
+
+
+@torch.no_grad()
+def export(
+    folder: Path,
+    model: str,
+    network: TwoEncoder,
+    log: RatingsLog,
+    dataset: Dataset,
+    settings: Settings,
+    metrics: dict[str, Any],
+) -> None:
+    """Write ``folder``, whole or not at all; what was there before is replaced.
+
+    Raises ExportError where the scripted network's scores differ from the eager network's.
+    """
+    network = network.eval().cpu()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
+        scripted = torch.jit.script(network)
+        batches = Batches(dataset, np.arange(len(dataset)), settings, torch.device("cpu"))
+        arrays = _arrays(scripted, dataset, batches, settings)
+        _check_same(network, scripted, batches)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            torch.jit.save(scripted, str(staging / f"{model}.pt"))
+            for name, array in arrays.items():
+                np.save(staging / f"{name}.npy", array.astype(ARRAYS[name]), allow_pickle=False)
+            _write_json(staging / "users.json", dataset.users.vocabulary.ids)
+            _write_json(staging / "movies.json", dataset.movies.vocabulary.ids)
+            _write_json(staging / "titles.json", _titles(log, dataset))
+            _write_json(staging / "metadata.json", _metadata(model, network, log, dataset, settings, batches))
+            (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+            staging.chmod(0o755)
+            _replace(staging, folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _arrays(
+    scripted: torch.jit.ScriptModule, dataset: Dataset, batches: Batches, settings: Settings
+) -> dict[str, np.ndarray]:
+    rows = torch.arange(len(dataset.movies.vocabulary))
+    items = scripted.encode_items(scripted.own_items(rows), batches.movie_features, batches.movie_weights)
+    directions = torch.nn.functional.normalize(items[:, : settings.width], dim=1)
+    order = np.lexsort((dataset.movie_rows, dataset.user_rows))
+    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(dataset.user_rows))).numpy(), noise=1.0)
+    return {
+        "user_features": dataset.users.features,
+        "user_weights": dataset.users.weights,
+        "movie_features": dataset.movies.features,
+        "movie_weights": dataset.movies.weights,
+        "item_encodings": items.numpy(),
+        "item_directions": directions.numpy(),
+        "rating_counts": np.bincount(dataset.movie_rows, minlength=len(rows)),
+        "seen_offsets": np.searchsorted(
+            dataset.user_rows[order], np.arange(len(dataset.users.vocabulary) + 1), side="left"
+        ),
+        "seen_rows": dataset.movie_rows[order],
+        "seen_ratings": dataset.ratings[order],
+        "prior_mean": prior.mean.numpy(),
+        "prior_precision": prior.precision.numpy(),
+    }
+
+
+def _metadata(
+    model: str, network: TwoEncoder, log: RatingsLog, dataset: Dataset, settings: Settings, batches: Batches
+) -> Metadata:
+    noise = 1.0
+    if settings.target == "rating":
+        scores = batches.scores(network, batches.users, batches.movies).numpy()
+        noise = float(np.square(scores - targets_of(dataset.ratings, settings)).mean())
+    return Metadata(
+        model=model,
+        data=DataSummary(
+            log.name,
+            log.sha256,
+            len(dataset),
+            len(np.unique(dataset.user_rows)),
+            len(np.unique(dataset.movie_rows)),
+        ),
+        target=settings.target,
+        scale=log.scale if log.has_ratings else None,
+        like_above=settings.like_above,
+        width=settings.width,
+        prior_noise=noise,
+        similarity_shrinkage=SIMILARITY_SHRINKAGE,
+        user_features=dataset.users.schema,
+        movie_features=dataset.movies.schema,
+    )
+
+
+def _titles(log: RatingsLog, dataset: Dataset) -> Titles:
+    known: dict[Any, tuple[str, int | None, str]] = {}
+    if log.movies is not None:
+        table = log.movies[["movie_id", "title", "year", "genres"]].astype(object)
+        for movie, title, year, genres in table.where(table.notna(), None).itertuples(index=False, name=None):
+            known[movie] = (title, year, genres)
+    rows = [known.get(raw, (None, None, "")) for raw in dataset.movies.vocabulary.ids]
+    return Titles(
+        titles=[title or None for title, _, _ in rows],
+        years=[None if year is None else int(year) for _, year, _ in rows],
+        genres=[[tag for tag in (genres or "").split("|") if tag] for _, _, genres in rows],
+    )
+
+
+def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, batches: Batches) -> None:
+    chosen = torch.linspace(0, len(batches) - 1, steps=min(len(batches), 10_000)).long()
+    users, movies = batches.users[chosen], batches.movies[chosen]
+    away = (batches.scores(network, users, movies) - batches.scores(scripted, users, movies)).abs().max().item()
+    if not away <= TOLERANCE:
+        raise ExportError(f"the scripted network's scores are up to {away:g} away from the eager ones; nothing written")
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_bytes(msgspec.json.encode(value) + b"\n")
+
+
+def _replace(staging: Path, folder: Path) -> None:
+    """Move a finished folder into place; a folder that is already there cannot be renamed over, so it goes first."""
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        if folder.exists():
+            os.replace(folder, old / folder.name)
+        os.replace(staging, folder)
+    finally:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""DeepFM: Guo, Tang, Ye, Li and He, IJCAI 2017 (arXiv:1703.04247)."""
+
+import torch
+from torch import Tensor, nn
+
+from .layers import Side, TwoEncoder, fm_half, item_encoding, user_encoding
+
+
+class DeepFM(TwoEncoder):
+    """A factorization machine plus a multilayer perceptron over the same field embeddings.
+
+    The perceptron's first layer is linear in the concatenated fields, so it splits into a user half and a movie
+    half: ``W [e_u; e_i] + b = W_u e_u + (W_i e_i + b)``. An encoding is the factorization machine's followed by the
+    side's half of that layer; the combiner adds the dot product of the first to the rest of the perceptron.
+    ``use_fm`` and ``use_mlp`` switch a part off (for ablation).
+    """
+
+    def __init__(
+        self,
+        users: Side,
+        items: Side,
+        mean: float,
+        hidden: tuple[int, ...] = (64, 32),
+        dropout: float = 0.0,
+        use_fm: bool = True,
+        use_mlp: bool = True,
+    ) -> None:
+        super().__init__(users, items, mean)
+        self.split = users.width + 2
+        self.first_users = nn.Linear((1 + users.pool.size(0)) * users.width, hidden[0], bias=False)
+        self.first_items = nn.Linear((1 + items.pool.size(0)) * items.width, hidden[0])
+        rest: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
+        for inputs, outputs in zip(hidden, hidden[1:]):
+            rest += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+        self.rest = nn.Sequential(*rest, nn.Linear(hidden[-1], 1, bias=False))
+        self.block = 256  # movies a block of the catalogue pass, so that its hidden activations stay in cache
+        self.use_fm = use_fm
+        self.use_mlp = use_mlp
+
+    @torch.jit.export
+    def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        active = self.users.active(own, features, weights)
+        vector, scalar = fm_half(active)
+        if not self.use_fm:
+            vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
+        return torch.cat(
+            [user_encoding(vector, scalar + self.mean), self.first_users(self.users.by_field(active))], dim=1
+        )
+
+    @torch.jit.export
+    def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        active = self.items.active(own, features, weights)
+        vector, scalar = fm_half(active)
+        if not self.use_fm:
+            vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
+        return torch.cat([item_encoding(vector, scalar), self.first_items(self.items.by_field(active))], dim=1)
+
+    @torch.jit.export
+    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """Scores of aligned encodings: [B, D] and [B, D] to [B]."""
+        score = (users[:, : self.split] * items[:, : self.split]).sum(dim=1)
+        if self.use_mlp:
+            score = score + self.rest(users[:, self.split :] + items[:, self.split :]).squeeze(1)
+        return score
+
+    @torch.jit.export
+    def score_all(self, users: Tensor, items: Tensor) -> Tensor:
+        """Scores of every pair: [B, D] and [N, D] to [B, N]."""
+        scores = torch.matmul(users[:, : self.split], items[:, : self.split].t())
+        if self.use_mlp:
+            user_half = users[:, self.split :].unsqueeze(1)
+            blocks: list[Tensor] = []
+            for start in range(0, items.size(0), self.block):
+                item_half = items[start : start + self.block, self.split :]
+                blocks.append(self.rest(user_half + item_half).squeeze(2))  # [B, block]
+            scores = scores + torch.cat(blocks, dim=1)
+        return scores

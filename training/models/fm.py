@@ -1,0 +1,20 @@
+"""Factorization machine of degree two: Rendle, Factorization Machines, ICDM 2010."""
+
+import torch
+from torch import Tensor
+
+from .layers import TwoEncoder, fm_half, item_encoding, user_encoding
+
+
+class FM(TwoEncoder):
+    """``score = mean + sum_a w_a x_a + sum_{a<b} <v_a, v_b> x_a x_b`` over the ids and side features of a pair."""
+
+    @torch.jit.export
+    def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        vector, scalar = fm_half(self.users.active(own, features, weights))
+        return user_encoding(vector, scalar + self.mean)
+
+    @torch.jit.export
+    def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        vector, scalar = fm_half(self.items.active(own, features, weights))
+        return item_encoding(vector, scalar)

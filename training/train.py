@@ -1,0 +1,101 @@
+"""One training run: split, fit, measure, refit on every row, export."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .config import Settings
+from .curves import Recorder
+from .data.log import DataError, RatingsLog
+from .data.splits import Split, split
+from .dataset import Dataset, encode, to_rows
+from .evaluate import evaluate
+from .export import export
+from .fit import build, fit
+from .models import NETWORKS, TwoEncoder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to train on and where to write."""
+
+    model: str
+    settings: Settings
+    split: str
+    seed: int
+    refit: bool
+    device: torch.device
+    build: Path
+    runs: Path
+
+
+def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
+    """Train one model and write ``build/<model>/``; returns its metrics.
+
+    The validation rows choose the number of epochs; the fit that is measured on the test rows has seen training and
+    validation rows; the one that is exported has seen every row (unless ``refit`` is off). ``test``: ratings of
+    their own, measured once at the end instead of a share of the log.
+    """
+    if run.settings.target == "rating" and not log.has_ratings:
+        raise DataError("has no ratings to train on", file=log.name, remedy="Use --target like")
+    started = time.perf_counter()
+    dataset = encode(log, NETWORKS[run.model].uses_features)
+    parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
+    recorder = Recorder(run.runs / run.model, run.settings)
+
+    network, epochs, validation = _choose_epochs(run, dataset, parts, recorder)
+    settings = dataclasses.replace(run.settings, epochs=epochs)
+    measured = np.union1d(parts.train, parts.validation)
+    network = _fit(run, dataset, measured, settings)
+    held_out = _rows_of(dataset, parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
+    metrics: dict[str, Any] = {
+        "validation": validation,
+        "test": evaluate(network, dataset, measured, held_out, settings) if len(held_out) else {},
+        "test_rows": "given with --test" if test is not None else run.split,
+        "exported_fit": "every row of the log" if run.refit else "training and validation rows",
+        "epochs": epochs,
+        "seed": run.seed,
+        "data": {"name": log.name, "sha256": log.sha256},
+        "settings": dataclasses.asdict(run.settings),
+    }
+    if run.refit and len(measured) < len(dataset):
+        network = _fit(run, dataset, np.arange(len(dataset)), settings)
+    metrics["seconds"] = round(time.perf_counter() - started, 1)
+    export(run.build / run.model, run.model, network, log, dataset, settings, metrics)
+    recorder.finish(metrics)
+    return metrics
+
+
+def _choose_epochs(
+    run: Run, dataset: Dataset, parts: Split, recorder: Recorder
+) -> tuple[TwoEncoder, int, dict[str, Any]]:
+    network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
+    curves = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
+    validation = evaluate(network, dataset, parts.train, _rows_of(dataset, parts.validation), run.settings)
+    return network, curves.best_epoch, validation
+
+
+def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> TwoEncoder:
+    network = build(run.model, dataset, index, settings, run.seed).to(run.device)
+    fit(network, dataset, index, None, settings, run.seed)
+    return network
+
+
+def _rows_of(dataset: Dataset, index: np.ndarray) -> Dataset:
+    return dataclasses.replace(
+        dataset,
+        user_rows=dataset.user_rows[index],
+        movie_rows=dataset.movie_rows[index],
+        ratings=dataset.ratings[index],
+    )
