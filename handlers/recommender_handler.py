@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import torch
-
 from recommender import archive, recommender
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.

@@ -143,7 +143,9 @@ class Server:
             if self.process() is None:
                 break
             try:
-                names = [one["modelName"] for one in requests.get(f"{self.management}/models", timeout=5).json()["models"]]
+                names = [
+                    one["modelName"] for one in requests.get(f"{self.management}/models", timeout=5).json()["models"]
+                ]
                 states = [
                     worker["status"]
                     for name in names

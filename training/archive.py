@@ -111,7 +111,9 @@ def check(archive_path: Path, folder: Path) -> None:
         text=True,
     )
     if result.returncode:
-        raise ArchiveRefused(f"{archive_path.name} does not work on its own: {(result.stderr or result.stdout).strip()}")
+        raise ArchiveRefused(
+            f"{archive_path.name} does not work on its own: {(result.stderr or result.stdout).strip()}"
+        )
 
 
 def checksums_in(archive_path: Path) -> str:
@@ -151,9 +153,7 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
         "--export-path", str(work),
     ]
     # fmt: on
-    result = subprocess.run(
-        command, env=os.environ | {"TMPDIR": str(staging)}, capture_output=True, text=True
-    )
+    result = subprocess.run(command, env=os.environ | {"TMPDIR": str(staging)}, capture_output=True, text=True)
     if result.returncode:
         raise ArchiveRefused(f"torch-model-archiver failed: {(result.stderr or result.stdout).strip()}")
     return work / f"{model}.mar"

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 import torch
 
-from handlers.recommender.archive import ARRAYS, DataSummary, Metadata, Titles
+from handlers.recommender.archive import ARRAYS, DataSummary, Metadata
+from handlers.recommender.catalogue import Titles
 from handlers.recommender.foldin import prior_of
 
 from .config import Settings
@@ -84,6 +85,7 @@ def _arrays(
         "movie_weights": dataset.movies.weights,
         "item_encodings": items.numpy(),
         "item_directions": directions.numpy(),
+        "map": plane(directions.numpy()),
         "rating_counts": np.bincount(dataset.movie_rows, minlength=len(rows)),
         "seen_offsets": np.searchsorted(
             dataset.user_rows[order], np.arange(len(dataset.users.vocabulary) + 1), side="left"
@@ -93,6 +95,14 @@ def _arrays(
         "prior_mean": prior.mean.numpy(),
         "prior_precision": prior.precision.numpy(),
     }
+
+
+def plane(directions: np.ndarray) -> np.ndarray:
+    """The movies on a plane, in [-1, 1]: the two principal components of their directions [N, width], [N, 2]."""
+    centred = directions - directions.mean(axis=0)
+    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    places = centred @ axes[:2].T
+    return places / max(float(np.abs(places).max()), 1e-12)
 
 
 def _metadata(

@@ -19,7 +19,6 @@ from .config import Settings
 from .dataset import Dataset, SideData
 from .models import NETWORKS, Side, TwoEncoder
 
-
 ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 
 
@@ -122,9 +121,7 @@ def fit(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
     curves, best, started = Curves(), None, time.perf_counter()
-    progress = tqdm(
-        range(1, settings.epochs + 1), desc="fit", unit="epoch", leave=False, disable=None
-    )
+    progress = tqdm(range(1, settings.epochs + 1), desc="fit", unit="epoch", leave=False, disable=None)
     for epoch in progress:
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .catalogue import Catalogue
+from .catalogue import Catalogue, Titles
 from .errors import ArchiveError
 from .features import FeatureSchema
 from .foldin import Prior
@@ -47,14 +47,6 @@ class Metadata(msgspec.Struct, frozen=True):
     movie_features: FeatureSchema
 
 
-class Titles(msgspec.Struct, frozen=True):
-    """What answers say of the movies, by row; row 0 is empty."""
-
-    titles: list[str | None]
-    years: list[int | None]
-    genres: list[list[str]]
-
-
 ARRAYS = {
     "user_features": "int64",  # [users, C] feature-table rows
     "user_weights": "float32",  # [users, C]
@@ -62,6 +54,7 @@ ARRAYS = {
     "movie_weights": "float32",
     "item_encodings": "float32",  # [movies, D]: the catalogue, encoded at export
     "item_directions": "float32",  # [movies, width]: unit vectors, for cosines
+    "map": "float32",  # [movies, 2]: the movies' places on a plane, in [-1, 1]
     "rating_counts": "int64",  # [movies]
     "seen_offsets": "int64",  # [users + 1]: user row u has rated seen_rows[offsets[u]:offsets[u + 1]]
     "seen_rows": "int32",
@@ -125,9 +118,8 @@ def load(folder: Path, device: torch.device) -> Archive:
         network=network,
         users=users,
         movies=movies,
-        catalogue=Catalogue(movies, titles.titles, titles.years, titles.genres, arrays["rating_counts"].numpy()),
-        arrays=arrays
-        | {name: arrays[name].to(device) for name in ("item_encodings", "item_directions")},
+        catalogue=Catalogue(movies, titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
+        arrays=arrays | {name: arrays[name].to(device) for name in ("item_encodings", "item_directions")},
         prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device), metadata.prior_noise),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )
@@ -172,7 +164,11 @@ def _check_fit(
         f"{name}.npy": (arrays[name].size(0), f"{side}.json", len(vocabulary))
         for side, vocabulary, names in (
             ("users", users, ("user_features", "user_weights")),
-            ("movies", movies, ("movie_features", "movie_weights", "item_encodings", "item_directions", "rating_counts")),
+            (
+                "movies",
+                movies,
+                ("movie_features", "movie_weights", "item_encodings", "item_directions", "map", "rating_counts"),
+            ),
         )
         for name in names
     }

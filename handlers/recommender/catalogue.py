@@ -4,32 +4,38 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from .vocabulary import Vocabulary
 
 
-class Catalogue:
-    """Titles, years, genres and rating counts by row; row 0 (the unknown movie) never enters a list."""
+class Titles(msgspec.Struct, frozen=True):
+    """What answers say of the movies, by row; row 0 is empty."""
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        titles: Sequence[str | None],
-        years: Sequence[int | None],
-        genres: Sequence[Sequence[str]],
-        counts: np.ndarray,
-    ) -> None:
+    titles: list[str | None]
+    years: list[int | None]
+    genres: list[list[str]]
+
+
+class Catalogue:
+    """The movies by row; row 0 (the unknown movie) never enters a list.
+
+    ``counts`` int64 [rows]: how often each was rated. ``places`` float32 [rows, 2]: where each lies on the map.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, titles: Titles, counts: np.ndarray, places: np.ndarray) -> None:
         self.vocabulary = vocabulary
         self.counts = counts
+        self.places = places
         self._entries = [
-            {"movie_id": raw, "title": title, "year": year, "genres": list(tags)}
-            for raw, title, year, tags in zip(vocabulary.ids, titles, years, genres, strict=True)
+            {"movie_id": raw, "title": title, "year": year, "genres": genres}
+            for raw, title, year, genres in zip(vocabulary.ids, titles.titles, titles.years, titles.genres, strict=True)
         ]
         self.by_genre: dict[str, np.ndarray] = {}
-        for row, tags in enumerate(genres):
-            for tag in tags:
-                self.by_genre.setdefault(tag, np.zeros(len(vocabulary), dtype=bool))[row] = True
+        for row, genres in enumerate(titles.genres):
+            for genre in genres:
+                self.by_genre.setdefault(genre, np.zeros(len(vocabulary), dtype=bool))[row] = True
 
     def __len__(self) -> int:
         """The number of movies."""
@@ -40,9 +46,12 @@ class Catalogue:
         return {**self._entries[row], "score": score}
 
     def page(self, offset: int, k: int) -> list[dict[str, Any]]:
-        """Movies in the order of their ids, with how often each was rated."""
+        """Movies in the order of their ids, with how often each was rated and its place on the map."""
         rows = range(1 + offset, min(1 + offset + k, len(self.vocabulary)))
-        return [{**self._entries[row], "ratings": int(self.counts[row])} for row in rows]
+        return [
+            self._entries[row] | {"ratings": int(self.counts[row]), "x": x, "y": y}
+            for row, (x, y) in zip(rows, self.places[rows.start : rows.stop].round(4).tolist(), strict=True)
+        ]
 
     def rated(self, row: int, rating: float) -> dict[str, Any]:
         """A movie in a user's history; without ``rating`` where it was a like (NaN)."""

@@ -27,9 +27,7 @@ MAX_STEPS = 12
 TOLERANCE = 1e-5
 
 
-def fold_in(
-    score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, like_above: float | None
-) -> Tensor:
+def fold_in(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, like_above: float | None) -> Tensor:
     """The own embedding [E] that explains ``ratings`` [n] best.
 
     ``score`` takes n copies of an embedding [n, E] to the unclipped scores [n] of the rated pairs. ``like_above``:

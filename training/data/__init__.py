@@ -34,9 +34,7 @@ def load(
     Raises DataError for what cannot be fetched or read, and for `users` or `movies` beside a data set's name.
     """
     if ratings is None and data not in NAMES and not Path(data).exists():
-        raise DataError(
-            "is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}"
-        )
+        raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:
         return read_log(Path(ratings or data), users, movies, features)
     if users is not None or movies is not None:

@@ -84,9 +84,7 @@ def read_pairs(path: Path, like: RatingsLog) -> pd.DataFrame:
     return pairs
 
 
-def _unify(
-    column: str, first: tuple[Path, pd.DataFrame], second: tuple[Path | None, pd.DataFrame | None]
-) -> pd.Series:
+def _unify(column: str, first: tuple[Path, pd.DataFrame], second: tuple[Path | None, pd.DataFrame | None]) -> pd.Series:
     """The ids of `first`'s column; those of `second`'s, if any, are replaced in its table."""
     parts = [(path, table[column]) for path, table in (first, second) if table is not None]
     unified = ids.unify(column, parts)

@@ -36,9 +36,7 @@ def unify(column: str, parts: list[Part]) -> list[pd.Series]:
     _refuse_decimals(column, parts, texts)
     integers = sum(int(mask.sum()) for mask in whole)
     if integers:
-        (file, _), text, mask = next(
-            part for part in zip(parts, texts, whole, strict=True) if not part[2].all()
-        )
+        (file, _), text, mask = next(part for part in zip(parts, texts, whole, strict=True) if not part[2].all())
         log.warning(
             "%s, column %r: %d ids look like integers, but row %d is %r: all of them are read as strings.",
             file,

@@ -118,9 +118,7 @@ def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
     if ratings.empty:
         raise DataError("has no rows", file=name, remedy="Give at least one row")
     if not ratings.index.equals(pd.RangeIndex(len(ratings))):
-        raise DataError(
-            "the index of the ratings is not 0, 1, ...", file=name, remedy="Call reset_index(drop=True)"
-        )
+        raise DataError("the index of the ratings is not 0, 1, ...", file=name, remedy="Call reset_index(drop=True)")
     for column in ("user_id", "movie_id"):
         _check_ids(name, ratings[column])
     for column, dtype in (("rating", "float32"), ("timestamp", "int64")):
@@ -163,9 +161,7 @@ def _check_side(
         raise DataError(f"the first column is not {key!r}", file=name, remedy=f"Columns: {columns}")
     _check_ids(name, table[key])
     if table[key].dtype != ratings[key].dtype:
-        raise DataError(
-            f"has dtype {table[key].dtype}, the ratings have {ratings[key].dtype}", file=name, column=key
-        )
+        raise DataError(f"has dtype {table[key].dtype}, the ratings have {ratings[key].dtype}", file=name, column=key)
     if not table[key].is_unique:
         row = int(table[key].duplicated().argmax())
         raise DataError("occurs twice", file=name, column=key, row=row + 1, value=table[key].iat[row])
@@ -180,9 +176,7 @@ def _check_ids(name: str, ids: pd.Series) -> None:
             remedy="The ids of a column are all int64 or all str",
         )
     if ids.isna().any():
-        raise DataError(
-            "the id is missing", file=name, column=str(ids.name), row=int(ids.isna().argmax()) + 1
-        )
+        raise DataError("the id is missing", file=name, column=str(ids.name), row=int(ids.isna().argmax()) + 1)
 
 
 def _require(table: pd.DataFrame, columns: tuple[str, ...], name: str) -> None:

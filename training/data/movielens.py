@@ -89,9 +89,7 @@ def read_ml_1m(archive: Path) -> RatingsLog:
     """ml-1m from GroupLens' zip. `age` is the lowest age of the person's bracket, 1 for under 18."""
     with zipfile.ZipFile(archive) as members:
         ratings = _table(members, "ml-1m/ratings.dat", _RATING_COLUMNS, sep="::")
-        users = _table(
-            members, "ml-1m/users.dat", ["user_id", "gender", "age", "occupation", "zip_code"], sep="::"
-        )
+        users = _table(members, "ml-1m/users.dat", ["user_id", "gender", "age", "occupation", "zip_code"], sep="::")
         movies = _table(members, "ml-1m/movies.dat", ["movie_id", "title", "genres"], sep="::")
     users["occupation"] = users["occupation"].map(dict(enumerate(_ML_1M_OCCUPATIONS)))
     return _log("ml-1m", ratings, users, movies)

@@ -52,9 +52,7 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
         order = len(log) - 1 - order  # the latest first; of one second, the last of the file first
     elif how in FOLDS:
         if log.name != "ml-100k" or len(log) != _ML_100K_ROWS:
-            raise DataError(
-                f"the fold {how} is one of ml-100k", file=log.name, remedy="Split 'random' instead"
-            )
+            raise DataError(f"the fold {how} is one of ml-100k", file=log.name, remedy="Split 'random' instead")
         first, test_rows = FOLDS.index(how) * _FOLD_ROWS, _FOLD_ROWS
         held = (order >= first) & (order < first + _FOLD_ROWS)
         order = np.concatenate([order[held], order[~held]])
@@ -71,13 +69,9 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
 
 def _share(name: str, share: float, rows: int) -> int:
     if not 0 <= share < 1:
-        raise DataError(
-            f"is no share for {name}", value=share, remedy="Give one from 0 up to, not including, 1"
-        )
+        raise DataError(f"is no share for {name}", value=share, remedy="Give one from 0 up to, not including, 1")
     if share > 0 and round(share * rows) == 0:
-        raise DataError(
-            f"{share} of {rows} rows for {name} is no row", remedy="Give more rows or a larger share"
-        )
+        raise DataError(f"{share} of {rows} rows for {name} is no row", remedy="Give more rows or a larger share")
     return round(share * rows)
 
 

@@ -60,8 +60,7 @@ def test_users_and_movies(write):
         write("u.csv", "age,user_id,gender,zip,score\n30,6,F,01234,\n,5,,98765,2.5\n"),
         write(
             "m.csv",
-            'movieId,title,genres,studio\n10,"Crow, The (1994)",Action|Drama,X\n'
-            "30,None,(no genres listed),\n",
+            'movieId,title,genres,studio\n10,"Crow, The (1994)",Action|Drama,X\n30,None,(no genres listed),\n',
         ),
     )
     assert log.user_features == ("gender", "age")
@@ -98,9 +97,7 @@ def test_named_features(write):
     log = read_log(write("r.csv", RATINGS), users, movies, ("country", "genres"))
     assert log.user_features == ("country",)
     assert log.movie_features == ("country", "genres")
-    with pytest.raises(
-        DataError, match=r"'plam' is no side feature.*\['country', 'plan'\].*\['genres', 'country'\]"
-    ):
+    with pytest.raises(DataError, match=r"'plam' is no side feature.*\['country', 'plan'\].*\['genres', 'country'\]"):
         read_log(write("r.csv", RATINGS), users, movies, ("plam",))
 
 
@@ -199,9 +196,7 @@ def test_files_that_are_not_what_their_name_says(write, tmp_path):
 
 
 def test_parquet_with_missing_values(tmp_path):
-    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "rating": [1.0, None]}).to_parquet(
-        tmp_path / "r.parquet"
-    )
+    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "rating": [1.0, None]}).to_parquet(tmp_path / "r.parquet")
     with pytest.raises(DataError, match=r"column 'rating', row 2: 'nan' is not a number"):
         read_log(tmp_path / "r.parquet")
 
@@ -231,13 +226,9 @@ def test_load_with_named_features():
 
 
 def test_load_says_what_there_is():
-    with pytest.raises(
-        DataError, match=r"'ml-2k' is no data set and no file. Known data sets: ml-100k, ml-1m"
-    ):
+    with pytest.raises(DataError, match=r"'ml-2k' is no data set and no file. Known data sets: ml-100k, ml-1m"):
         load("ml-2k")
-    with pytest.raises(
-        DataError, match=r"synthetic: has its own users and movies, u\.csv does not go with it"
-    ):
+    with pytest.raises(DataError, match=r"synthetic: has its own users and movies, u\.csv does not go with it"):
         load("synthetic", users=Path("u.csv"))
 
 

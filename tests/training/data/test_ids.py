@@ -42,8 +42,7 @@ def test_all_files_decide_together(caplog):
     assert second.tolist() == ["2", "007"]
     (message,) = [record.getMessage() for record in caplog.records]
     assert message == (
-        "m.csv, column 'movie_id': 3 ids look like integers, but row 2 is '007': "
-        "all of them are read as strings."
+        "m.csv, column 'movie_id': 3 ids look like integers, but row 2 is '007': all of them are read as strings."
     )
 
 

@@ -19,9 +19,7 @@ RATINGS = [
 ]
 
 U_USER = "22|25|M|writer|40206\n186|39|F|executive|00000\n196|49|M|writer|T8H1N\n"
-RECBOLE_USER = "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n" + U_USER.replace(
-    "|", "\t"
-)
+RECBOLE_USER = "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n" + U_USER.replace("|", "\t")
 
 U_ITEM = """\
 242|Kolya (1996)|24-Jan-1997||http://us.imdb.com/M/title-exact?Kolya%20(1996)|0|0|0|0|0|1|0|0|0|0|0|0|0|0|0|0|0|0|0
@@ -136,8 +134,7 @@ def test_ml_latest_small(tmp_path):
         archive(
             tmp_path / "ml-latest-small.zip",
             **{
-                "ml-latest-small/ratings.csv": "userId,movieId,rating,timestamp\n"
-                "1,31,2.5,1260759144\n1,99,4.0,1\n",
+                "ml-latest-small/ratings.csv": "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,99,4.0,1\n",
                 "ml-latest-small/movies.csv": (
                     'movieId,title,genres\n31,"American President, The (1995)",Comedy|Drama\n'
                     "99,Caf\u00e9 Society,(no genres listed)\n"

@@ -68,9 +68,7 @@ def test_the_best_prediction_is_unbiased_and_the_best(made):
 
 def test_expected_is_the_mean_of_many_draws(made):
     users, movies = np.array([3, 50, 7]), np.array([9, 1, 200])
-    draws = made.truth.level(users, movies) + np.random.default_rng(0).normal(
-        0, made.truth.noise, (200_000, 3)
-    )
+    draws = made.truth.level(users, movies) + np.random.default_rng(0).normal(0, made.truth.noise, (200_000, 3))
     ratings = (np.round(draws * 2) / 2).clip(1, 5)
     assert made.truth.expected(users, movies) == pytest.approx(ratings.mean(axis=0), abs=0.01)
 

@@ -1,0 +1,70 @@
+"""TorchServe's management API: models, versions and workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+
+class ManagementError(RuntimeError):
+    """TorchServe refused a call, or cannot be reached; the message says which call and why."""
+
+
+class Management:
+    """Calls to the management API at ``address``."""
+
+    def __init__(self, address: str, timeout: float = 120.0) -> None:
+        self.address = address
+        self.timeout = timeout
+        self.session = requests.Session()
+
+    def models(self) -> list[str]:
+        """The names of all registered models."""
+        return sorted(one["modelName"] for one in self._call("GET", "/models", params={"limit": 1000})["models"])
+
+    def versions(self, model: str) -> list[dict[str, Any]]:
+        """TorchServe's description of each version of a model: version, workers, queue, batch size."""
+        return self._call("GET", f"/models/{model}/all")
+
+    def describe(self, model: str, version: str | None = None) -> dict[str, Any]:
+        """TorchServe's description of a version (the default one if None), with what the archive says of itself."""
+        path = f"/models/{model}" + (f"/{version}" if version else "")
+        return self._call("GET", path, params={"customized": "true"})[0]
+
+    def register(self, archive: str) -> bool:
+        """Register an archive of the model store with its workers; False where that version is there already."""
+        name = archive.removesuffix(".mar").rpartition("-")[0]
+        arguments = {"url": archive, "model_name": name, "initial_workers": 1, "synchronous": "true"}
+        response = self._request("POST", "/models", params=arguments)
+        if response.status_code == 409:
+            return False
+        self._checked(response)
+        return True
+
+    def set_default(self, model: str, version: str) -> None:
+        """Make a version the one that answers where a request names none."""
+        self._call("PUT", f"/models/{model}/{version}/set-default")
+
+    def unregister(self, model: str, version: str) -> None:
+        """Take a version out of service."""
+        self._call("DELETE", f"/models/{model}/{version}")
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._checked(self._request(method, path, **arguments)).json()
+
+    def _request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        try:
+            return self.session.request(method, self.address + path, timeout=self.timeout, **arguments)
+        except requests.RequestException as error:
+            raise ManagementError(f"{method} {self.address}{path}: {error}; is TorchServe up (make serve)?") from error
+
+    @staticmethod
+    def _checked(response: requests.Response) -> requests.Response:
+        if not response.ok:
+            try:
+                reason = response.json()["message"]
+            except (ValueError, KeyError):
+                reason = response.text[:200]
+            raise ManagementError(f"{response.request.method} {response.url}: {response.status_code}, {reason}")
+        return response

@@ -1,0 +1,130 @@
+"""A small planted log, the three models trained on it, and a real TorchServe that serves their archives."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import requests
+import torch
+
+from serving.server import Server
+from training.archive import archive
+from training.config import PRESETS
+from training.data import RatingsLog, Truth, generate
+from training.train import Run, train
+
+MODELS = ("mf", "fm", "deepfm")
+
+
+class Planted(NamedTuple):
+    """A synthetic log and what it was drawn from."""
+
+    log: RatingsLog
+    truth: Truth
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def server_on_free_ports(store: Path, home: Path, **overrides: str) -> Server:
+    """A TorchServe of its own, not yet started; ``overrides`` are settings of its configuration."""
+    inference, management, metrics, grpc_inference, grpc_management, workers = free_ports(6)
+    return Server(
+        store,
+        home,
+        {
+            "inference_address": f"http://127.0.0.1:{inference}",
+            "management_address": f"http://127.0.0.1:{management}",
+            "metrics_address": f"http://127.0.0.1:{metrics}",
+            "grpc_inference_port": str(grpc_inference),
+            "grpc_management_port": str(grpc_management),
+            "initial_worker_port": str(workers),
+        }
+        | overrides,
+    )
+
+
+class Client:
+    """Asks a running server, as a user of the contract would."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.session = requests.Session()
+
+    def post(self, model: str, body: Any, **headers: str) -> requests.Response:
+        """POST a JSON body to a model (``fm``) or a version (``fm/1.0``)."""
+        return self.session.post(f"{self.server.inference}/predictions/{model}", json=body, headers=headers, timeout=30)
+
+    def ask(self, model: str, body: Any) -> dict[str, Any]:
+        """The answer to a request that must succeed."""
+        response = self.post(model, body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+def train_small(model: str, log: RatingsLog, folder: Path, **settings: Any) -> Path:
+    """Train one model on a small log with settings that take a second or two; returns the build folder."""
+    quick = dataclasses.replace(PRESETS["quick"][model], **({"epochs": 30} | settings))
+    train(
+        Run(model, quick, "random", 0, True, torch.device("cpu"), folder / "build", folder / "runs"),
+        log,
+    )
+    return folder / "build"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    # Small batches do not gain from a second thread, and lose much where other processes want the cores.
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def planted() -> Planted:
+    made = generate(seed=1, users=150, movies=100, ratings=7000)
+    return Planted(made.log, made.truth)
+
+
+@pytest.fixture(scope="session")
+def build(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``build/`` with all three models, trained on the planted log."""
+    folder = tmp_path_factory.mktemp("trained")
+    for model in MODELS:
+        train_small(model, planted.log, folder)
+    return folder / "build"
+
+
+@pytest.fixture(scope="session")
+def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model store with version 1.0 of all three."""
+    folder = tmp_path_factory.mktemp("model_store")
+    for model in MODELS:
+        archive(model, "1.0", build, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real TorchServe with the three models, shared by all tests that leave it as it was."""
+    running = server_on_free_ports(store, tmp_path_factory.mktemp("torchserve"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Client:
+    return Client(server)
