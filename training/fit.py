@@ -17,7 +17,7 @@ from handlers.recommender.foldin import Prior, fold_in
 
 from .config import Settings
 from .dataset import Dataset, SideData
-from .models import NETWORKS, Side, TwoEncoder
+from .models import NETWORKS, DeepFM, Side, TwoEncoder
 
 ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 
@@ -89,12 +89,10 @@ def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, s
     mean = float(targets_of(dataset.ratings[index], settings).mean())
     if settings.target == "like":
         mean = float(np.log(mean / (1 - mean))) if 0 < mean < 1 else 0.0
-    extra = (
-        dict(hidden=settings.hidden, dropout=settings.dropout, use_fm=settings.use_fm, use_mlp=settings.use_mlp)
-        if model == "deepfm"
-        else {}
-    )
-    return NETWORKS[model](*sides, mean, **extra)
+    if model == "deepfm":
+        parts = {"use_fm": settings.use_fm, "use_mlp": settings.use_mlp}
+        return DeepFM(*sides, mean, settings.hidden, settings.dropout, **parts)
+    return NETWORKS[model](*sides, mean)
 
 
 def fit(

@@ -164,11 +164,8 @@ def _check_fit(
         f"{name}.npy": (arrays[name].size(0), f"{side}.json", len(vocabulary))
         for side, vocabulary, names in (
             ("users", users, ("user_features", "user_weights")),
-            (
-                "movies",
-                movies,
-                ("movie_features", "movie_weights", "item_encodings", "item_directions", "map", "rating_counts"),
-            ),
+            ("movies", movies, ("movie_features", "movie_weights", "item_encodings", "item_directions")),
+            ("movies", movies, ("map", "rating_counts")),
         )
         for name in names
     }

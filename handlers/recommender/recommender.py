@@ -114,7 +114,7 @@ class Recommender:
             return error
 
     def _run(self, jobs: list[Job]) -> None:
-        """Answer all jobs. A fault of ours leaves its job without an answer; it is run again alone to spare the others."""
+        """Answer all jobs. After a fault of ours each runs again alone, so that only its own goes without an answer."""
         try:
             self._score_and_recommend([job for job in jobs if job.kind in ("score", "recommend")])
             for job in jobs:

@@ -79,10 +79,12 @@ class RatingsLog:
 
     @property
     def has_ratings(self) -> bool:
+        """False where every row is a like."""
         return "rating" in self.ratings
 
     @property
     def has_timestamps(self) -> bool:
+        """Whether it is known when each rating was given."""
         return "timestamp" in self.ratings
 
     @property

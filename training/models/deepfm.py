@@ -1,5 +1,7 @@
 """DeepFM: Guo, Tang, Ye, Li and He, IJCAI 2017 (arXiv:1703.04247)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +32,7 @@ class DeepFM(TwoEncoder):
         self.first_users = nn.Linear((1 + users.pool.size(0)) * users.width, hidden[0], bias=False)
         self.first_items = nn.Linear((1 + items.pool.size(0)) * items.width, hidden[0])
         rest: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
-        for inputs, outputs in zip(hidden, hidden[1:]):
+        for inputs, outputs in pairwise(hidden):
             rest += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
         self.rest = nn.Sequential(*rest, nn.Linear(hidden[-1], 1, bias=False))
         self.block = 256  # movies a block of the catalogue pass, so that its hidden activations stay in cache
