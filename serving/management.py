@@ -14,10 +14,12 @@ class ManagementError(RuntimeError):
 class Management:
     """Calls to the management API at ``address``."""
 
-    def __init__(self, address: str, timeout: float = 120.0) -> None:
+    def __init__(self, address: str, timeout: float = 120.0, token: str | None = None) -> None:
         self.address = address
         self.timeout = timeout
         self.session = requests.Session()
+        if token:
+            self.session.headers["Authorization"] = f"Bearer {token}"
 
     def models(self) -> list[str]:
         """The names of all registered models."""
@@ -28,9 +30,13 @@ class Management:
         return self._call("GET", f"/models/{model}/all")
 
     def describe(self, model: str, version: str | None = None) -> dict[str, Any]:
-        """TorchServe's description of a version (the default one if None), with what the archive says of itself."""
-        path = f"/models/{model}" + (f"/{version}" if version else "")
-        return self._call("GET", path, params={"customized": "true"})[0]
+        """TorchServe's description of a version (the default one if None)."""
+        return self._call("GET", f"/models/{model}" + (f"/{version}" if version else ""))[0]
+
+    def about(self, model: str, version: str) -> dict[str, Any]:
+        """What a version's archive says of itself: asked of a worker, which must be up."""
+        path = f"/models/{model}/{version}"
+        return self._call("GET", path, params={"customized": "true"})[0]["customizedMetadata"]
 
     def register(self, archive: str) -> bool:
         """Register an archive of the model store with its workers; False where that version is there already."""

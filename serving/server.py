@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
-import requests
+
+from . import archives
+from .management import Management, ManagementError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.properties"
@@ -34,9 +39,9 @@ def java_home() -> Path:
     return JAVA_HOME
 
 
-def properties(path: Path = CONFIG) -> dict[str, str]:
-    """The settings in a TorchServe configuration file."""
-    lines = (line.strip() for line in path.read_text().splitlines())
+def properties(*paths: Path) -> dict[str, str]:
+    """The settings in TorchServe configuration files; a later file's win."""
+    lines = (line.strip() for path in paths for line in path.read_text().splitlines())
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, value in pairs}
 
@@ -54,10 +59,11 @@ class Server:
         home: Path = ROOT / "logs",
         overrides: dict[str, str] | None = None,
         python: str = sys.executable,
+        config: Sequence[Path] = (CONFIG,),
     ) -> None:
         self.store = store.resolve()
         self.home = home.resolve()
-        self.settings = properties() | (overrides or {})
+        self.settings = properties(*config) | (overrides or {})
         self.python = python
 
     @property
@@ -69,6 +75,23 @@ class Server:
     def management(self) -> str:
         """The address of the management API."""
         return self.settings["management_address"]
+
+    def token(self, kind: str) -> str | None:
+        """The ``inference``, ``management`` or ``API`` token; None where the server asks for none.
+
+        TorchServe draws new ones at each start and whenever it is asked to.
+        """
+        if self.settings.get("disable_token_authorization") == "true":
+            return None
+        try:
+            return json.loads((self.home / "key_file.json").read_text())[kind]["key"]
+        except (OSError, ValueError, KeyError):
+            return None  # not up yet; a call without a token is answered with what is wrong
+
+    @property
+    def draining(self) -> Path:
+        """A file that is there while the server answers its last requests."""
+        return self.home / "draining"
 
     @property
     def _temporary(self) -> Path:
@@ -86,14 +109,37 @@ class Server:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def start(self, timeout: float = 120.0) -> None:
+    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None) -> None:
         """Start in the background and wait until every loaded model answers; nothing to do if it runs already.
 
-        Raises ServerError where it does not come up.
+        ``console`` gets what it prints, ``home/console.log`` by default. Raises ServerError where it does not come up,
+        and ArchiveRefused where a default archive is not one that was pinned.
         """
         if self.process() is None:
-            self._launch()
-        self._wait_until_ready(time.monotonic() + timeout)
+            self._launch(console)
+        deadline = time.monotonic() + timeout
+        while not self.ready():
+            if self.process() is None or time.monotonic() > deadline:
+                raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")
+            time.sleep(0.2)
+
+    def ready(self) -> bool:
+        """Whether every default is registered with all its workers READY, and the server is not about to end.
+
+        ``/ping`` says less: it is content with a process that listens.
+        """
+        management = Management(self.management, timeout=5, token=self.token("management"))
+        try:
+            models = management.models()
+            workers = [
+                version["workers"] or [{"status": "NONE"}] for model in models for version in management.versions(model)
+            ]
+        except (ManagementError, KeyError, ValueError):
+            return False
+        # TorchServe starts each model's workers one model after the other.
+        all_there = len(models) >= len(self._present().split(",")) if self._present() else True
+        all_ready = all(one["status"] == "READY" for version in workers for one in version)
+        return all_there and all_ready and not self.draining.exists()
 
     def stop(self, timeout: float = 30.0) -> bool:
         """Stop the server and its workers, by force after ``timeout`` seconds; whether it was running."""
@@ -109,10 +155,17 @@ class Server:
         self._pid_file.unlink(missing_ok=True)
         return True
 
-    def _launch(self) -> None:
+    def _launch(self, console: IO[bytes] | None) -> None:
+        # What a killed server has left: unpacked archives, and tokens that are no longer good for anything.
+        shutil.rmtree(self._temporary / "models", ignore_errors=True)
+        for left in (self.draining, self.home / "key_file.json"):
+            left.unlink(missing_ok=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
+        present = self._present()
+        for pair in filter(None, present.split(",")):
+            archives.check_default(self.store / pair.split("=")[-1])
         config = self.home / "config.properties"
-        settings = self.settings | {"load_models": self._present(self.settings.get("load_models", ""))}
+        settings = self.settings | {"load_models": present}
         settings["vmargs"] = settings.get("vmargs", "").replace("=serving/", f"={ROOT}/serving/")
         config.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
         hidden = ("PYTHONPATH", "TS_CONFIG_FILE", "LOG_LOCATION", "METRICS_LOCATION")
@@ -126,36 +179,14 @@ class Server:
         }
         command = [self.python, "-m", "ts.model_server", "--start", "--ncs"]
         command += ["--model-store", str(self.store), "--ts-config", str(config)]
-        with (self.home / "console.log").open("ab") as console:
+        with (self.home / "console.log").open("ab") as log:
+            output = console or log
             subprocess.run(
-                command, cwd=self.home, env=environment, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                command, cwd=self.home, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, check=True,
             )  # fmt: skip
 
-    def _present(self, models: str) -> str:
+    def _present(self) -> str:
         """Of the models to load, those whose archive is in the store: TorchServe stops at one that is not."""
-        pairs = [pair.strip() for pair in models.split(",") if pair.strip()]
+        pairs = [pair.strip() for pair in self.settings.get("load_models", "").split(",") if pair.strip()]
         return ",".join(pair for pair in pairs if (self.store / pair.split("=")[-1]).is_file())
-
-    def _wait_until_ready(self, deadline: float) -> None:
-        """``/ping`` is not readiness: every registered model must have all its workers READY."""
-        while time.monotonic() < deadline:
-            if self.process() is None:
-                break
-            try:
-                names = [
-                    one["modelName"] for one in requests.get(f"{self.management}/models", timeout=5).json()["models"]
-                ]
-                states = [
-                    worker["status"]
-                    for name in names
-                    for version in requests.get(f"{self.management}/models/{name}/all", timeout=5).json()
-                    for worker in version["workers"] or [{"status": "NONE"}]
-                ]
-                expected = len(self._present(self.settings.get("load_models", "")).split(","))
-                if len(names) >= expected and all(state == "READY" for state in states):
-                    return
-            except (requests.RequestException, KeyError, ValueError):
-                pass
-            time.sleep(0.2)
-        raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")

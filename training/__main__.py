@@ -73,6 +73,8 @@ class Train:
     """Ratings to measure on, once at the end, instead of a share of the log."""
     seed: int = 0
     """Makes a run on a CPU repeatable."""
+    threads: int = 1
+    """Threads on a CPU."""
     refit: bool = True
     """Export a fit to every row of the log; --no-refit exports the one that was measured."""
     build: Path = Path("build")
@@ -87,6 +89,8 @@ class Train:
         from .data import read_pairs
         from .train import Run, train
 
+        # These networks are small: a second thread gains little, and loses much where others want the cores too.
+        torch.set_num_threads(self.threads)
         log = self.source.load()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         metrics = train(
@@ -96,7 +100,7 @@ class Train:
         )
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
-            f"{self.model}: {metrics['epochs']} epochs, {metrics['seconds']} s; test "
+            f"{self.model}: {metrics['seconds']} s; test "
             + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
             + f"; wrote {self.build / self.model}"
         )
@@ -151,11 +155,11 @@ def main(arguments: list[str]) -> None:
     command = parse(arguments)
     from .archive import ArchiveRefused
     from .export import ExportError
-    from .fit import DivergedError
+    from .fitting import DivergedError
 
     try:
         command.run()
-    except (DataError, ArchiveRefused, ExportError, DivergedError) as error:
+    except (DataError, ArchiveRefused, ExportError, DivergedError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

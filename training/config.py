@@ -16,18 +16,29 @@ class Settings:
     """A rating above this is a like."""
     width: int = 32
     """Length of the vectors."""
+    method: Literal["gibbs", "adam"] = "adam"
+    """How it is fitted: by averaging posterior samples (MF and FM for ratings), or by gradient descent."""
+
+    rank: int = 10
+    """gibbs: length of one sample's vectors; their average is cut to ``width``."""
+    sweeps: int = 100
+    """gibbs: sweeps that are averaged."""
+    burn_in: int = 20
+    """gibbs: sweeps before that."""
+
     epochs: int = 40
-    """Passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
+    """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
     patience: int = 3
-    """Epochs without a better validation loss before the fit stops."""
+    """adam: epochs without a better validation loss before the fit stops."""
     batch_size: int = 1024
-    """Ratings a step."""
+    """adam: ratings a step."""
     learning_rate: float = 0.002
-    """Of Adam, at the start; a cosine takes it to a tenth over ``epochs``."""
+    """adam: at the start; a cosine takes it to a tenth over ``epochs``."""
     decay: float = 0.085
-    """Weight of the squared ids' embeddings beside each rating's loss."""
+    """adam: weight of the squared ids' embeddings beside each rating's loss."""
     feature_decay: float = 0.05
-    """The same for the side features' embeddings."""
+    """adam: the same for the side features' embeddings."""
+
     hidden: tuple[int, ...] = (64, 32)
     """DeepFM: units of the hidden layers."""
     dropout: float = 0.2
@@ -40,8 +51,8 @@ class Settings:
 
 PRESETS: dict[str, dict[str, Settings]] = {
     "quick": {
-        "mf": Settings(),
-        "fm": Settings(),
+        "mf": Settings(method="gibbs"),
+        "fm": Settings(method="gibbs"),
         "deepfm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
     },
 }

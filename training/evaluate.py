@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, ndcg_score, roc_auc_s
 
 from .config import Settings
 from .dataset import Dataset
-from .fit import Batches, with_negatives
+from .fitting.batches import Batches, with_negatives
 from .models import TwoEncoder
 
 USERS_A_BLOCK = 512

@@ -21,7 +21,7 @@ from handlers.recommender.foldin import prior_of
 from .config import Settings
 from .data.log import RatingsLog
 from .dataset import Dataset
-from .fit import Batches, targets_of
+from .fitting.batches import Batches, targets_of
 from .models import TwoEncoder
 
 SIMILARITY_SHRINKAGE = 20.0

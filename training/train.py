@@ -20,7 +20,7 @@ from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .evaluate import evaluate
 from .export import export
-from .fit import build, fit
+from .fitting import build, fit
 from .models import NETWORKS, TwoEncoder
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
     recorder = Recorder(run.runs / run.model, run.settings)
 
-    network, epochs, validation = _choose_epochs(run, dataset, parts, recorder)
-    settings = dataclasses.replace(run.settings, epochs=epochs)
+    settings, validation = _validate(run, dataset, parts, recorder)
     measured = np.union1d(parts.train, parts.validation)
     network = _fit(run, dataset, measured, settings)
     held_out = _rows_of(dataset, parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
@@ -64,10 +63,9 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         "test": evaluate(network, dataset, measured, held_out, settings) if len(held_out) else {},
         "test_rows": "given with --test" if test is not None else run.split,
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
-        "epochs": epochs,
         "seed": run.seed,
         "data": {"name": log.name, "sha256": log.sha256},
-        "settings": dataclasses.asdict(run.settings),
+        "settings": dataclasses.asdict(settings),
     }
     if run.refit and len(measured) < len(dataset):
         network = _fit(run, dataset, np.arange(len(dataset)), settings)
@@ -77,13 +75,15 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     return metrics
 
 
-def _choose_epochs(
-    run: Run, dataset: Dataset, parts: Split, recorder: Recorder
-) -> tuple[TwoEncoder, int, dict[str, Any]]:
+def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> tuple[Settings, dict[str, Any]]:
+    """Fit to the training rows alone: the settings for the fits to come, and the metrics of the validation rows."""
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
     curves = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
-    validation = evaluate(network, dataset, parts.train, _rows_of(dataset, parts.validation), run.settings)
-    return network, curves.best_epoch, validation
+    metrics = evaluate(network, dataset, parts.train, _rows_of(dataset, parts.validation), run.settings)
+    settings = run.settings
+    if settings.method == "adam":
+        settings = dataclasses.replace(settings, epochs=curves.best_epoch)
+    return settings, metrics
 
 
 def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> TwoEncoder:

@@ -1,0 +1,158 @@
+"""The running version against its successor, through the server: their answers, their speed, their archives' metrics."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from .archives import ids_in
+
+LOWER_IS_BETTER = {"rmse", "mae"}
+HIGHER_IS_BETTER = {"auc", "ndcg@10", "recall@20"}
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How much worse than the running version its successor may be."""
+
+    metric: float = 0.05
+    """A metric of the archive's test, relative to the running one's."""
+    correlation: float = 0.5
+    """The least correlation of both versions' scores of the same pairs."""
+    overlap: float = 0.05
+    """The least share of the top ten that both versions have in common."""
+    unknown: float = 0.05
+    """The largest share of the running version's users and movies that the new one may not know."""
+    p99: float = 0.5
+    """The 99th percentile of the latency, relative to the running one's (and 5 ms more)."""
+
+
+class Check(NamedTuple):
+    """One number of both versions, and whether the new one is good enough."""
+
+    name: str
+    old: float | None
+    new: float
+    limit: str
+    good: bool
+
+
+class Asker:
+    """Asks versions of one model, and asks again where a worker has just died or a queue is full."""
+
+    def __init__(self, inference: str, model: str, token: str | None) -> None:
+        self.address = f"{inference}/predictions/{model}"
+        self.session = session(token)
+
+    def ask(self, version: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A version's answer. Raises requests.RequestException where it has none."""
+        response = self.session.post(f"{self.address}/{version}", json=body, timeout=120)
+        response.raise_for_status()
+        return response.json()
+
+    def seconds(self, version: str, body: dict[str, Any]) -> float:
+        """How long an answer takes."""
+        start = time.perf_counter()
+        self.ask(version, body)
+        return time.perf_counter() - start
+
+
+def session(token: str | None = None) -> requests.Session:
+    """What a client of TorchServe needs: a request that met a dying worker (500) or a full queue (503) is sent again.
+
+    A prediction changes nothing, so that this is safe for a POST.
+    """
+    made = requests.Session()
+    again = Retry(total=6, backoff_factor=0.2, status_forcelist=(500, 503), allowed_methods=None, raise_on_status=False)
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, HTTPAdapter(max_retries=again))
+    if token:
+        made.headers["Authorization"] = f"Bearer {token}"
+    return made
+
+
+class Sample(NamedTuple):
+    """Pairs and users that the running version knows."""
+
+    pairs: list[dict[str, Any]]
+    tops: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, archive: Path, pairs: int = 200, users: int = 40) -> Sample:
+        """A sample of an archive's ids, the same at each call."""
+        drawn = random.Random(0)
+        known, movies = ids_in(archive, "users"), ids_in(archive, "movies")
+        return cls(
+            [{"user_id": drawn.choice(known), "movie_id": drawn.choice(movies)} for _ in range(pairs)],
+            [{"user_id": user, "k": 10} for user in drawn.sample(known, min(users, len(known)))],
+        )
+
+
+def compare(
+    asker: Asker, sample: Sample, old: str, new: str, metrics: dict[str, dict[str, Any]], tolerance: Tolerance
+) -> list[Check]:
+    """All checks; ``metrics`` holds each version's."""
+    return [
+        *_answers(asker, sample, old, new, tolerance),
+        *_latency(asker, sample, old, new, tolerance),
+        *_metrics(metrics[old], metrics[new], tolerance),
+    ]
+
+
+def _answers(asker: Asker, sample: Sample, old: str, new: str, tolerance: Tolerance) -> Iterable[Check]:
+    asked = {"instances": sample.pairs + sample.tops}
+    before, after = (asker.ask(version, asked)["predictions"] for version in (old, new))
+    wrong = [sum("error" in one for one in answers) for answers in (before, after)]
+    yield Check("errors", *wrong, f"at most {wrong[0]}", wrong[1] <= wrong[0])
+    unknown = sum("unknown" in one for one in after) / len(after)
+    yield Check("unknown ids", 0, unknown, f"at most {tolerance.unknown:g}", unknown <= tolerance.unknown)
+    both = [pair for pair in zip(before, after, strict=True) if not any("error" in one for one in pair)]
+    scores = [(a["score"], b["score"]) for a, b in both if "score" in a]
+    tops = [tuple({one["movie_id"] for one in x["recommendations"]} for x in ab) for ab in both if "score" not in ab[0]]
+    correlation = _correlation(scores)
+    yield Check(
+        "correlation", None, correlation, f"at least {tolerance.correlation:g}", correlation >= tolerance.correlation
+    )
+    overlap = statistics.fmean(len(a & b) / max(len(a), 1) for a, b in tops) if tops else 0.0
+    yield Check("top-10 overlap", None, overlap, f"at least {tolerance.overlap:g}", overlap >= tolerance.overlap)
+
+
+def _correlation(scores: list[tuple[float, float]]) -> float:
+    try:
+        return statistics.correlation(*zip(*scores, strict=True))
+    except (statistics.StatisticsError, TypeError):
+        return 0.0  # fewer than two scores, or one version scores all pairs alike
+
+
+def _latency(asker: Asker, sample: Sample, old: str, new: str, tolerance: Tolerance) -> Iterable[Check]:
+    # Noise of a busy machine only ever adds: a version that is fast enough once, in three rounds, is fast enough.
+    for _ in range(3):
+        seconds: dict[str, list[float]] = {old: [], new: []}
+        for body in (sample.pairs + sample.tops)[:: len(sample.pairs + sample.tops) // 100 or 1]:
+            for version, taken in seconds.items():
+                taken.append(asker.seconds(version, body))
+        before, after = (1000 * statistics.quantiles(seconds[version], n=100)[98] for version in (old, new))
+        limit = before * (1 + tolerance.p99) + 5
+        if after <= limit:
+            break
+    yield Check("p99 in ms", before, after, f"at most {limit:.1f}", after <= limit)
+
+
+def _metrics(old: dict[str, Any], new: dict[str, Any], tolerance: Tolerance) -> Iterable[Check]:
+    before, after = old.get("test", {}), new.get("test", {})
+    for name in sorted((LOWER_IS_BETTER | HIGHER_IS_BETTER) & before.keys() & after.keys()):
+        lower = name in LOWER_IS_BETTER
+        limit = before[name] * (1 + tolerance.metric if lower else 1 - tolerance.metric)
+        good = after[name] <= limit if lower else after[name] >= limit
+        yield Check(
+            f"test {name}", before[name], after[name], f"at {'most' if lower else 'least'} {limit:.4f}", bool(good)
+        )

@@ -1,0 +1,98 @@
+"""Fitting a network by gradient descent: mini-batches, weight decay by how often a row is rated, early stopping."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from ..config import Settings
+from ..dataset import Dataset
+from ..models import TwoEncoder
+from .batches import Batches, Loss, loss_of, with_negatives
+from .curves import Curves, DivergedError, OnEpoch
+
+
+def fit(
+    network: TwoEncoder,
+    dataset: Dataset,
+    train: np.ndarray,
+    validation: np.ndarray | None,
+    settings: Settings,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Curves:
+    """Fit ``network`` in place to the rows ``train`` and return its losses.
+
+    With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
+    epoch's weights; without, it runs for ``settings.epochs``. Raises DivergedError for a loss that is not finite.
+    """
+    device = next(network.parameters()).device
+    batches = Batches(dataset, train, settings, device)
+    held_out = None if validation is None else Batches(dataset, validation, settings, device)
+    generator = torch.Generator().manual_seed(seed)
+    loss_function = loss_of(settings)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, settings.epochs, eta_min=settings.learning_rate / 10
+    )
+    curves, best = Curves(), None
+    progress = tqdm(range(1, settings.epochs + 1), desc="fit", unit="epoch", leave=False, disable=None)
+    for epoch in progress:
+        network.train()
+        order = torch.randperm(len(batches), generator=generator).to(device)
+        total = 0.0
+        for chosen in order.split(settings.batch_size):
+            users, movies, targets = batches.users[chosen], batches.movies[chosen], batches.targets[chosen]
+            if not dataset.has_ratings:
+                users, movies, targets = with_negatives(users, movies, targets, dataset, generator)
+            loss = loss_function(batches.scores(network, users, movies), targets)
+            optimizer.zero_grad()
+            (loss + penalty(network, batches, users, movies, settings)).backward()
+            optimizer.step()
+            total += loss.item() * len(chosen)
+        schedule.step()
+        curves.train.append(total / len(batches))
+        if not np.isfinite(curves.train[-1]):
+            raise DivergedError(f"the loss is {curves.train[-1]} in epoch {epoch}: try a lower --learning-rate")
+        if held_out is not None:
+            curves.validation.append(evaluate_loss(network, held_out, dataset, loss_function))
+            if curves.best_epoch == epoch:
+                best = copy.deepcopy(network.state_dict())
+            elif epoch - curves.best_epoch >= settings.patience:
+                break
+        on_epoch(epoch, curves.train[-1], curves.validation[-1] if curves.validation else None)
+        progress.set_postfix(train=f"{curves.train[-1]:.4f}", validation=f"{(curves.validation or [np.nan])[-1]:.4f}")
+    if best is not None:
+        network.load_state_dict(best)
+    return curves
+
+
+def penalty(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> Tensor:
+    """Squared embeddings of what a batch touches, so that what is rated often is shrunk as often: scalar."""
+    own = network.own_users(users).square().sum() + network.own_items(movies).square().sum()
+    total = settings.decay * own
+    if network.uses_features:
+        for side, features, weights in (
+            (network.users, batches.user_features[users], batches.user_weights[users]),
+            (network.items, batches.movie_features[movies], batches.movie_weights[movies]),
+        ):
+            total = total + settings.feature_decay * (side.features(features).square().sum(2) * weights).sum()
+    return total / len(users)
+
+
+@torch.no_grad()
+def evaluate_loss(network: TwoEncoder, batches: Batches, dataset: Dataset, loss_function: Loss) -> float:
+    """Mean loss over a set of rows (for a log of likes, beside the same random dislikes every time)."""
+    network.eval()
+    users, movies, targets = batches.users, batches.movies, batches.targets
+    if not dataset.has_ratings:
+        users, movies, targets = with_negatives(users, movies, targets, dataset, torch.Generator().manual_seed(0))
+    scores = [
+        batches.scores(network, users[chosen], movies[chosen])
+        for chosen in torch.arange(len(users), device=users.device).split(65536)
+    ]
+    return float(loss_function(torch.cat(scores), targets))

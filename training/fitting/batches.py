@@ -1,0 +1,68 @@
+"""A dataset's rows as tensors, and what networks are fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..config import Settings
+from ..dataset import Dataset
+from ..models import TwoEncoder
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Batches:
+    """A dataset's rows as tensors on a device, with targets and side features."""
+
+    def __init__(self, dataset: Dataset, index: np.ndarray, settings: Settings, device: torch.device) -> None:
+        self.users = torch.from_numpy(dataset.user_rows[index]).to(device)
+        self.movies = torch.from_numpy(dataset.movie_rows[index]).to(device)
+        self.targets = torch.from_numpy(targets_of(dataset.ratings[index], settings)).to(device)
+        self.user_features = torch.from_numpy(dataset.users.features).to(device)
+        self.user_weights = torch.from_numpy(dataset.users.weights).to(device)
+        self.movie_features = torch.from_numpy(dataset.movies.features).to(device)
+        self.movie_weights = torch.from_numpy(dataset.movies.weights).to(device)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def encode(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> tuple[Tensor, Tensor]:
+        """Encodings of aligned user and movie rows: [B, D] each."""
+        return (
+            network.encode_users(network.own_users(users), self.user_features[users], self.user_weights[users]),
+            network.encode_items(network.own_items(movies), self.movie_features[movies], self.movie_weights[movies]),
+        )
+
+    def scores(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> Tensor:
+        """Unclipped scores of aligned rows: [B]."""
+        return network.score_pairs(*self.encode(network, users, movies))
+
+
+def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
+    """What a network is fitted to: the ratings, or 1 for a like and 0 for none. float32 [n]."""
+    if settings.target == "rating":
+        return ratings
+    return np.where(np.isnan(ratings), 1.0, ratings > settings.like_above).astype(np.float32)
+
+
+def loss_of(settings: Settings) -> Loss:
+    """Mean squared error for ratings, binary cross-entropy of logits for likes."""
+    return functional.mse_loss if settings.target == "rating" else functional.binary_cross_entropy_with_logits
+
+
+def with_negatives(
+    users: Tensor, movies: Tensor, targets: Tensor, dataset: Dataset, generator: torch.Generator, each: int = 4
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A log of likes has no dislikes: add ``each`` movies drawn at random for every like, as such."""
+    count = len(users) * each
+    drawn = torch.randint(1, len(dataset.movies.vocabulary), (count,), generator=generator).to(movies.device)
+    return (
+        torch.cat([users, users.repeat(each)]),
+        torch.cat([movies, drawn]),
+        torch.cat([targets, targets.new_zeros(count)]),
+    )

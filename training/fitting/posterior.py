@@ -1,0 +1,151 @@
+"""From posterior samples to one network.
+
+An average of S factorizations is one factorization: concatenate their vectors, each scaled by 1 / sqrt(S). The long
+vectors are then cut to the directions that matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ..config import Settings
+from ..dataset import Dataset, SideData
+from ..models import DeepFM, Side, TwoEncoder, layers
+from . import gibbs
+from .curves import Curves, DivergedError, OnEpoch
+from .gibbs import Sample
+
+WORKING_WIDTH = 256
+LONGEST = 768
+
+
+class Average:
+    """The running sum of factorizations, kept as factors of at most ``LONGEST`` columns."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.left: list[np.ndarray] = []  # [users + user feature rows, columns]
+        self.right: list[np.ndarray] = []  # [movies + movie feature rows, columns]
+        self.biases = [0.0, 0.0]
+
+    def add(self, sample: Sample) -> None:
+        """Add one factorization."""
+        left = np.concatenate([sample.users, sample.user_features])
+        right = np.concatenate([sample.movies, sample.movie_features])
+        self.left.append(left[:, :-1])
+        self.right.append(right[:, :-1])
+        self.biases = [self.biases[0] + left[:, -1], self.biases[1] + right[:, -1]]
+        self.count += 1
+        self.entities = len(sample.users), len(sample.movies)
+        if sum(part.shape[1] for part in self.left) > LONGEST:
+            self._cut(WORKING_WIDTH)
+
+    def embeddings(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """The average, cut to ``width``: [users + user feature rows, width + 1], the same for movies."""
+        self._cut(width)
+        scale = np.sqrt(self.count)
+        return tuple(
+            np.column_stack([vectors[0] / scale, biases / self.count])
+            for vectors, biases in ((self.left, self.biases[0]), (self.right, self.biases[1]))
+        )
+
+    def _cut(self, width: int) -> None:
+        left, right = np.concatenate(self.left, axis=1), np.concatenate(self.right, axis=1)
+        users, movies = self.entities
+        to_left, to_right = balanced(left[:users], right[:movies], width)
+        self.left, self.right = [left @ to_left], [right @ to_right]
+
+
+def balanced(left: np.ndarray, right: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Projections P, Q [D, width] such that ``(left P) (right Q)^T`` is the best approximation of ``left right^T``.
+
+    It is the truncated singular value decomposition of the product (Eckart and Young, 1936), found without forming
+    it, from the two Gram matrices; as projections it also applies to rows that were not part of it.
+    """
+    left_root, right_root = _root(left), _root(right)
+    first, singular, second = np.linalg.svd(left_root.T @ right_root)
+    keep = min(width, int((singular > 1e-9 * singular[0]).sum()))
+    scale = 1 / np.sqrt(singular[:keep])
+    to_left, to_right = right_root @ second[:keep].T * scale, left_root @ first[:, :keep] * scale
+    padding = ((0, 0), (0, width - keep))
+    return np.pad(to_left, padding), np.pad(to_right, padding)
+
+
+def _root(rows: np.ndarray) -> np.ndarray:
+    """R [D, D] with ``R R^T = rows^T rows``."""
+    values, vectors = np.linalg.eigh(rows.T @ rows)
+    return vectors * np.sqrt(np.clip(values, 0, None))
+
+
+@torch.no_grad()
+def fit(
+    network: TwoEncoder,
+    dataset: Dataset,
+    train: np.ndarray,
+    validation: np.ndarray | None,
+    settings: Settings,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Curves:
+    """Set the network's embeddings to the average of posterior samples given the rows ``train``; returns its losses.
+
+    There is nothing to stop early. The losses are squared errors: of each sample on the training rows, and of the
+    average so far on the ``validation`` rows. Raises DivergedError for a loss that is not finite, ValueError for a
+    network or a target that cannot be fitted so.
+    """
+    if isinstance(network, DeepFM) or settings.target != "rating":
+        raise ValueError("gibbs fits MF and FM to ratings: use --method adam for DeepFM, or for --target like")
+    average, curves, mean = Average(), Curves(), network.mean.item()
+    held_out = None if validation is None else _Predictions(dataset, validation, mean)
+    fitted = _Predictions(dataset, train, mean)
+    drawn = gibbs.samples(dataset, train, settings, seed, network.uses_features)
+    progress = tqdm(drawn, total=2 * settings.sweeps, desc="fit", unit="sample", leave=False, disable=None)
+    for count, sample in enumerate(progress, 1):
+        average.add(sample)
+        curves.train.append(fitted.error_of(sample))
+        if not np.isfinite(curves.train[-1]):
+            raise DivergedError(f"the loss is {curves.train[-1]} in sample {count}: look for extreme ratings")
+        if held_out is not None:
+            curves.validation.append(held_out.error_of_average(sample))
+        on_epoch(count, curves.train[-1], curves.validation[-1] if curves.validation else None)
+    users, movies = average.embeddings(settings.width)
+    for side, data, table in ((network.users, dataset.users, users), (network.items, dataset.movies, movies)):
+        _write_side(side, data, torch.from_numpy(table).float(), network.uses_features)
+    return curves
+
+
+class _Predictions:
+    """What samples predict for some rows, one by one and on average."""
+
+    def __init__(self, dataset: Dataset, index: np.ndarray, mean: float) -> None:
+        self.users, self.movies = dataset.user_rows[index], dataset.movie_rows[index]
+        self.ratings = dataset.ratings[index] - mean
+        self.total, self.count = np.zeros(len(index)), 0
+
+    def error_of(self, sample: Sample) -> float:
+        scores = gibbs.scores(sample.users[self.users], sample.movies[self.movies])
+        return float(np.square(scores - self.ratings).mean())
+
+    def error_of_average(self, sample: Sample) -> float:
+        self.total += gibbs.scores(sample.users[self.users], sample.movies[self.movies])
+        self.count += 1
+        return float(np.square(self.total / self.count - self.ratings).mean())
+
+
+def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool) -> None:
+    """Split what the samples say of an entity into what its features explain and its own part.
+
+    The network adds the pairs within a side to the bias; the samples' bias has them in it, so they are taken out.
+    """
+    total, coefficients = table[: len(data.vocabulary)], table[len(data.vocabulary) :]
+    if not uses_features:
+        side.own.weight.copy_(total)
+        return
+    side.features.weight.copy_(coefficients)
+    features, weights = torch.from_numpy(data.features), torch.from_numpy(data.weights)
+    explained = (side.features(features) * weights.unsqueeze(2)).sum(dim=1)
+    side.own.weight.copy_(total - explained)
+    _, scalar = layers.fm_half(side.active(side.own.weight, features, weights))
+    side.own.weight[:, -1] += total[:, -1] - scalar

@@ -1,0 +1,76 @@
+"""The rows of ids that nobody has rated, or that nobody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from handlers.recommender.foldin import Prior, fold_in
+
+from ..config import Settings
+from ..dataset import Dataset, SideData
+from ..models import Side, TwoEncoder
+from .batches import Batches, with_negatives
+
+ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
+
+
+def settle_unknown(network: TwoEncoder, dataset: Dataset, batches: Batches, settings: Settings) -> None:
+    """Give every embedding that no rating has touched a value that predicts as well as one without it can.
+
+    Id row 0 is fitted to ratings as if each had come from an unknown user (movie), half of them without side features.
+    Gradient descent leaves the rest where it was initialised: there a feature's missing value becomes the mean of its
+    known values, and ids without ratings a copy of row 0. Gibbs sampling has drawn all that from its priors.
+    """
+    initial = settings.method == "adam"
+    for side, data, rows in (
+        (network.users, dataset.users, batches.users),
+        (network.items, dataset.movies, batches.movies),
+    ):
+        if initial:
+            _settle_features(side, data, rows.cpu().numpy())
+        row_zero = _row_zero(network, side, batches, dataset, settings)
+        with torch.no_grad():
+            side.own.weight[0] = row_zero
+            if initial:
+                untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
+                untouched[rows] = False
+                side.own.weight[untouched] = row_zero
+
+
+@torch.no_grad()
+def _settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
+    counts = torch.zeros(data.schema.size)
+    features, weights = torch.from_numpy(data.features[rows]), torch.from_numpy(data.weights[rows])
+    counts.index_add_(0, features.flatten(), weights.flatten())
+    counts = counts.to(side.features.weight.device)
+    for part in data.schema.fields:
+        here = slice(part.offset, part.offset + part.size)
+        table, count = side.features.weight[here], counts[here]
+        table[count == 0] = (table * count.unsqueeze(1)).sum(0) / count.sum()
+
+
+def _row_zero(network: TwoEncoder, side: Side, batches: Batches, dataset: Dataset, settings: Settings) -> Tensor:
+    """The embedding [width + 1] of an unknown user (movie), with the rest of the network as it is."""
+    generator = torch.Generator().manual_seed(0)
+    sample = torch.randperm(len(batches), generator=generator)[:ROW_ZERO_SAMPLE].to(batches.users.device)
+    users, movies, targets = batches.users[sample], batches.movies[sample], batches.targets[sample]
+    if not dataset.has_ratings:
+        users, movies, targets = with_negatives(users, movies, targets, dataset, generator)
+    described = (torch.rand(len(users), generator=generator) < 0.5).to(users.device)
+    with torch.no_grad():
+        known_users, known_movies = batches.encode(network, users, movies)
+
+    def score(own: Tensor) -> Tensor:
+        if side is network.users:
+            rows = users * described  # row 0 has every side feature missing
+            encoded = network.encode_users(own, batches.user_features[rows], batches.user_weights[rows])
+            return network.score_pairs(encoded, known_movies)
+        rows = movies * described
+        encoded = network.encode_items(own, batches.movie_features[rows], batches.movie_weights[rows])
+        return network.score_pairs(known_users, encoded)
+
+    size = side.width + 1
+    weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device), noise=1.0)
+    return fold_in(score, weak, targets, 0.5 if settings.target == "like" else None)

@@ -1,0 +1,1 @@
+"""A web page for the models, and the gateway that stands between browsers and TorchServe."""

@@ -1,0 +1,173 @@
+"""The gateway: the page, and the few questions that a browser may ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from .catalogue import Catalogues
+from .guard import RateLimit, SecurityHeaders
+from .problems import InvalidRequest, NotFound, NoUser, Problem, TooLarge
+from .schema import Ask
+from .settings import Settings
+from .torchserve import TorchServe
+
+STATIC = Path(__file__).parent / "static"
+GUESSES = 24  # ids tried at once where a user is wanted, whoever it is
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What the routes share."""
+
+    settings: Settings
+    torchserve: TorchServe
+    catalogues: Catalogues
+
+
+def _gateway(request: Request) -> Gateway:
+    return request.app.state.gateway
+
+
+def _known(model: str, request: Request) -> str:
+    models = _gateway(request).settings.models
+    if model not in models:
+        raise NotFound(f"There is no model “{model[:40]}” here: choose one of {', '.join(models)}.")
+    return model
+
+
+To = Annotated[Gateway, Depends(_gateway)]
+Model = Annotated[str, Depends(_known)]
+routes = APIRouter()
+
+
+def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """The gateway as an ASGI application; ``transport`` stands in for the network in tests."""
+    torchserve = TorchServe(settings, transport)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await torchserve.close()
+
+    app = FastAPI(
+        lifespan=lifespan,
+        max_body_size=settings.max_body,
+        openapi_url=None,  # its documentation page would load scripts from another host
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(RateLimit, rate=settings.rate),
+            Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
+        ],
+    )
+    app.state.gateway = Gateway(settings, torchserve, Catalogues(torchserve))
+    app.include_router(routes)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.exception_handler(Problem)(_as_it_is)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    return app
+
+
+@routes.get("/")
+@routes.get("/similar")
+@routes.get("/user")
+@routes.get("/you")
+@routes.get("/compare")
+@routes.get("/map")
+async def page() -> FileResponse:
+    """The page; which view an address means, it knows itself."""
+    return FileResponse(STATIC / "index.html")
+
+
+@routes.get("/health")
+async def health(to: To) -> dict[str, str]:
+    """Whether the gateway lives, and whether TorchServe does."""
+    return {"status": "ok", "torchserve": "up" if await to.torchserve.up() else "down"}
+
+
+@routes.get("/api/models")
+async def models(to: To) -> dict[str, Any]:
+    """A card a model, or the reason why there is none."""
+    return {"models": await asyncio.gather(*(_card(to.catalogues, name) for name in to.settings.models))}
+
+
+@routes.post("/api/predictions/{model}")
+async def predictions(to: To, model: Model, ask: Ask) -> Response:
+    """A model's answer, as the contract has it."""
+    answer = await to.torchserve.ask(model, ask.model_dump_json(exclude_unset=True).encode())
+    headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+@routes.get("/api/movies/{model}")
+async def movies(to: To, model: Model, request: Request) -> Response:
+    """Every movie, with its place on the map."""
+    catalogue = await to.catalogues.of(model)
+    headers = {"ETag": catalogue.etag}
+    if request.headers.get("If-None-Match", "").removeprefix("W/") == catalogue.etag:
+        return Response(status_code=304, headers=headers)
+    return Response(catalogue.body, headers=headers, media_type="application/json")
+
+
+@routes.get("/api/search/{model}")
+async def search(
+    to: To, model: Model, q: Annotated[str, Query(max_length=200)], k: Annotated[int, Query(ge=1, le=50)] = 8
+) -> dict[str, Any]:
+    """Movies for what has been typed so far."""
+    return {"movies": (await to.catalogues.of(model)).index.find(q, k)}
+
+
+@routes.get("/api/users/{model}/random")
+async def random_user(to: To, model: Model) -> dict[str, Any]:
+    """Some user of the log. The contract lists no users, so numbers are tried until one is known."""
+    card = await to.catalogues.card(model)
+    guesses = random.sample(range(1, 2 * card.users + GUESSES), GUESSES)
+    ask = {"instances": [{"user_id": guess, "k": 1} for guess in guesses]}
+    answer = (await to.torchserve.ask(model, json.dumps(ask).encode())).json()
+    for guess, prediction in zip(guesses, answer.get("predictions", [])):
+        if "error" not in prediction and "user_id" not in prediction.get("unknown", []):
+            return {"user_id": guess}
+    raise NoUser("No user found by chance: the ids of this log are no small numbers. Type one.")
+
+
+async def _card(catalogues: Catalogues, name: str) -> dict[str, Any]:
+    """The card, or in its place the reason why there is none: one missing model must not hide the others."""
+    try:
+        return (await catalogues.card(name)).model_dump()
+    except Problem as problem:
+        return {"name": name, "error": {"code": problem.code, "type": problem.type, "message": str(problem)}}
+
+
+async def _as_it_is(_: Request, problem: Problem) -> JSONResponse:
+    return problem.response()
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+    return InvalidRequest(f"{where or 'The request'}: {first['msg']}").response()
+
+
+async def _http(request: Request, error: HTTPException) -> JSONResponse:
+    if error.status_code == 404:
+        return NotFound(f"There is nothing at {request.url.path[:80]}.").response()
+    if error.status_code == 413:
+        return TooLarge("The request is too large.").response()
+    body = {"code": error.status_code, "type": "HTTPError", "message": str(error.detail)}
+    return JSONResponse(body, error.status_code, error.headers)

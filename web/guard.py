@@ -1,0 +1,75 @@
+"""What stands before every request: security headers and a limit on the rate."""
+
+from __future__ import annotations
+
+from limits import parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import TooManyRequests
+
+# Nothing inline, nothing from elsewhere, and no way to turn a string into markup.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class SecurityHeaders:
+    """Adds the headers to every answer, errors included."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Around ``app``."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-cache")  # ask again, and get a 304 where nothing changed
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class RateLimit:
+    """At most so many requests to ``/api`` from one address."""
+
+    def __init__(self, app: ASGIApp, rate: str) -> None:
+        """Around ``app``; ``rate`` as the library writes it, "30/second;900/minute"."""
+        self._app = app
+        self._rates = parse_many(rate)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            client = (scope.get("client") or ("",))[0]
+            if not all(self._limiter.hit(rate, client) for rate in self._rates):
+                problem = TooManyRequests("Too many requests at once. Wait a second.")
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,60 @@
+"""Find movies by title while somebody is still typing it."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from rapidfuzz import fuzz, process
+
+_ARTICLES = {"the", "a", "an"}
+_APOSTROPHE = re.compile("['\u2019]")
+_WORDS = re.compile(r"\w+")
+LEAST = 74  # of 100: how alike a misspelt title must be
+
+
+def folded(text: str) -> str:
+    """Lower-case words without diacritics, punctuation, or an article at either end ("Matrix, The")."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    words = _WORDS.findall(_APOSTROPHE.sub("", plain.casefold()))
+    if len(words) > 1 and words[0] in _ARTICLES:
+        words = words[1:]
+    if len(words) > 1 and words[-1] in _ARTICLES:
+        words = words[:-1]
+    return " ".join(words)
+
+
+class Index:
+    """Titles, folded once."""
+
+    def __init__(self, movies: Sequence[dict[str, Any]]) -> None:
+        """Of catalogue entries."""
+        self._movies = movies
+        self._titles = [folded(movie["title"] or "") for movie in movies]
+        self._words = [f" {title} {movie['year'] or ''}" for title, movie in zip(self._titles, movies)]
+        self._known = [math.log1p(movie["ratings"]) for movie in movies]
+
+    def find(self, query: str, limit: int) -> list[dict[str, Any]]:
+        """Movies for what has been typed so far, best first.
+
+        Titles that have every word, or a word that begins so, come first; misspelt ones follow. Among equals the
+        better known movie wins.
+        """
+        query = folded(query)
+        if not query:
+            return []
+        starts = [f" {word}" for word in query.split()]
+        exact = [row for row, words in enumerate(self._words) if all(start in words for start in starts)]
+        exact.sort(key=lambda row: (not self._titles[row].startswith(query), -self._known[row]))
+        found = exact[:limit]
+        if len(found) < limit and len(query) > 2:
+            # A title much shorter than the query ("M") would be alike to everything that has its letters.
+            titles = [title if 3 * len(title) > 2 * len(query) else None for title in self._titles]
+            alike = process.extract(query, titles, scorer=fuzz.WRatio, limit=2 * limit, score_cutoff=LEAST)
+            # Being well known counts for a few points of a hundred: it orders near-equals, no more.
+            alike.sort(key=lambda one: -one[1] - self._known[one[2]])
+            found += [row for _, _, row in alike if row not in exact][: limit - len(found)]
+        return [self._movies[row] for row in found]

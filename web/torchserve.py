@@ -1,0 +1,112 @@
+"""TorchServe's inference API: pooled connections, a time limit, and a bounded retry."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from .problems import NotRegistered, ServerBusy, ServerDown, ServerFault, ServerSlow
+from .schema import Card
+from .settings import Settings
+
+# What the handler says of a request, for whoever asked; any other error is the server's.
+_FOR_THE_CLIENT = {"InvalidRequest", "UnknownId", "TooLarge"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's answer as it came: a JSON body."""
+
+    status: int
+    body: bytes
+    version: str
+    seconds: float
+
+    def json(self) -> dict[str, Any]:
+        """The body, read."""
+        return json.loads(self.body)
+
+
+class TorchServe:
+    """Asks the models by name; every question is a read, so that asking again does no harm."""
+
+    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """Of the server that ``settings`` name."""
+        token = settings.torchserve_token
+        self._timeout = settings.timeout
+        self._client = httpx.AsyncClient(
+            base_url=settings.torchserve_url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(settings.timeout, connect=1.0),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            transport=transport,
+            trust_env=False,  # a proxy of the environment is not for the server next door
+        )
+
+    async def close(self) -> None:
+        """Close the pooled connections."""
+        await self._client.aclose()
+
+    async def ask(self, model: str, body: bytes) -> Answer:
+        """The model's answer, be it an answer or an error that the handler has for the client.
+
+        Raises a Problem where there is no answer.
+        """
+        return await self._post(model, body, {"Content-Type": "application/json"})
+
+    async def card(self, model: str) -> Card:
+        """The model card: the describe answer, which the handler gives on the inference port too (an empty form)."""
+        form = {"Content-Type": "application/x-www-form-urlencoded", "describe": "True"}
+        answer = await self._post(model, b"", form)
+        return Card.model_validate(answer.json() | {"name": model, "version": answer.version})
+
+    async def up(self) -> bool:
+        """Whether anybody answers at TorchServe's address."""
+        try:
+            return (await self._client.get("/ping", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def _post(self, model: str, body: bytes, headers: dict[str, str]) -> Answer:
+        started = time.perf_counter()
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type((httpx.NetworkError, httpx.RemoteProtocolError, ServerBusy)),
+            wait=wait_exponential_jitter(initial=0.05, max=0.5, jitter=0.05),
+            stop=stop_after_attempt(3),
+            reraise=True,
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await tries(self._once, model, body, headers)
+        except (httpx.TimeoutException, TimeoutError):
+            raise ServerSlow("The model server took too long to answer. Try again in a moment.") from None
+        except httpx.TransportError:
+            raise ServerDown("The model server is not running, or cannot be reached from here.") from None
+        version = response.headers.get("X-Model-Version", "")
+        return Answer(response.status_code, response.content, version, time.perf_counter() - started)
+
+    async def _once(self, model: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        response = await self._client.post(f"/predictions/{model}", content=body, headers=headers)
+        if response.is_success:
+            return response
+        kind = _type_of(response)
+        if kind in _FOR_THE_CLIENT:
+            return response
+        if response.status_code == 404:
+            raise NotRegistered(f"The model server runs, but has no model “{model}”. Register it, or choose another.")
+        if response.status_code == 503:
+            raise ServerBusy("The model server is busy or still loading the model. Try again in a moment.")
+        raise ServerFault(f"The model server failed with status {response.status_code}; its log says why.")
+
+
+def _type_of(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("type", ""))
+    except (ValueError, AttributeError):
+        return ""
