@@ -1,104 +1,256 @@
-"""The command line: ``python -m serving {start,stop,status,register,default,demo} --help``."""
+"""The command line: ``python -m serving {start,stop,run,ready,status,register,rollout,...} --help``."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+import requests
 import tyro
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
+from .archives import ArchiveRefused, StoreError
+from .compare import Check, Tolerance
 from .management import Management, ManagementError
-from .server import Server, ServerError
+from .retrain import RetrainError, train_and_pack
+from .rollout import Rollout, RolloutRefused, rollback
+from .server import CONFIG, ROOT, Server, ServerError
 
 Model = Literal["mf", "fm", "deepfm"]
 
 
 @dataclass(frozen=True)
-class Start:
+class Where:
+    """Which server."""
+
+    config: tuple[Path, ...] = (CONFIG,)
+    """Its configuration files; a later one's settings win."""
+    store: Path = ROOT / "model_store"
+    """Its archives."""
+    home: Path = ROOT / "logs"
+    """Its own folder: logs, sockets, tokens."""
+
+    def server(self) -> Server:
+        """The server."""
+        return Server(self.store, self.home, config=self.config)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What every command takes."""
+
+    where: OmitArgPrefixes[Where] = field(default_factory=Where)
+
+
+@dataclass(frozen=True)
+class Start(Command):
     """Start TorchServe with the default versions and wait until they answer."""
 
     def run(self) -> None:
         """Start."""
-        server = Server()
+        server = self.where.server()
         server.start()
         print(f"TorchServe answers at {server.inference}, its management API at {server.management}")
 
 
 @dataclass(frozen=True)
-class Stop:
+class Stop(Command):
     """Stop TorchServe and its workers."""
 
     def run(self) -> None:
         """Stop."""
-        print("TorchServe has stopped" if Server().stop() else "TorchServe was not running")
+        print("TorchServe has stopped" if self.where.server().stop() else "TorchServe was not running")
 
 
 @dataclass(frozen=True)
-class Status:
-    """Show models, versions, workers and queues as a table."""
+class Run(Command):
+    """Run TorchServe in the foreground, as a container or a service does; SIGTERM drains it."""
+
+    drain: float = 10.0
+    """Seconds from empty queues to the end: as long as the slowest request may take."""
+
+    def run(self) -> None:
+        """Run."""
+        from .foreground import run
+
+        run(self.where.server(), self.drain)
+
+
+@dataclass(frozen=True)
+class Ready(Command):
+    """Exit with 0 where every model is registered and all its workers are ready, with 1 otherwise."""
+
+    def run(self) -> None:
+        """Ask."""
+        if not self.where.server().ready():
+            raise ServerError("not ready")
+
+
+@dataclass(frozen=True)
+class Status(Command):
+    """Show models, versions, workers, queues and errors as a table."""
 
     def run(self) -> None:
         """Print the table."""
-        from rich.console import Console
-        from rich.table import Table
+        from .status import show
 
-        management = Management(Server().management)
-        table = Table("model", "version", "default", "workers", "device", "queue", "batch")
-        for model in management.models():
-            default = management.describe(model)["modelVersion"]
-            for version in management.versions(model):
-                states = [worker["status"] for worker in version["workers"]]
-                table.add_row(
-                    model,
-                    version["modelVersion"],
-                    "yes" if version["modelVersion"] == default else "",
-                    f"{states.count('READY')} of {len(states)} ready",
-                    version["deviceType"],
-                    str(version["jobQueueStatus"]["pendingRequests"]),
-                    str(version["batchSize"]),
-                )
-        Console().print(table)
+        show(self.where.server())
 
 
 @dataclass(frozen=True)
-class Register:
-    """Register a version of a model from the model store beside the ones that are served."""
+class Register(Command):
+    """Register a version from the model store beside the ones that are served, without making it the default."""
 
-    model: Positional[Model]
+    model: Positional[Model] = tyro.MISSING
     version: str = "1.0"
     """The version, as in model_store/<model>-<version>.mar."""
 
     def run(self) -> None:
-        """Register."""
-        server = Server()
-        archive = f"{self.model}-{self.version}.mar"
-        if not (server.store / archive).is_file():
-            raise ManagementError(f"{server.store / archive} does not exist: make archive first")
-        new = Management(server.management).register(archive)
+        """Verify and register."""
+        from .archives import verify
+
+        server = self.where.server()
+        archive = server.store / f"{self.model}-{self.version}.mar"
+        verify(archive, self.model, self.version, None)
+        new = Management(server.management, token=server.token("management")).register(archive.name)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
 
 
 @dataclass(frozen=True)
-class Demo:
+class Switching(Command):
+    """What the commands take that change a default."""
+
+    keep: bool = False
+    """Leave the old version registered, for requests that name it."""
+    drain: float | None = None
+    """Seconds from an empty queue to the old version's end (its responseTimeout by default)."""
+
+
+@dataclass(frozen=True)
+class RollOut(Switching):
+    """Put a version in front of the traffic, unless it is worse than the running one."""
+
+    model: Positional[Model] = tyro.MISSING
+    version: str = tyro.MISSING
+    """The version, as in model_store/<model>-<version>.mar."""
+    sha256: str | None = None
+    """The archive's SHA-256, from where it was built (the one pinned in the store by default)."""
+    tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
+
+    def run(self) -> None:
+        """Roll out."""
+        server = self.where.server()
+        _watched(
+            Rollout(
+                server, self.model, self.version, self.sha256, self.tolerance, self.keep, self.drain, report=_report
+            )
+        )
+
+
+@dataclass(frozen=True)
+class RollBack(Switching):
+    """Return to the version that answered before the present one."""
+
+    model: Positional[Model] = tyro.MISSING
+
+    def run(self) -> None:
+        """Roll back."""
+        _watched(rollback(self.where.server(), self.model, keep=self.keep, drain=self.drain))
+
+
+@dataclass(frozen=True)
+class Retrain(Switching):
+    """Train on the log as it is now, pack the next version and roll it out: the nightly command."""
+
+    model: Positional[Model] = tyro.MISSING
+    train: str = ""
+    """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
+    tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
+
+    def run(self) -> None:
+        """Train, pack, roll out."""
+        server = self.where.server()
+        version = train_and_pack(server.store, self.model, shlex.split(self.train))
+        _watched(
+            Rollout(
+                server, self.model, version, None, self.tolerance, self.keep, self.drain, why="retrain", report=_report
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Demo(Command):
     """Ask the running server for one answer of each kind."""
 
     def run(self) -> None:
         """Ask and print."""
         from .demo import show
 
-        show(Server().inference)
+        show(self.where.server().inference)
 
 
-COMMANDS = {"start": Start, "stop": Stop, "status": Status, "register": Register, "demo": Demo}
+def _watched(rollout: Rollout) -> None:
+    """Run a rollout and show how far it is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        task = progress.add_task("", total=len(rollout.steps()))
+
+        @contextmanager
+        def watch(step: str) -> Iterator[None]:
+            progress.update(task, description=f"{rollout.model} {rollout.version}: {step}")
+            yield
+            progress.advance(task)
+
+        rollout.run(watch)
+    print(f"{rollout.model} {rollout.version} answers")
+
+
+def _report(checks: list[Check]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("check", "running", "new", "allowed", "")
+    for check in checks:
+        numbers = ("" if number is None else f"{number:.4g}" for number in (check.old, check.new))
+        table.add_row(check.name, *numbers, check.limit, "" if check.good else "refused")
+    Console().print(table)
+
+
+COMMANDS = {
+    "start": Start,
+    "stop": Stop,
+    "run": Run,
+    "ready": Ready,
+    "status": Status,
+    "register": Register,
+    "rollout": RollOut,
+    "rollback": RollBack,
+    "retrain": Retrain,
+    "demo": Demo,
+}
+MENDABLE = (
+    ArchiveRefused,
+    ManagementError,
+    RetrainError,
+    RolloutRefused,
+    ServerError,
+    StoreError,
+    requests.RequestException,
+)
 
 
 def main(arguments: list[str]) -> None:
     """Run one command; an error that the user can mend is one line, and exit code 1."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m serving", args=arguments).run()
-    except (ManagementError, ServerError) as error:
+    except MENDABLE as error:
         sys.exit(f"error: {error}")
 
 

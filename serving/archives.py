@@ -12,7 +12,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -170,10 +170,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}); what it was before is untouched") from error
     finally:
-        try:
+        with suppress(OSError):  # a read-only store holds nothing to remove
             staged.unlink(missing_ok=True)
-        except OSError:
-            pass  # a read-only store holds nothing to remove
 
 
 @contextmanager

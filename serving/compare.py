@@ -1,4 +1,4 @@
-"""The running version against its successor, through the server: their answers, their speed, their archives' metrics."""
+"""The running version against its successor: their answers and their speed through the server, and their metrics."""
 
 from __future__ import annotations
 

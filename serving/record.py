@@ -43,7 +43,7 @@ class Record:
     def before(self, model: str, version: str) -> str | None:
         """The version that answered before ``version`` did; None where there was none.
 
-        A return to an earlier version forgets what came after it: taking back 1.2 and then 1.1 leads to 1.0, not to 1.2.
+        A return to an earlier version forgets what came after it: after 1.2 and then 1.1 are taken back, 1.0 answers.
         """
         past: list[str] = []
         for one in [*(line["version"] for line in self.lines(model)), version]:

@@ -89,6 +89,9 @@ class Rollout:
         archives.pin(self.store, self.archive.name, digest)
         if current is not None:
             self.record.add(self.model, current, "found")
+            running = f"{self.model}-{current}.mar"
+            if running not in archives.pins(self.store) and archives.version_in(self.default) == current:
+                archives.pin(self.store, running, archives.sha256_of(self.default))
         self.digest = digest
 
     def _register(self) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from serving.server import Server
 from training.archive import archive
-from training.config import PRESETS
+from training.config import preset
 from training.data import RatingsLog, Truth, generate
 from training.train import Run, train
 
@@ -78,7 +78,7 @@ class Client:
 
 def train_small(model: str, log: RatingsLog, folder: Path, **settings: Any) -> Path:
     """Train one model on a small log with settings that take a second or two; returns the build folder."""
-    quick = dataclasses.replace(PRESETS["quick"][model], **({"epochs": 30} | settings))
+    quick = dataclasses.replace(preset("quick", model), **({"epochs": 30} | settings))
     train(
         Run(model, quick, "random", 0, True, torch.device("cpu"), folder / "build", folder / "runs"),
         log,

@@ -12,7 +12,7 @@ from typing import Literal
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
-from .config import PRESETS, Settings
+from .config import Settings, Target, preset
 from .data import DataError, RatingsLog
 
 Model = Literal["mf", "fm", "deepfm"]
@@ -131,6 +131,7 @@ class Choice:
 
     model: Positional[Model] = "mf"
     preset: Preset = "quick"
+    target: Target | None = None
 
 
 COMMANDS = {"data": Data, "train": Train, "archive": Archive}
@@ -141,7 +142,7 @@ def parse(arguments: list[str]) -> Data | Train | Archive:
     if arguments[:1] == ["train"]:
         beside_help = [one for one in arguments[1:] if one not in ("-h", "--help")]
         choice, _ = tyro.cli(Choice, args=beside_help, return_unknown_args=True)
-        settings = PRESETS[choice.preset][choice.model]
+        settings = preset(choice.preset, choice.model, choice.target)
         start = Train(model=tyro.MISSING, settings=settings, preset=choice.preset)
         return tyro.cli(Train, prog="python -m training train", args=arguments[1:], default=start)
     return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="python -m training", args=arguments)

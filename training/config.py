@@ -49,10 +49,26 @@ class Settings:
     """DeepFM: keep its multilayer perceptron (switch off for an ablation)."""
 
 
-PRESETS: dict[str, dict[str, Settings]] = {
+RATING: dict[str, dict[str, Settings]] = {
     "quick": {
         "mf": Settings(method="gibbs"),
         "fm": Settings(method="gibbs"),
+        "deepfm": Settings(width=16, decay=0.05, feature_decay=0.05),
+    },
+}
+
+LIKE: dict[str, dict[str, Settings]] = {
+    "quick": {
+        "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
         "deepfm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
     },
 }
+
+# As in their origins: MF and FM predict ratings, DeepFM whether somebody likes a movie.
+DEFAULT_TARGET: dict[str, Target] = {"mf": "rating", "fm": "rating", "deepfm": "like"}
+
+
+def preset(name: str, model: str, target: Target | None = None) -> Settings:
+    """The settings that go by a name, for a model and what its scores are to be."""
+    return (RATING if (target or DEFAULT_TARGET[model]) == "rating" else LIKE)[name][model]

@@ -19,21 +19,19 @@ ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 def settle_unknown(network: TwoEncoder, dataset: Dataset, batches: Batches, settings: Settings) -> None:
     """Give every embedding that no rating has touched a value that predicts as well as one without it can.
 
-    Id row 0 is fitted to ratings as if each had come from an unknown user (movie), half of them without side features.
-    Gradient descent leaves the rest where it was initialised: there a feature's missing value becomes the mean of its
-    known values, and ids without ratings a copy of row 0. Gibbs sampling has drawn all that from its priors.
+    A feature's missing value becomes the mean of its known values. Id row 0 is fitted to ratings as if each had come
+    from an unknown user (movie), half of them without side features. Ids without ratings get a copy of it, unless
+    Gibbs sampling has drawn theirs from its prior already.
     """
-    initial = settings.method == "adam"
     for side, data, rows in (
         (network.users, dataset.users, batches.users),
         (network.items, dataset.movies, batches.movies),
     ):
-        if initial:
-            _settle_features(side, data, rows.cpu().numpy())
+        _settle_features(side, data, rows.cpu().numpy())
         row_zero = _row_zero(network, side, batches, dataset, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
-            if initial:
+            if settings.method == "adam":
                 untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
                 untouched[rows] = False
                 side.own.weight[untouched] = row_zero

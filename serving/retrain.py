@@ -1,0 +1,30 @@
+"""The nightly command: train on the log as it is now, pack the next version, roll it out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .server import ROOT
+
+
+class RetrainError(RuntimeError):
+    """Training or packing failed; what they printed says why. The running version goes on."""
+
+
+def next_version(store: Path, model: str) -> str:
+    """The version after the highest one of a model in a store: 1.10 after 1.9."""
+    names = [path.stem.rpartition("-")[2] for path in store.glob(f"{model}-*.mar")]
+    versions = [tuple(map(int, name.split("."))) for name in names if all(part.isdigit() for part in name.split("."))]
+    *front, last = max(versions, default=(1, -1))
+    return ".".join(map(str, (*front, last + 1)))
+
+
+def train_and_pack(store: Path, model: str, options: list[str]) -> str:
+    """Train with ``options`` of ``python -m training train``, pack, and return the version."""
+    version = next_version(store, model)
+    for arguments in (["train", model, *options], ["archive", model, "--version", version, "--store", str(store)]):
+        if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT).returncode:
+            raise RetrainError(f"python -m training {' '.join(arguments)} failed; the running version goes on")
+    return version

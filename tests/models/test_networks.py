@@ -1,0 +1,142 @@
+"""The promises that every network keeps, and an oracle beside each formula."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from training.models import NETWORKS, DeepFM, Side
+
+USERS, MOVIES, WIDTH = 12, 15, 6
+
+
+def make(name: str, **settings):
+    torch.manual_seed(3)
+    users = Side(USERS, 7, [1, 1], WIDTH)
+    items = Side(MOVIES, 9, [3, 1], WIDTH)
+    network = NETWORKS[name](users, items, 0.7, **settings).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.5)
+    return network
+
+
+def inputs(count: int, rows: int, columns: int, values: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(count + rows)
+    return (
+        torch.randint(0, rows, (count,), generator=generator),
+        torch.randint(0, values, (count, columns), generator=generator),
+        torch.rand(count, columns, generator=generator),
+    )
+
+
+def users_of(network, count: int = 5) -> torch.Tensor:
+    rows, features, weights = inputs(count, USERS, 2, 7)
+    return network.encode_users(network.own_users(rows), features, weights)
+
+
+def items_of(network, count: int = MOVIES) -> torch.Tensor:
+    rows, features, weights = inputs(count, MOVIES, 4, 9)
+    return network.encode_items(network.own_items(rows), features, weights)
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+class TestEveryNetwork:
+    def test_scores_all_pairs_as_it_scores_each(self, name: str) -> None:
+        network = make(name)
+        users, items = users_of(network), items_of(network)
+        expected = torch.stack([network.score_pairs(user.expand_as(items), items) for user in users])
+        torch.testing.assert_close(network.score_all(users, items), expected)
+
+    def test_scores_a_catalogue_longer_than_a_block(self, name: str) -> None:
+        network = make(name)
+        users, items = users_of(network, 2), items_of(network, 600)
+        expected = torch.stack([network.score_pairs(user.expand_as(items), items) for user in users])
+        torch.testing.assert_close(network.score_all(users, items), expected)
+
+    def test_a_batch_of_one_keeps_its_shape(self, name: str) -> None:
+        network = make(name)
+        users, items = users_of(network, 1), items_of(network, 1)
+        assert network.score_pairs(users, items).shape == (1,)
+        assert network.score_all(users, items).shape == (1, 1)
+
+    def test_scripted_equals_eager(self, name: str) -> None:
+        network = make(name)
+        scripted = torch.jit.script(network)
+        torch.testing.assert_close(
+            scripted.score_all(users_of(scripted), items_of(scripted)),
+            network.score_all(users_of(network), items_of(network)),
+        )
+
+    def test_every_parameter_that_it_uses_gets_a_gradient(self, name: str) -> None:
+        network = make(name)
+        network.score_all(users_of(network, 40), items_of(network)).square().sum().backward()
+        unused = {n for n, p in network.named_parameters() if p.grad is None}
+        assert unused == ({"users.features.weight", "items.features.weight"} if name == "mf" else set())
+
+
+def naive_fm(active: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """Linear terms plus every pair once: Rendle's equation 1, written as it stands."""
+    linear = sum(weight for _, weight in active)
+    return linear + sum(torch.dot(first, second) for (first, _), (second, _) in itertools.combinations(active, 2))
+
+
+def active_of(network, side: Side, row: int, features: torch.Tensor, weights: torch.Tensor) -> list:
+    rows = [side.own.weight[row]] + [
+        side.features.weight[feature] * weight for feature, weight in zip(features, weights, strict=True)
+    ]
+    return [(embedding[:WIDTH], embedding[WIDTH]) for embedding in rows]
+
+
+def test_fm_equals_the_naive_double_loop_over_all_features_of_a_pair() -> None:
+    network = make("fm")
+    users, items = inputs(6, USERS, 2, 7), inputs(6, MOVIES, 4, 9)
+    scores = network.score_pairs(
+        network.encode_users(network.own_users(users[0]), *users[1:]),
+        network.encode_items(network.own_items(items[0]), *items[1:]),
+    )
+    for pair in range(6):
+        active = active_of(network, network.users, *(part[pair] for part in users))
+        active += active_of(network, network.items, *(part[pair] for part in items))
+        torch.testing.assert_close(scores[pair], network.mean + naive_fm(active))
+
+
+def test_deepfm_equals_fm_plus_a_plain_perceptron_over_the_concatenated_fields() -> None:
+    network = make("deepfm", hidden=(10, 5))
+    users, items = inputs(6, USERS, 2, 7), inputs(6, MOVIES, 4, 9)
+    scores = network.score_pairs(
+        network.encode_users(network.own_users(users[0]), *users[1:]),
+        network.encode_items(network.own_items(items[0]), *items[1:]),
+    )
+    first = torch.cat([network.first_users.weight, network.first_items.weight], dim=1)
+    for pair in range(6):
+        user = active_of(network, network.users, *(part[pair] for part in users))
+        item = active_of(network, network.items, *(part[pair] for part in items))
+        vectors = [vector for vector, _ in user + item]
+        fields = [*vectors[:3], vectors[3], vectors[4] + vectors[5] + vectors[6], vectors[7]]
+        hidden = first @ torch.cat(fields) + network.first_items.bias
+        expected = network.mean + naive_fm(user + item) + network.rest(hidden).squeeze()
+        torch.testing.assert_close(scores[pair], expected)
+
+
+def test_mf_is_the_dot_product_of_the_ids_and_their_biases() -> None:
+    network = make("mf")
+    users, items = inputs(4, USERS, 2, 7), inputs(4, MOVIES, 4, 9)
+    scores = network.score_pairs(
+        network.encode_users(network.own_users(users[0]), *users[1:]),
+        network.encode_items(network.own_items(items[0]), *items[1:]),
+    )
+    user, item = network.users.own.weight[users[0]], network.items.own.weight[items[0]]
+    expected = network.mean + user[:, -1] + item[:, -1] + (user[:, :-1] * item[:, :-1]).sum(1)
+    torch.testing.assert_close(scores, expected)
+
+
+def test_deepfm_without_its_fm_part_is_the_perceptron_and_without_the_perceptron_the_fm() -> None:
+    whole, fm, mlp = (
+        make("deepfm"), make("deepfm", use_mlp=False), make("deepfm", use_fm=False)
+    )  # fmt: skip
+    scores = [network.score_all(users_of(network), items_of(network)) - 0.7 for network in (whole, fm, mlp)]
+    torch.testing.assert_close(scores[0], scores[1] + scores[2])
+    assert isinstance(whole, DeepFM)

@@ -1,0 +1,43 @@
+"""A TorchServe of these tests' own: they change what it serves, and kill it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.management import Management
+from serving.rollout import Rollout
+from serving.server import Server
+from tests.conftest import server_on_free_ports
+from tests.serving.packing import repack
+
+
+@pytest.fixture(scope="module")
+def fm_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves fm 1.0 alone; 1.1 lies in its store."""
+    folder = tmp_path_factory.mktemp("fm_store")
+    shutil.copyfile(store / "fm-1.0.mar", folder / "fm-1.0.mar")
+    shutil.copyfile(store / "fm-1.0.mar", folder / "fm.mar")
+    repack(folder / "fm-1.0.mar", folder / "fm-1.1.mar", "1.1")
+    running = server_on_free_ports(folder, tmp_path_factory.mktemp("fm_server"), load_models="fm=fm.mar")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fm(fm_server: Server) -> Server:
+    """The same, with 1.0 as its default and nothing else registered, whatever the test before has done."""
+    fm_server.start()
+    management = Management(fm_server.management)
+    if management.describe("fm")["modelVersion"] != "1.0":
+        Rollout(fm_server, "fm", "1.0", tolerance=None, drain=0).run()
+    for version in management.versions("fm"):
+        if version["modelVersion"] != "1.0":
+            management.unregister("fm", version["modelVersion"])
+    for left in (fm_server.store / "served.jsonl", fm_server.store / "SHA256SUMS"):
+        left.unlink(missing_ok=True)
+    return fm_server

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from serving.record import Record
+from serving.retrain import next_version
+
+
+def test_the_version_before_is_the_one_to_return_to(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    assert record.before("fm", "1.0") is None
+    for version in ("1.0", "1.1", "1.1", "1.2"):
+        record.add("fm", version, "rollout")
+    assert [line["version"] for line in record.lines("fm")] == ["1.0", "1.1", "1.2"]
+    assert record.before("fm", "1.2") == "1.1"
+    record.add("fm", "1.1", "rollback")
+    assert record.before("fm", "1.1") == "1.0"  # not 1.2 again
+    assert record.replaced("fm", "1.1") == "1.2"
+    record.add("fm", "1.0", "rollback")
+    assert record.before("fm", "1.0") is None
+    assert record.before("mf", "1.0") is None
+
+
+def test_a_default_that_the_record_has_not_caught_up_with_counts(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    record.add("fm", "1.0", "found")
+    assert record.before("fm", "1.1") == "1.0"  # killed between the switch and its line
+
+
+def test_the_next_version_counts_on(tmp_path: Path) -> None:
+    assert next_version(tmp_path, "fm") == "1.0"
+    for name in ("fm.mar", "fm-1.0.mar", "fm-1.9.mar", "fm-1.10.mar", "fm-try.mar", "deepfm-2.0.mar"):
+        (tmp_path / name).touch()
+    assert next_version(tmp_path, "fm") == "1.11"

@@ -1,0 +1,189 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving import archives
+from serving.archives import ArchiveRefused, StoreError
+from serving.compare import Tolerance
+from serving.management import Management
+from serving.record import Record
+from serving.rollout import Rollout, RolloutRefused, rollback
+from serving.server import ROOT, Server
+from tests.serving.packing import BROKEN, read, repack
+
+CALM = Tolerance(p99=20)  # of a machine that runs other tests
+
+
+def served(server: Server) -> tuple[str, list[str], str | None]:
+    """The default, all versions, and the version that would answer after a restart."""
+    management = Management(server.management)
+    versions = sorted(one["modelVersion"] for one in management.versions("fm"))
+    return management.describe("fm")["modelVersion"], versions, archives.version_in(server.store / "fm.mar")
+
+
+def test_a_rollout_replaces_a_version_and_a_rollback_returns(fm: Server) -> None:
+    checks = []
+    Rollout(fm, "fm", "1.1", tolerance=CALM, drain=0.5, report=checks.extend).run()
+    assert served(fm) == ("1.1", ["1.1"], "1.1")
+    numbers = {check.name: check.new for check in checks}
+    assert numbers["correlation"] == pytest.approx(1)
+    assert numbers["top-10 overlap"] == 1
+    assert numbers["errors"] == 0
+    assert numbers["test rmse"] == json.loads(read(fm.store / "fm-1.1.mar", "metrics.json"))["test"]["rmse"]
+    rollback(fm, "fm", drain=0).run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+    assert [line["why"] for line in Record(fm.store).lines("fm")] == ["found", "rollout", "rollback"]
+    with pytest.raises(RolloutRefused, match=r"no version of fm answered before 1\.0"):
+        rollback(fm, "fm")
+
+
+def test_a_rollout_of_what_is_served_already_changes_nothing(fm: Server) -> None:
+    Rollout(fm, "fm", "1.0", drain=0).run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+def test_a_kept_version_still_answers_by_its_name(fm: Server) -> None:
+    Management(fm.management).register("fm-1.1.mar")  # found there: a 409
+    rollout = Rollout(fm, "fm", "1.1", tolerance=CALM, keep=True)
+    rollout.run()
+    assert served(fm) == ("1.1", ["1.0", "1.1"], "1.1")
+    assert rollout.asker.ask("1.0", {"catalogue": True})["total"]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda one: one.__name__)
+def test_a_broken_archive_leaves_the_running_version_alone(fm: Server, broken) -> None:
+    archive = broken(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2")
+    before = (fm.store / "fm.mar").read_bytes()
+    with pytest.raises(ArchiveRefused, match=BROKEN[broken]):
+        Rollout(fm, "fm", "1.2").run()
+    archive.unlink()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+    assert (fm.store / "fm.mar").read_bytes() == before
+
+
+def slower(server: Server) -> dict[str, bytes]:
+    handler = read(server.store / "fm-1.0.mar", "recommender_handler.py").decode()
+    late = handler.replace("        answers = [", "        __import__('time').sleep(0.1)\n        answers = [", 1)
+    assert late != handler
+    return {"recommender_handler.py": late.encode()}
+
+
+def less_accurate(server: Server) -> dict[str, bytes]:
+    metrics = json.loads(read(server.store / "fm-1.0.mar", "metrics.json"))
+    metrics["test"]["rmse"] *= 1.5
+    return {"metrics.json": json.dumps(metrics).encode()}
+
+
+def shuffled(server: Server) -> dict[str, bytes]:
+    movies = json.loads(read(server.store / "fm-1.0.mar", "movies.json"))
+    return {"movies.json": json.dumps([movies[0], *movies[:0:-1]]).encode()}
+
+
+@pytest.mark.parametrize(
+    ("change", "tolerance", "reason"),
+    [
+        (slower, Tolerance(p99=0.1), r"p99 in ms is 1\d\d\.\d+.*\(the running 1\.0 has"),
+        (less_accurate, CALM, r"test rmse is \d\.\d+ \(the running 1\.0 has \d\.\d+\), allowed is at most"),
+        (shuffled, CALM, r"correlation is -?0\.\d+, allowed is at least 0\.5"),
+    ],
+    ids=["slower", "less accurate", "shuffled"],
+)
+def test_a_worse_version_is_refused_with_the_number(fm: Server, change, tolerance: Tolerance, reason: str) -> None:
+    archive = repack(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2", change(fm))
+    with pytest.raises(RolloutRefused, match=reason):
+        Rollout(fm, "fm", "1.2", tolerance=tolerance).run()
+    archive.unlink()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+KILLED_AT = """
+import os, sys
+from contextlib import contextmanager
+from pathlib import Path
+from serving.rollout import Rollout
+from serving.server import Server
+store, home, step, when, config = sys.argv[1:]
+
+@contextmanager
+def watch(name):
+    if (name, when) == (step, "before"): os._exit(9)
+    yield
+    if (name, when) == (step, "after"): os._exit(9)
+
+if when == "inside":  # between the server's change of mind and the disk's
+    os.replace = lambda *_: os._exit(9) if str(_[1]).endswith(".mar") else os.rename(*_)
+server = Server(Path(store), Path(home), config=[Path(config)])
+Rollout(server, "fm", "1.1", tolerance=None, drain=0).run(watch)
+"""
+
+
+def kill_rollout(server: Server, step: str, when: str) -> None:
+    arguments = [str(server.store), str(server.home), step, when, str(server.home / "config.properties")]
+    result = subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], cwd=ROOT)
+    assert result.returncode == 9
+
+
+STEPS = [name for name, _ in Rollout.steps(Rollout.__new__(Rollout))]
+MOMENTS = [("switch", "inside"), *((step, "after") for step in STEPS)]
+FAST = [("register", "after"), ("switch", "inside")]
+
+
+@pytest.mark.parametrize(
+    ("step", "when"),
+    [pytest.param(*moment, marks=() if moment in FAST else pytest.mark.slow) for moment in MOMENTS],
+)
+def test_a_rollout_that_was_killed_completes_when_it_is_run_again(fm: Server, step: str, when: str) -> None:
+    kill_rollout(fm, step, when)
+    Rollout(fm, "fm", "1.1", tolerance=CALM, drain=0).run()
+    assert served(fm) == ("1.1", ["1.1"], "1.1")
+    assert [line["version"] for line in Record(fm.store).lines("fm")] == ["1.0", "1.1"]
+    assert not list(fm.store.glob(".*"))
+
+
+@pytest.fixture
+def small_disk(fm: Server, tmp_path: Path):
+    """The server's store seen through a tmpfs of 6 MB that holds copies of its archives and little else."""
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", mounted], capture_output=True).returncode:
+        pytest.skip("mounting needs root")
+    for name in ("fm-1.1.mar", "fm.mar"):
+        (mounted / name).write_bytes((fm.store / name).read_bytes())
+    yield mounted
+    subprocess.run(["umount", mounted], check=True)
+
+
+def test_a_full_disk_is_a_clear_error_and_nothing_is_half_written(fm: Server, small_disk: Path) -> None:
+    with (small_disk / "filler").open("wb") as filler, pytest.raises(OSError, match="No space left"):
+        while True:
+            filler.write(os.urandom(4096))
+            filler.flush()
+    before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
+    rollout = Rollout(fm, "fm", "1.1", tolerance=None, drain=0)
+    rollout.store, rollout.default, rollout.record = small_disk, small_disk / "fm.mar", Record(small_disk)
+    with pytest.raises(StoreError, match=r"cannot be written \(No space left on device\)"):
+        rollout.run()
+    with pytest.raises(StoreError, match=r"fm.mar cannot be written \(No space left on device\)"):
+        rollout._switch()
+    assert {path.name: path.read_bytes() for path in small_disk.iterdir()} == before
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+def test_a_read_only_store_is_a_clear_error(fm: Server, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    rollout = Rollout(fm, "fm", "1.1", tolerance=None, drain=0)
+    rollout.store, rollout.default, rollout.record = small_disk, small_disk / "fm.mar", Record(small_disk)
+    with pytest.raises(StoreError, match=r"cannot be written \(Read-only file system\)"):
+        rollout.run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+def test_the_same_default_answers_after_a_restart(fm: Server) -> None:
+    Rollout(fm, "fm", "1.1", tolerance=None, drain=0).run()
+    fm.process().kill()
+    fm.start()
+    assert served(fm) == ("1.1", ["1.1"], "1.1")

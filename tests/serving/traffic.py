@@ -1,0 +1,72 @@
+"""Clients that ask a server all the time, and remember what each answer was, from when to when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import requests
+
+
+class Answered(NamedTuple):
+    """One request: when it was sent, when it was answered, the status (or the exception's name) and the version."""
+
+    start: float
+    end: float
+    status: int | str
+    version: str | None
+
+
+class Clients:
+    """``count`` threads with a connection each."""
+
+    def __init__(self, address: str, model: str, body: dict[str, Any], count: int, session=requests.Session) -> None:
+        self.address = f"{address}/predictions/{model}"
+        self.body = body
+        self.answers: list[Answered] = []
+        self._session = session
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(count)]
+
+    @contextmanager
+    def asking(self) -> Iterator[Clients]:
+        """Asks while the block runs."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            for thread in self._threads:
+                thread.join(timeout=60)
+
+    def slow(self, instances: int = 1000) -> threading.Thread:
+        """One request for many answers, on its way when this returns."""
+        many = {"instances": [self.body] * instances}
+        with self._session() as session:
+            thread = threading.Thread(target=self._one, args=(session, many))
+            thread.start()
+        time.sleep(0.05)
+        return thread
+
+    def failed(self) -> list[Answered]:
+        """The requests that no client would call answered."""
+        return [one for one in self.answers if one.status != 200]
+
+    def _ask(self) -> None:
+        with self._session() as session:
+            while not self._ended.is_set():
+                self._one(session, self.body)
+
+    def _one(self, session: requests.Session, body: dict[str, Any]) -> None:
+        start = time.monotonic()
+        try:
+            response = session.post(self.address, json=body, timeout=60)
+            outcome = (response.status_code, response.headers.get("X-Model-Version"))
+        except requests.RequestException as error:
+            outcome = (type(error).__name__, None)
+            time.sleep(0.05)
+        self.answers.append(Answered(start, time.monotonic(), *outcome))

@@ -1,0 +1,214 @@
+"""Fits find what was planted, repeatably, and know what they cannot know."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from training.config import Settings, preset
+from training.data import generate
+from training.dataset import Dataset, encode
+from training.fitting import Batches, DivergedError, build, fit, gibbs, posterior
+from training.models import NETWORKS
+
+MODELS = list(NETWORKS)
+
+
+def quick(model: str, target: str = "rating", **settings) -> Settings:
+    return dataclasses.replace(preset("quick", model, target), **settings)
+
+
+@pytest.fixture(scope="module")
+def log_and_truth():
+    made = generate(seed=5, users=200, movies=120, ratings=12_000)
+    return made.log, made.truth
+
+
+@pytest.fixture(scope="module")
+def parts():
+    order = np.random.default_rng(0).permutation(12_000)
+    return np.sort(order[:9000]), np.sort(order[9000:10_500]), np.sort(order[10_500:])
+
+
+def fitted(model: str, log, settings: Settings, train: np.ndarray, validation: np.ndarray | None = None, seed: int = 0):
+    dataset = encode(log, NETWORKS[model].uses_features)
+    network = build(model, dataset, train, settings, seed)
+    curves = fit(network, dataset, train, validation, settings, seed)
+    return network, dataset, curves
+
+
+@torch.no_grad()
+def predict(network, dataset: Dataset, rows: np.ndarray, user=None, movie=None) -> np.ndarray:
+    batches = Batches(dataset, rows, Settings(), torch.device("cpu"))
+    users = batches.users if user is None else torch.full_like(batches.users, user)
+    movies = batches.movies if movie is None else torch.full_like(batches.movies, movie)
+    return batches.scores(network, users, movies).numpy()
+
+
+def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
+    return float(np.sqrt(np.square(predicted - actual).mean()))
+
+
+@pytest.fixture(scope="module")
+def fits(log_and_truth, parts):
+    """Each model fitted to ratings, once for all tests that look at it."""
+
+    @functools.cache
+    def of(model: str):
+        settings = quick(model, decay=0.02, feature_decay=0.02, learning_rate=0.01)
+        return fitted(model, log_and_truth[0], settings, parts[0], parts[1])
+
+    return of
+
+
+@pytest.mark.parametrize("model", MODELS)
+class TestEveryModel:
+    def test_comes_near_the_best_possible_prediction(self, model: str, fits, log_and_truth, parts) -> None:
+        log, truth = log_and_truth
+        network, dataset, _ = fits(model)
+        ratings = log.ratings["rating"].to_numpy()
+        error = rmse(predict(network, dataset, parts[2]), ratings[parts[2]])
+        spread = ratings[parts[2]].std()
+        # Of the distance from a constant to the planted truth, at least three quarters.
+        assert spread - error > 0.75 * (spread - truth.best_rmse), (spread, error, truth.best_rmse)
+
+    def test_an_unknown_user_is_no_worse_off_than_with_the_movies_mean(self, model, fits, log_and_truth, parts) -> None:
+        network, dataset, _ = fits(model)
+        ratings = log_and_truth[0].ratings["rating"].to_numpy()
+        error = rmse(predict(network, dataset, parts[2], user=0), ratings[parts[2]])
+        assert error < 1.01 * rmse(mean_by(dataset.movie_rows, ratings, parts), ratings[parts[2]])
+
+    def test_an_unknown_movie_is_no_worse_off_than_with_the_users_mean(self, model, fits, log_and_truth, parts) -> None:
+        network, dataset, _ = fits(model)
+        ratings = log_and_truth[0].ratings["rating"].to_numpy()
+        error = rmse(predict(network, dataset, parts[2], movie=0), ratings[parts[2]])
+        assert error < 1.02 * rmse(mean_by(dataset.user_rows, ratings, parts), ratings[parts[2]])
+
+    def test_the_same_seed_gives_the_same_network_and_another_seed_another(self, model, log_and_truth, parts) -> None:
+        settings = quick(model, sweeps=3, burn_in=1, epochs=2)
+        first, second, other = (
+            fitted(model, log_and_truth[0], settings, parts[0], seed=seed)[0].state_dict() for seed in (1, 1, 2)
+        )
+        assert all(torch.equal(first[name], second[name]) for name in first)
+        assert not torch.equal(first["users.own.weight"], other["users.own.weight"])
+
+    def test_fits_likes(self, model, log_and_truth, parts) -> None:
+        log = log_and_truth[0]
+        settings = quick(model, "like", learning_rate=0.01)
+        network, dataset, _ = fitted(model, log, settings, parts[0], parts[1])
+        likes = log.ratings["rating"].to_numpy()[parts[2]] > 3
+        scores = predict(network, dataset, parts[2])
+        assert scores[likes].mean() > scores[~likes].mean() + 0.5
+
+    def test_fits_a_log_of_likes_alone(self, model, log_and_truth, parts) -> None:
+        log = log_and_truth[0]
+        liked = log.with_rows(log.ratings["rating"].to_numpy() > 3.5)
+        liked = dataclasses.replace(liked, ratings=liked.ratings[["user_id", "movie_id"]])
+        settings = quick(model, "like", epochs=25, decay=0.001, feature_decay=0.001, learning_rate=0.02)
+        network, dataset, _ = fitted(model, liked, settings, np.arange(len(liked)))
+        drawn = np.random.default_rng(0).integers(1, len(dataset.movies.vocabulary), len(liked))
+        at_random = dataclasses.replace(dataset, movie_rows=drawn)
+        everything = np.arange(len(liked))
+        assert predict(network, dataset, everything).mean() > predict(network, at_random, everything).mean() + 0.3
+
+
+def mean_by(rows: np.ndarray, ratings: np.ndarray, parts) -> np.ndarray:
+    """Each test row's mean rating of its user (or movie) in training; the overall mean where there is none."""
+    train, _, test = parts
+    counts = np.bincount(rows[train], minlength=rows.max() + 1)
+    sums = np.bincount(rows[train], ratings[train], minlength=rows.max() + 1)
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), ratings[train].mean())
+    return means[rows[test]]
+
+
+def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
+    settings = quick("deepfm", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.05, patience=2)
+    network, dataset, curves = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
+    assert len(curves.train) == curves.best_epoch + 2 < 30
+    ratings = log_and_truth[0].ratings["rating"].to_numpy()
+    loss = rmse(predict(network, dataset, parts[1]), ratings[parts[1]]) ** 2
+    assert loss == pytest.approx(min(curves.validation), rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
+    with pytest.raises(DivergedError, match="learning-rate"):
+        fitted("deepfm", log_and_truth[0], quick("deepfm", learning_rate=1e18), parts[0])
+
+
+def test_gibbs_refuses_what_it_cannot_fit(log_and_truth, parts) -> None:
+    with pytest.raises(ValueError, match="--method adam"):
+        fitted("mf", log_and_truth[0], quick("mf", target="like", method="gibbs"), parts[0])
+
+
+class TestAveraging:
+    def samples(self) -> list[gibbs.Sample]:
+        rng = np.random.default_rng(0)
+        return [
+            gibbs.Sample(*(rng.normal(size=(rows, 4)) for rows in (30, 40, 5, 6)))
+            for _ in range(8)
+        ]  # fmt: skip
+
+    def mean_score(self, samples) -> np.ndarray:
+        return np.mean(
+            [one.users[:, :-1] @ one.movies[:, :-1].T + one.users[:, -1:] + one.movies[:, -1] for one in samples],
+            axis=0,
+        )
+
+    def test_one_long_factorization_is_the_average_of_all(self) -> None:
+        samples, average = self.samples(), posterior.Average()
+        for sample in samples:
+            average.add(sample)
+        users, movies = average.embeddings(30)
+        users, movies = users[:30], movies[:40]
+        scores = users[:, :-1] @ movies[:, :-1].T + users[:, -1:] + movies[:, -1]
+        np.testing.assert_allclose(scores, self.mean_score(samples), atol=1e-9)
+
+    def test_cutting_is_the_best_approximation_of_that_width(self) -> None:
+        rng = np.random.default_rng(1)
+        left, right = rng.normal(size=(30, 12)), rng.normal(size=(40, 12))
+        to_left, to_right = posterior.balanced(left, right, 5)
+        first, singular, second = np.linalg.svd(left @ right.T)
+        best = first[:, :5] * singular[:5] @ second[:5]
+        np.testing.assert_allclose(left @ to_left @ (right @ to_right).T, best, atol=1e-9)
+
+    def test_width_beyond_the_rank_is_padded(self) -> None:
+        rng = np.random.default_rng(1)
+        left, right = rng.normal(size=(6, 3)), rng.normal(size=(7, 3))
+        to_left, to_right = posterior.balanced(left, right, 9)
+        assert to_left.shape == (3, 9)
+        np.testing.assert_allclose(left @ to_left @ (right @ to_right).T, left @ right.T, atol=1e-9)
+
+
+def test_conditional_draws_have_the_mean_and_covariance_of_bayesian_regression() -> None:
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(3, 3))
+    precision, shift = root @ root.T + np.eye(3), rng.normal(size=3)
+    many = 40_000
+    expected, draws = gibbs._gaussian(rng, np.tile(precision, (many, 1, 1)), np.tile(shift, (many, 1)))
+    np.testing.assert_allclose(expected[0], np.linalg.solve(precision, shift))
+    np.testing.assert_allclose(draws.mean(axis=0), expected[0], atol=0.02)
+    np.testing.assert_allclose(np.cov(draws.T), np.linalg.inv(precision), atol=0.02)
+
+
+def test_wishart_draws_have_the_wishart_mean() -> None:
+    rng = np.random.default_rng(0)
+    scale = np.array([[2.0, 0.5], [0.5, 1.0]])
+    mean = np.mean([gibbs._wishart(rng, 7, scale) for _ in range(20_000)], axis=0)
+    np.testing.assert_allclose(mean, 7 * scale, rtol=0.03)
+
+
+def test_feature_effects_are_found_where_they_are_planted() -> None:
+    rng = np.random.default_rng(0)
+    features = sparse.csr_array((rng.random((500, 6)) < 0.4).astype(float))
+    effects = rng.normal(size=(6, 3))
+    block = gibbs.FeatureBlock(rng, features, 3)
+    drawn = []
+    for _ in range(200):
+        block.sample(features @ effects + rng.normal(scale=0.1, size=(500, 3)), np.eye(3) * 100)
+        drawn.append(block.coefficients())
+    np.testing.assert_allclose(np.mean(drawn[20:], axis=0), effects, atol=0.05)
