@@ -78,7 +78,7 @@ class Client:
 
 def train_small(model: str, log: RatingsLog, folder: Path, **settings: Any) -> Path:
     """Train one model on a small log with settings that take a second or two; returns the build folder."""
-    quick = dataclasses.replace(preset("quick", model), **({"epochs": 30} | settings))
+    quick = dataclasses.replace(preset("quick", model), **({"epochs": 30, "learning_rate": 0.01} | settings))
     train(
         Run(model, quick, "random", 0, True, torch.device("cpu"), folder / "build", folder / "runs"),
         log,

@@ -17,7 +17,7 @@ class Settings:
     width: int = 32
     """Length of the vectors."""
     method: Literal["gibbs", "adam"] = "adam"
-    """How it is fitted: by averaging posterior samples (MF and FM for ratings), or by gradient descent."""
+    """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), or by descent."""
 
     rank: int = 10
     """gibbs: length of one sample's vectors; their average is cut to ``width``."""
@@ -25,6 +25,9 @@ class Settings:
     """gibbs: sweeps that are averaged."""
     burn_in: int = 20
     """gibbs: sweeps before that."""
+
+    top_epochs: int = 3
+    """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
 
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
@@ -53,7 +56,7 @@ RATING: dict[str, dict[str, Settings]] = {
     "quick": {
         "mf": Settings(method="gibbs"),
         "fm": Settings(method="gibbs"),
-        "deepfm": Settings(width=16, decay=0.05, feature_decay=0.05),
+        "deepfm": Settings(method="gibbs"),
     },
 }
 
@@ -61,7 +64,7 @@ LIKE: dict[str, dict[str, Settings]] = {
     "quick": {
         "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
         "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
-        "deepfm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "deepfm": Settings(target="like", method="gibbs", decay=0.01, feature_decay=0.01),
     },
 }
 

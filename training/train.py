@@ -20,7 +20,7 @@ from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .evaluate import evaluate
 from .export import export
-from .fitting import build, fit
+from .fitting import build, fit, with_best_epoch
 from .models import NETWORKS, TwoEncoder
 
 logger = logging.getLogger(__name__)
@@ -80,10 +80,7 @@ def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> t
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
     curves = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
     metrics = evaluate(network, dataset, parts.train, _rows_of(dataset, parts.validation), run.settings)
-    settings = run.settings
-    if settings.method == "adam":
-        settings = dataclasses.replace(settings, epochs=curves.best_epoch)
-    return settings, metrics
+    return with_best_epoch(network, dataset, run.settings, curves), metrics
 
 
 def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> TwoEncoder:

@@ -127,7 +127,7 @@ def mean_by(rows: np.ndarray, ratings: np.ndarray, parts) -> np.ndarray:
 
 
 def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
-    settings = quick("deepfm", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.05, patience=2)
+    settings = quick("deepfm", method="adam", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.05, patience=2)
     network, dataset, curves = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
     assert len(curves.train) == curves.best_epoch + 2 < 30
     ratings = log_and_truth[0].ratings["rating"].to_numpy()
@@ -137,7 +137,7 @@ def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
     with pytest.raises(DivergedError, match="learning-rate"):
-        fitted("deepfm", log_and_truth[0], quick("deepfm", learning_rate=1e18), parts[0])
+        fitted("deepfm", log_and_truth[0], quick("deepfm", method="adam", learning_rate=1e18), parts[0])
 
 
 def test_gibbs_refuses_what_it_cannot_fit(log_and_truth, parts) -> None:

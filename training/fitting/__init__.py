@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -10,12 +12,12 @@ import torch
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import NETWORKS, DeepFM, Side, TwoEncoder
-from . import adam, posterior
+from . import adam, posterior, warm
 from .batches import Batches, targets_of
 from .curves import Curves, DivergedError, OnEpoch
 from .unknown import settle_unknown
 
-__all__ = ["Batches", "Curves", "DivergedError", "build", "fit"]
+__all__ = ["Batches", "Curves", "DivergedError", "build", "fit", "with_best_epoch"]
 
 
 def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> TwoEncoder:
@@ -49,12 +51,23 @@ def fit(
     finite, ValueError for settings that do not go together.
     """
     started = time.perf_counter()
-    method = METHODS[settings.method]
-    curves = method(network, dataset, train, validation, settings, seed, on_epoch)
+    curves = _method(network, dataset, settings).fit(network, dataset, train, validation, settings, seed, on_epoch)
     device = next(network.parameters()).device
     settle_unknown(network.eval(), dataset, Batches(dataset, train, settings, device), settings)
     curves.seconds = time.perf_counter() - started
     return curves
 
 
-METHODS = {"adam": adam.fit, "gibbs": posterior.fit}
+def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, curves: Curves) -> Settings:
+    """The settings for a fit without validation rows that runs as long as the best epoch of one with them."""
+    method = _method(network, dataset, settings)
+    if method is posterior:
+        return settings
+    name = "epochs" if method is adam else "top_epochs"
+    return dataclasses.replace(settings, **{name: curves.best_epoch})
+
+
+def _method(network: TwoEncoder, dataset: Dataset, settings: Settings) -> ModuleType:
+    if settings.method == "adam" or (isinstance(network, DeepFM) and not dataset.has_ratings):
+        return adam  # a log of likes has no ratings to sample from
+    return warm if isinstance(network, DeepFM) else posterior

@@ -35,7 +35,7 @@ def fit(
     held_out = None if validation is None else Batches(dataset, validation, settings, device)
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    optimizer = torch.optim.Adam([one for one in network.parameters() if one.requires_grad], lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )

@@ -31,7 +31,7 @@ def settle_unknown(network: TwoEncoder, dataset: Dataset, batches: Batches, sett
         row_zero = _row_zero(network, side, batches, dataset, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
-            if settings.method == "adam":
+            if settings.method == "adam" or not dataset.has_ratings:
                 untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
                 untouched[rows] = False
                 side.own.weight[untouched] = row_zero

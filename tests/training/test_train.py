@@ -1,0 +1,109 @@
+"""A whole run: what is written, what the metrics describe, and what stops it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import train_small
+from training import export as export_module
+from training.config import preset
+from training.data import DataError, generate, read_pairs
+from training.export import ExportError
+from training.train import Run, train
+
+
+@pytest.fixture(scope="module")
+def log():
+    return generate(seed=4, users=50, movies=40, ratings=1000).log
+
+
+def run(model: str, folder: Path, log, *, refit: bool = True, split: str = "random", test=None, **settings):
+    chosen = dataclasses.replace(preset("quick", model), **({"sweeps": 4, "burn_in": 2, "epochs": 2} | settings))
+    return train(Run(model, chosen, split, 0, refit, torch.device("cpu"), folder / "build", folder / "runs"), log, test)
+
+
+def test_metrics_say_what_was_measured_and_what_is_exported(log, tmp_path: Path) -> None:
+    metrics = run("fm", tmp_path, log)
+    assert json.loads((tmp_path / "build/fm/metrics.json").read_text()) == json.loads(json.dumps(metrics))
+    assert metrics["exported_fit"] == "every row of the log"
+    assert metrics["data"] == {"name": "synthetic", "sha256": log.sha256}
+    assert metrics["test"]["rows"] == 200
+    assert metrics["validation"]["rows"] == 100
+    assert {"rmse", "mae", "auc", "ndcg@10", "recall@20", "cold_users", "cold_movies"} <= metrics["test"].keys()
+    assert metrics["seconds"] > 0
+
+
+def test_deepfm_reports_likes(log, tmp_path: Path) -> None:
+    test = run("deepfm", tmp_path, log)["test"]
+    assert {"auc", "log_loss"} <= test.keys()
+    assert "rmse" not in test
+
+
+def test_a_run_leaves_logs_and_a_picture_of_its_losses(log, tmp_path: Path) -> None:
+    run("mf", tmp_path, log)
+    (folder,) = (tmp_path / "runs/mf").iterdir()
+    assert (folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert list(folder.glob("events.out.tfevents.*"))
+
+
+def test_test_rows_given_apart_touch_nothing_else(log, tmp_path: Path) -> None:
+    given = tmp_path / "test.csv"
+    some = log.ratings.iloc[:100].assign(rating=lambda table: 6 - table["rating"])
+    some.to_csv(given, index=False)
+    without = run("mf", tmp_path / "without", log, refit=False, test=read_pairs(given, log).iloc[:0])
+    beside = run("mf", tmp_path / "with", log, refit=False, test=read_pairs(given, log))
+    assert beside["test"]["rows"] == 100
+    assert beside["validation"] == without["validation"]
+    for name in ("mf.pt", "item_encodings.npy", "seen_rows.npy"):
+        assert (tmp_path / f"with/build/mf/{name}").stat().st_size > 0
+    arrays = [np.load(tmp_path / f"{name}/build/mf/item_encodings.npy") for name in ("with", "without")]
+    assert np.array_equal(*arrays)
+
+
+def test_test_ids_that_the_log_does_not_know_are_cold(log, tmp_path: Path) -> None:
+    given = log.ratings.iloc[:10].assign(user_id=999_999)
+    metrics = run("mf", tmp_path, log, test=given)
+    assert metrics["test"]["cold_users"]["rows"] == 10
+
+
+def test_ratings_cannot_be_fitted_to_a_log_of_likes(log, tmp_path: Path) -> None:
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    with pytest.raises(DataError, match="--target like"):
+        run("mf", tmp_path, likes)
+
+
+def test_a_log_of_likes_trains_deepfm(log, tmp_path: Path) -> None:
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    metrics = run("deepfm", tmp_path, likes)
+    assert 0 < metrics["test"]["auc"] <= 1
+
+
+def test_a_scripted_network_that_differs_is_never_written(log, tmp_path: Path, monkeypatch) -> None:
+    train_small("mf", log, tmp_path, sweeps=4, burn_in=2)
+    before = (tmp_path / "build/mf/mf.pt").read_bytes()
+    real = torch.jit.script
+
+    def wrong(network):
+        scripted = real(network)
+        scripted.users.own.weight = torch.nn.Parameter(scripted.users.own.weight + 0.01)
+        return scripted
+
+    monkeypatch.setattr(export_module.torch.jit, "script", wrong)
+    with pytest.raises(ExportError, match="nothing written"):
+        train_small("mf", log, tmp_path, sweeps=4, burn_in=2)
+    assert (tmp_path / "build/mf/mf.pt").read_bytes() == before
+    assert [path.name for path in (tmp_path / "build").iterdir()] == ["mf"]
+
+
+def test_movies_without_ratings_are_in_the_catalogue(log, tmp_path: Path) -> None:
+    rated = log.movies["movie_id"].iloc[:30]
+    fewer = log.with_rows(log.ratings["movie_id"].isin(rated).to_numpy())
+    run("fm", tmp_path, fewer)
+    ids = json.loads((tmp_path / "build/fm/movies.json").read_text())
+    assert ids == [None, *sorted(log.movies["movie_id"].tolist())]

@@ -1,0 +1,75 @@
+"""Fitting DeepFM in two steps: its factorization machine by Gibbs sampling, then the perceptron on top of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import Settings
+from ..dataset import Dataset
+from ..models import FM, DeepFM
+from . import adam, posterior
+from .batches import Batches
+from .curves import Curves, OnEpoch
+
+# A logistic curve of slope 1.702 / s lies within 0.01 of a normal distribution function of standard deviation s
+# (Bowling et al., A logistic approximation to the cumulative normal distribution, 2009).
+LOGISTIC = 1.702
+
+
+def fit(
+    network: DeepFM,
+    dataset: Dataset,
+    train: np.ndarray,
+    validation: np.ndarray | None,
+    settings: Settings,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Curves:
+    """Fit ``network`` in place to the rows ``train``; returns the losses of the second step.
+
+    The embeddings are the average of posterior samples given the ratings. For "like" they are scaled so that the
+    factorization machine's score is the logit of "a rating with this mean and this noise lies above the threshold".
+    The perceptron starts at zero and learns what the factorization machine leaves over, the embeddings as they are.
+    """
+    ratings = dataclasses.replace(settings, target="rating")
+    machine = FM(network.users, network.items, float(dataset.ratings[train].mean()))
+    losses = posterior.fit(machine, dataset, train, None, ratings, seed, lambda *_: None)
+    network.mean.copy_(machine.mean)
+    if settings.target == "like":
+        batches = Batches(dataset, train, settings, machine.mean.device)
+        _to_logits(network, batches, LOGISTIC / math.sqrt(np.mean(losses.train)))
+    for side in (network.users, network.items):
+        side.requires_grad_(False)
+    torch.nn.init.zeros_(network.rest[-1].weight)
+    on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
+    curves = adam.fit(network, dataset, train, validation, on_top, seed, on_epoch)
+    for side in (network.users, network.items):
+        side.requires_grad_(True)
+    return curves
+
+
+@torch.no_grad()
+def _to_logits(network: DeepFM, batches: Batches, slope: float) -> None:
+    """Multiply the factorization machine's scores by ``slope`` and shift them to the share of likes in ``batches``."""
+    for side in (network.users, network.items):
+        for table in (side.own, side.features):
+            table.weight[:, :-1] *= math.sqrt(slope)
+            table.weight[:, -1] *= slope
+    network.mean.zero_()
+    machine = FM(network.users, network.items, 0.0)
+    scores = batches.scores(machine, batches.users, batches.movies)
+    network.mean.copy_(_shift(scores, batches.targets.mean()))
+
+
+def _shift(logits: Tensor, share: Tensor) -> Tensor:
+    """The constant [] that makes the mean of ``sigmoid(logits + constant)`` equal ``share``, by bisection."""
+    low, high = torch.tensor(-50.0), torch.tensor(50.0)
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if (logits + middle).sigmoid().mean() > share else (middle, high)
+    return middle
