@@ -1,0 +1,99 @@
+"""Versions side by side, each with its own data and its own code; and a log whose ids are strings."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from serving.management import Management
+from serving.server import Server
+from tests.conftest import Client, train_small
+from training import archive as archive_module
+from training.archive import archive
+from training.data import RatingsLog, generate
+
+
+@pytest.fixture
+def management(server: Server) -> Management:
+    return Management(server.management)
+
+
+@pytest.fixture(scope="module")
+def strings() -> RatingsLog:
+    return generate(seed=3, users=60, movies=50, ratings=1500, string_ids=True).log
+
+
+@pytest.fixture(scope="module")
+def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Version 2.0 of all three models, of another log with string ids, served beside 1.0."""
+    folder = tmp_path_factory.mktemp("strings")
+    management = Management(server.management)
+    for model in ("mf", "fm", "deepfm"):
+        train_small(model, strings, folder, sweeps=20)
+        archive(model, "2.0", folder / "build", server.store)
+        assert management.register(f"{model}-2.0.mar")
+        assert not management.register(f"{model}-2.0.mar"), "the same version again is there already"
+    yield "2.0"
+    for model in ("mf", "fm", "deepfm"):
+        management.unregister(model, "2.0")
+        (server.store / f"{model}-2.0.mar").unlink()
+
+
+@pytest.mark.parametrize("model", ["mf", "fm", "deepfm"])
+def test_string_ids_answer_in_kind(client: Client, model: str, strings: RatingsLog, string_version: str) -> None:
+    user, movie = strings.ratings["user_id"].iloc[0], strings.ratings["movie_id"].iloc[0]
+    assert user.startswith("u-")
+    versioned = f"{model}/{string_version}"
+    response = client.post(versioned, {"user_id": user, "movie_id": movie})
+    assert response.headers["X-Model-Version"] == "2.0"
+    assert response.json()["user_id"] == user
+    assert response.json()["movie_id"] == movie
+    entries = client.ask(versioned, {"user_id": user, "k": 5})["recommendations"]
+    assert all(entry["movie_id"].startswith("m-") for entry in entries)
+    assert client.ask(versioned, {"movie_id": movie, "k": 5})["similar"]
+    given = {"ratings": [{"movie_id": movie, "rating": 5}], "k": 5}
+    assert movie not in [entry["movie_id"] for entry in client.ask(versioned, given)["recommendations"]]
+    assert client.ask(versioned, {"user_id": 196, "movie_id": movie})["unknown"] == ["user_id"]
+    assert client.ask(versioned, {"user_id": 196, "movie_id": movie})["user_id"] == "196"
+
+
+def test_the_default_can_be_changed_and_every_version_answers_by_its_number(
+    client: Client, management: Management, planted, strings: RatingsLog, string_version: str
+) -> None:
+    first = int(planted.log.ratings["user_id"].iloc[0])
+    second = strings.ratings["user_id"].iloc[0]
+    response = requests.put(f"{management.address}/models/deepfm/2.0/set-default", timeout=30)
+    assert response.status_code == 200
+    try:
+        default = client.post("deepfm", {"user_id": second, "k": 1})
+        assert default.headers["X-Model-Version"] == "2.0"
+        assert "unknown" not in default.json()
+        older = client.post("deepfm/1.0", {"user_id": first, "k": 1})
+        assert older.headers["X-Model-Version"] == "1.0"
+        assert "unknown" not in older.json()
+    finally:
+        management.set_default("deepfm", "1.0")
+    assert client.post("deepfm", {"user_id": first, "k": 1}).headers["X-Model-Version"] == "1.0"
+
+
+def test_versions_whose_code_differs_each_run_their_own(
+    client: Client, management: Management, server: Server, build: Path, tmp_path: Path, monkeypatch
+) -> None:
+    handlers = Path(shutil.copytree(archive_module.HANDLERS, tmp_path / "handlers"))
+    flow = handlers / "recommender/recommender.py"
+    changed = flow.read_text().replace('"model": metadata.model,', '"model": metadata.model, "greeting": "hello",')
+    assert changed != flow.read_text()
+    flow.write_text(changed)
+    monkeypatch.setattr(archive_module, "HANDLERS", handlers)
+    archive("mf", "1.1", build, server.store)
+    management.register("mf-1.1.mar")
+    try:
+        assert management.describe("mf", "1.1")["customizedMetadata"]["greeting"] == "hello"
+        assert "greeting" not in management.describe("mf", "1.0")["customizedMetadata"]
+    finally:
+        management.unregister("mf", "1.1")
+        (server.store / "mf-1.1.mar").unlink()
