@@ -5,6 +5,8 @@ DATA ?= ml-100k
 MODEL ?= mf fm deepfm
 VERSION ?= 1.0
 PRESET ?= quick
+# Further options of training, such as ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
+ARGS ?=
 # Where pip finds torch. On Linux plain pip takes the CUDA build of several GB; the CPU build is at
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -41,18 +43,18 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 # --- from ratings to archives
 
 data: install
-	$(TRAINING) data --data $(DATA)
+	$(TRAINING) data --data $(DATA) $(ARGS)
 
 # What a model was trained on stands beside it, so that a second call with the same words does nothing.
 train: $(MODEL:%=build/.trained-%)
 
-build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py handlers/*/*.py)
-	$(TRAINING) train $* --data $(DATA) --preset $(PRESET)
+build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py)
+	$(TRAINING) train $* --data $(DATA) --preset $(PRESET) $(ARGS)
 	@touch $@
 
 build/.asked-%: FORCE
 	@mkdir -p build
-	@echo "$(DATA) $(PRESET)" | cmp -s - $@ || echo "$(DATA) $(PRESET)" > $@
+	@echo "$(DATA) $(PRESET) $(ARGS)" | cmp -s - $@ || echo "$(DATA) $(PRESET) $(ARGS)" > $@
 
 FORCE:
 

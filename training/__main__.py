@@ -85,12 +85,14 @@ class Train:
     def run(self) -> None:
         """Train, and print what was measured."""
         import torch
+        from threadpoolctl import threadpool_limits
 
         from .data import read_pairs
         from .train import Run, train
 
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
+        threadpool_limits(self.threads)
         log = self.source.load()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         metrics = train(
