@@ -17,6 +17,7 @@ TRAINING := $(BIN)/python -m training
 SERVING := $(BIN)/python -m serving
 
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: demo install install-dev data train archive serve stop status register test test-slow lint format clean
 
 demo: train archive serve

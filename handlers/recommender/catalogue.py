@@ -27,7 +27,7 @@ class Catalogue:
     def __init__(self, vocabulary: Vocabulary, titles: Titles, counts: np.ndarray, places: np.ndarray) -> None:
         self.vocabulary = vocabulary
         self.counts = counts
-        self.places = places
+        self.places = places.astype(np.float64).round(4)
         self._entries = [
             {"movie_id": raw, "title": title, "year": year, "genres": genres}
             for raw, title, year, genres in zip(vocabulary.ids, titles.titles, titles.years, titles.genres, strict=True)
@@ -50,7 +50,7 @@ class Catalogue:
         rows = range(1 + offset, min(1 + offset + k, len(self.vocabulary)))
         return [
             self._entries[row] | {"ratings": int(self.counts[row]), "x": x, "y": y}
-            for row, (x, y) in zip(rows, self.places[rows.start : rows.stop].round(4).tolist(), strict=True)
+            for row, (x, y) in zip(rows, self.places[rows.start : rows.stop].tolist(), strict=True)
         ]
 
     def rated(self, row: int, rating: float) -> dict[str, Any]:
