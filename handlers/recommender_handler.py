@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import torch
-from recommender import archive, recommender
+from recommender import archive, jobs, recommender
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
 
@@ -21,7 +21,7 @@ class RecommenderHandler:
         device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
         settings = dict((context.model_yaml_config or {}).get("handler") or {})
         torch.set_num_threads(settings.pop("threads", 1))
-        limits = msgspec.convert(settings, recommender.Limits)
+        limits = msgspec.convert(settings, jobs.Limits)
         folder = Path(properties["model_dir"])
         self.version = str(context.manifest["model"]["modelVersion"])
         self.recommender = recommender.Recommender(archive.load(folder, device), limits, device)

@@ -1,6 +1,7 @@
 """What an archive holds besides code, loaded and checked. Arrays are memory-mapped, so workers share them."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from torch import Tensor
 from .catalogue import Catalogue, Titles
 from .errors import ArchiveError
 from .features import FeatureSchema
-from .foldin import Prior
+from .foldin import Prior, Solution, scorer, solve
 from .vocabulary import Vocabulary
 
 
@@ -79,6 +80,20 @@ class Archive:
     arrays: dict[str, Tensor]
     prior: Prior
     sha256: str
+
+    def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Side features of users [B]: indices and weights [B, C], copies."""
+        return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
+
+    def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
+        """Somebody new, with side features [C], weights [C] and ratings by movie row."""
+        items = self.arrays["item_encodings"][list(ratings)]
+        return solve(
+            scorer(self.network, features, weights, items),
+            self.prior,
+            torch.tensor(list(ratings.values()), device=items.device),
+            self.metadata.like_above if self.metadata.target == "like" else None,
+        )
 
     def seen(self, user_row: int) -> np.ndarray:
         """The movie rows that a user has rated, in ascending order."""

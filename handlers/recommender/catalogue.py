@@ -53,9 +53,13 @@ class Catalogue:
             for row, (x, y) in zip(rows, self.places[rows.start : rows.stop].tolist(), strict=True)
         ]
 
+    def named(self, row: int) -> dict[str, Any]:
+        """A movie's id and title."""
+        return {"movie_id": self._entries[row]["movie_id"], "title": self._entries[row]["title"]}
+
     def rated(self, row: int, rating: float) -> dict[str, Any]:
         """A movie in a user's history; without ``rating`` where it was a like (NaN)."""
-        entry = {"movie_id": self._entries[row]["movie_id"], "title": self._entries[row]["title"]}
+        entry = self.named(row)
         return entry if math.isnan(rating) else entry | {"rating": round(rating, 6)}
 
     def allowed(

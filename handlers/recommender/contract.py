@@ -52,6 +52,7 @@ class Request(Struct, forbid_unknown_fields=True):
     genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
     history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
     catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
+    explain: Annotated[bool, Meta(description="Say why, movie by movie.")] | UnsetType = UNSET
     on_unknown: (
         Annotated[
             Literal["fallback", "error"],
@@ -73,7 +74,7 @@ NARROW = frozenset({"k", "exclude", "candidates", "genres"})
 # Which fields each kind of request may have.
 FIELDS: dict[str, frozenset[str]] = {
     "score": WHO | {"movie_id", "movie", "timestamp", "on_unknown"},
-    "recommend": WHO | NARROW | {"exclude_seen", "timestamp", "on_unknown"},
+    "recommend": WHO | NARROW | {"exclude_seen", "timestamp", "explain", "on_unknown"},
     "similar": NARROW | {"movie_id", "movie", "on_unknown"},
     "history": frozenset({"user_id", "history", "on_unknown"}),
     "catalogue": frozenset({"catalogue", "offset", "k"}),
@@ -84,6 +85,8 @@ EMPTY = (
     '-d \'{"user_id": 196, "movie_id": 242}\', or a form, curl -d user_id=196 -d movie_id=242 '
     "(curl -d with JSON but without the header is read as a form and arrives empty)"
 )
+
+NOT_JSON = "the body is not JSON: {}; send one JSON object, encoded as UTF-8"
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_request = msgspec.json.Decoder(Request).decode
@@ -197,12 +200,17 @@ def _checked(decode: Any, raw: Any) -> Any:
     try:
         return decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_explained(str(error), raw)) from None
+        complaint = str(error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"the body is not JSON: {error}; send one JSON object, encoded as UTF-8") from None
+        raise InvalidRequest(NOT_JSON.format(error)) from None
+    try:
+        value = msgspec.json.decode(raw) if isinstance(raw, bytes | bytearray | str | msgspec.Raw) else raw
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(NOT_JSON.format(error)) from None  # broken after the place of the first complaint
+    raise InvalidRequest(_explained(complaint, value))
 
 
-def _explained(complaint: str, raw: Any) -> str:
+def _explained(complaint: str, body: Any) -> str:
     match = _PATH.match(complaint)
     what, path = (match["what"], match["path"] or "") if match else (complaint, "")
     what = what.replace("`", "")
@@ -215,15 +223,11 @@ def _explained(complaint: str, raw: Any) -> str:
             f"{', '.join(fields.__struct_fields__)}"
         )
     if not path:
-        return f"the body is {shortened(_generic(raw))}: {what}; send one JSON object"
-    value = _generic(raw)
+        return f"the body is {shortened(body)}: {what}; send one JSON object"
+    value = body
     for name, index in _STEP.findall(path):
         try:
             value = value[name] if name else value[int(index)]
         except (KeyError, IndexError, TypeError, ValueError):
             break
     return f"{path.lstrip('.')} is {shortened(value)}: {what[:1].lower()}{what[1:]}"
-
-
-def _generic(raw: Any) -> Any:
-    return msgspec.json.decode(raw) if isinstance(raw, bytes | bytearray | str | msgspec.Raw) else raw

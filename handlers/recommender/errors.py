@@ -9,7 +9,7 @@ def shortened(value: Any, limit: int = 60) -> str:
     """A value as JSON, cut to ``limit`` characters, for a message."""
     try:
         text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, UnicodeError):
+    except (TypeError, ValueError, UnicodeError, RecursionError):
         text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 

@@ -8,6 +8,7 @@ and the target is a rating, the first is the exact regularised least-squares sol
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +25,22 @@ class Prior:
 
 
 MAX_STEPS = 12
-TOLERANCE = 1e-5
+ENOUGH = 1e-4  # a step that betters the log posterior by a smaller share than this is the last
 
 
-def fold_in(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, like_above: float | None) -> Tensor:
-    """The own embedding [E] that explains ``ratings`` [n] best.
+class Solution(NamedTuple):
+    """An embedding ``own`` [E] and what led there: each rating's pull on it [n, E], and the precision [E, E].
+
+    ``own - prior.mean`` is ``precision^-1 @ pulls.sum(0)`` where the solution is stationary.
+    """
+
+    own: Tensor
+    pulls: Tensor
+    precision: Tensor
+
+
+def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, like_above: float | None) -> Solution:
+    """The own embedding that explains ``ratings`` [n] best.
 
     ``score`` takes n copies of an embedding [n, E] to the unclipped scores [n] of the rated pairs. ``like_above``:
     None where scores are ratings; else scores are logits of "rated above this".
@@ -37,11 +49,7 @@ def fold_in(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, li
 
     def posterior(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Negative log posterior (scalar), raw scores [n] and their Jacobian [n, E]."""
-        with torch.enable_grad():
-            each = own.expand(len(ratings), -1).clone().requires_grad_()
-            raw = score(each)
-            (jacobian,) = torch.autograd.grad(raw.sum(), each)
-        raw = raw.detach()
+        raw, jacobian = with_jacobian(score, own, len(ratings))
         if like_above is None:
             misfit = (raw - target).square().sum() / (2 * prior.noise)
         else:
@@ -49,30 +57,52 @@ def fold_in(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, li
         away = own - prior.mean
         return misfit + 0.5 * away @ prior.precision @ away, raw, jacobian
 
-    own = prior.mean
-    now, raw, jacobian = posterior(own)
-    for _ in range(MAX_STEPS):
+    def linearised(own: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
         if like_above is None:
-            residual, curvature = (target - raw) / prior.noise, torch.full_like(raw, 1 / prior.noise)
+            slope, curvature = (target - raw) / prior.noise, torch.full_like(raw, 1 / prior.noise)
         else:
             chance = raw.sigmoid()
-            residual, curvature = target - chance, (chance * (1 - chance)).clamp_min(1e-6)
-        gradient = jacobian.t() @ residual - prior.precision @ (own - prior.mean)
-        hessian = jacobian.t() @ (jacobian * curvature.unsqueeze(1)) + prior.precision
-        step = torch.linalg.solve(hessian, gradient)
-        if step.abs().max() < TOLERANCE:
-            break
+            slope, curvature = target - chance, (chance * (1 - chance)).clamp_min(1e-6)
+        pull = slope + curvature * (jacobian @ (own - prior.mean))
+        return Solution(
+            own, jacobian * pull.unsqueeze(1), prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))
+        )
+
+    now, raw, jacobian = posterior(prior.mean)
+    solution = linearised(prior.mean, raw, jacobian)
+    for _ in range(MAX_STEPS):
+        step = prior.mean + torch.linalg.solve(solution.precision, solution.pulls.sum(0)) - solution.own
         # A rectifier's kinks can make a full step too long; halving it keeps the posterior from getting worse.
-        for _ in range(8):
-            after = posterior(own + step)
-            if after[0] <= now:
+        for _ in range(6):
+            after, raw, jacobian = posterior(solution.own + step)
+            if after <= now:
                 break
             step = step / 2
         else:
             break
-        own = own + step
-        now, raw, jacobian = after
-    return own
+        solution = linearised(solution.own + step, raw, jacobian)
+        done = now - after <= ENOUGH * after
+        now = after
+        if done:
+            break
+    return solution
+
+
+def with_jacobian(score: Callable[[Tensor], Tensor], own: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Scores [count] of one embedding [E], and their derivatives by it [count, E], in one backward pass."""
+    with torch.enable_grad():
+        each = own.expand(count, -1).clone().requires_grad_()
+        raw = score(each)
+        (jacobian,) = torch.autograd.grad(raw.sum(), each)
+    return raw.detach(), jacobian
+
+
+def scorer(
+    network: torch.jit.ScriptModule, features: Tensor, weights: Tensor, items: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """Scores of ``items`` [n, D] for n embeddings [n, E] of one person with side features [C] and weights [C]."""
+    features, weights = features.expand(len(items), -1), weights.expand(len(items), -1)
+    return lambda own: network.score_pairs(network.encode_users(own, features, weights), items)
 
 
 def prior_of(own: np.ndarray, noise: float) -> Prior:

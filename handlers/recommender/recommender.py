@@ -1,9 +1,7 @@
 """The one request flow: a batch of mixed requests in, their answers out, one forward pass of each kind."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,23 +12,14 @@ from torch import Tensor
 
 from .archive import Archive
 from .catalogue import top
-from .contract import Id, Request, kind_of, parse
-from .errors import InternalError, InvalidRequest, RequestError, TooLarge, UnknownId, shortened
-from .features import FeatureSchema
-from .foldin import fold_in
-from .vocabulary import Vocabulary
+from .contract import Request, parse
+from .errors import InternalError, RequestError, TooLarge
+from .explain import Explainer
+from .jobs import Job, Limits, Resolver
 
-LIKE = math.inf  # the rating that a like stands for: above any threshold
+MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 
 logger = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much one request may ask for; set under ``handler:`` in an archive's ``model-config.yaml``."""
-
-    max_k: int = 1000
-    max_instances: int = 1000
-    max_ids: int = 10_000
 
 
 class Answer(NamedTuple):
@@ -41,27 +30,6 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@dataclass(eq=False)
-class Job:
-    """One request with its ids as rows, on the way to its answer. ``unknown`` names what was not known."""
-
-    request: Request
-    kind: str
-    unknown: list[str] = field(default_factory=list)
-    user_row: int = 0
-    movie_row: int = 0
-    user_features: tuple[list[int], list[float]] | None = None
-    movie_features: tuple[list[int], list[float]] | None = None
-    ratings: dict[int, float] = field(default_factory=dict)  # movie row to rating
-    candidates: list[int] | None = None
-    exclude: list[int] = field(default_factory=list)
-    answer: dict[str, Any] | None = None
-
-    def finish(self, **parts: Any) -> None:
-        """Set the answer."""
-        self.answer = parts | ({"unknown": self.unknown} if self.unknown else {})
-
-
 class Recommender:
     """Answers requests from one archive."""
 
@@ -69,6 +37,8 @@ class Recommender:
         self.archive = archive
         self.limits = limits
         self.device = device
+        self.resolver = Resolver(archive, limits)
+        self.explainer = Explainer(archive, device)
 
     def describe(self) -> dict[str, Any]:
         """What the archive is: for ``GET /models/{name}?customized=true``."""
@@ -86,6 +56,9 @@ class Recommender:
             "movies": len(archive.movies) - 1,
             "user_features": [one.name for one in metadata.user_features.fields],
             "movie_features": [one.name for one in metadata.movie_features.fields],
+            "options": ["explain"]
+            + (["user"] if metadata.user_features.fields else [])
+            + (["movie"] if metadata.movie_features.fields else []),
             "limits": msgspec.to_builtins(self.limits),
             "metrics": archive.metrics,
             "sha256": archive.sha256,
@@ -96,7 +69,7 @@ class Recommender:
         """The answers to a batch, in order. An error is the answer of its own slot (or instance) and of no other."""
         parsed = [self._parse(slot) for slot in slots]
         self._run([one for ones, _ in parsed for one in ones if isinstance(one, Job)])
-        return [_to_answer([_outcome(one) for one in ones], many) for ones, many in parsed]
+        return [self._to_answer([_outcome(one) for one in ones], many) for ones, many in parsed]
 
     def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Job | RequestError], bool]:
         try:
@@ -109,7 +82,7 @@ class Recommender:
         if isinstance(request, RequestError):
             return request
         try:
-            return self._resolve(Job(request, kind_of(request)))
+            return self.resolver.resolve(request)
         except RequestError as error:
             return error
 
@@ -126,86 +99,13 @@ class Recommender:
                 for job in jobs:
                     self._run([job])
 
-    # --- from the request's ids to rows: all that can be wrong with a request is found here
-
-    def _resolve(self, job: Job) -> Job:
-        request, archive = job.request, self.archive
-        if request.user_id is not UNSET:
-            job.user_row = self._row(job, archive.users, "user_id")
-        if request.movie_id is not UNSET:
-            job.movie_row = self._row(job, archive.movies, "movie_id")
-        if request.user is not UNSET:
-            job.user_features = self._features(job, archive.metadata.user_features, "user")
-        if request.movie is not UNSET:
-            job.movie_features = self._features(job, archive.metadata.movie_features, "movie")
-        if request.ratings is not UNSET:
-            rows = self._rows(job, "ratings", [one.movie_id for one in request.ratings], "ratings[{}].movie_id")
-            ratings = [self._rating(one.rating, position) for position, one in enumerate(request.ratings)]
-            job.ratings = {row: rating for row, rating in zip(rows, ratings, strict=True) if row}
-        if request.candidates is not UNSET:
-            job.candidates = self._rows(job, "candidates", request.candidates, "candidates[{}]")
-        if request.exclude is not UNSET:
-            job.exclude = self._rows(job, "exclude", request.exclude, "exclude[{}]")
-        if request.genres is not UNSET:
-            self._limit("genres", request.genres)
-            for position, genre in enumerate(request.genres):
-                if genre not in archive.catalogue.by_genre:
-                    self._note(job, f"genres[{position}]", genre, "genre")
-        return job
-
-    def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
-        raw = getattr(job.request, name)
-        row = vocabulary.row(raw)
-        if row == 0:
-            self._note(job, name, raw, name.removesuffix("_id"), fallback=job.kind != "similar")
-        return row
-
-    def _rows(self, job: Job, name: str, raw: Sequence[Id], each: str) -> list[int]:
-        """Rows of a list of movie ids, 0 where one is not known."""
-        self._limit(name, raw)
-        movies = self.archive.movies
-        rows = movies.to_rows([movies.canonical(one) for one in raw])
-        for position, row in enumerate(rows):
-            if row == 0:
-                self._note(job, each.format(position), raw[position], "movie")
-        return rows
-
-    def _features(self, job: Job, schema: FeatureSchema, side: str) -> tuple[list[int], list[float]]:
-        given = getattr(job.request, side)
-        indices, weights, unknown = schema.encode(given, side)
-        for name in unknown:
-            self._note(job, f"{side}.{name}", given[name], "value")
-        return indices, weights
-
-    def _note(self, job: Job, name: str, raw: Any, noun: str, fallback: bool = True) -> None:
-        """Name something unknown in the answer, or refuse it where the request (or its kind) wants that."""
-        if not fallback or job.request.on_unknown == "error":
-            raise UnknownId(f"{name} is {shortened(raw)}, which is no {noun} that this model knows: check it")
-        job.unknown.append(name)
-
-    def _limit(self, name: str, values: Sequence[Any]) -> None:
-        if len(values) > self.limits.max_ids:
-            raise TooLarge(f"{name} has {len(values)} entries: send at most {self.limits.max_ids}")
-
-    def _rating(self, rating: float | None, position: int) -> float:
-        scale, name = self.archive.metadata.scale, f"ratings[{position}].rating"
-        if scale is None:
-            if rating is not None:
-                raise InvalidRequest(f"{name} is {rating:g}: this model was trained on likes; leave it out")
-            return LIKE
-        if rating is None:
-            raise InvalidRequest(f"{name} is missing: give a rating from {scale[0]:g} to {scale[1]:g}")
-        if not scale[0] <= rating <= scale[1]:
-            raise InvalidRequest(f"{name} is {rating:g}: give a rating from {scale[0]:g} to {scale[1]:g}")
-        return rating
-
     # --- who and which: encodings
 
     def _encode_users(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: users of the log, the unknown one, and people described by the request."""
-        arrays, network = self.archive.arrays, self.archive.network
+        network = self.archive.network
         rows = torch.tensor([job.user_row for job in jobs])
-        features, weights = arrays["user_features"][rows], arrays["user_weights"][rows]
+        features, weights = self.archive.features_of(rows)
         for position, job in enumerate(jobs):
             if job.user_features:
                 features[position], weights[position] = map(torch.tensor, job.user_features)
@@ -213,19 +113,8 @@ class Recommender:
         own = network.own_users(rows.to(self.device))
         for position, job in enumerate(jobs):
             if job.ratings:
-                own[position] = self._fold_in(job.ratings, features[position], weights[position])
+                own[position] = self.archive.fold_in(features[position], weights[position], job.ratings).own
         return network.encode_users(own, features, weights)
-
-    def _fold_in(self, ratings: Mapping[int, float], features: Tensor, weights: Tensor) -> Tensor:
-        metadata, network = self.archive.metadata, self.archive.network
-        items = self.archive.arrays["item_encodings"][list(ratings)]
-        features, weights = features.expand(len(items), -1), weights.expand(len(items), -1)
-        return fold_in(
-            lambda own: network.score_pairs(network.encode_users(own, features, weights), items),
-            self.archive.prior,
-            torch.tensor(list(ratings.values()), device=self.device),
-            metadata.like_above if metadata.target == "like" else None,
-        )
 
     def _encode_new_movie(self, features: tuple[list[int], list[float]]) -> Tensor:
         """[D]: a movie described by its side features alone."""
@@ -233,6 +122,21 @@ class Recommender:
         indices, weights = (torch.tensor([values], device=self.device) for values in features)
         row = torch.zeros(1, dtype=torch.int64, device=self.device)
         return network.encode_items(network.own_items(row), indices, weights)[0]
+
+    def _to_answer(self, outcomes: list[dict[str, Any] | RequestError], many: bool) -> Answer:
+        if many:
+            predictions = [{"error": one.body()} if isinstance(one, RequestError) else one for one in outcomes]
+            outcome: dict[str, Any] | RequestError = {"predictions": predictions}
+        else:
+            (outcome,) = outcomes
+        if isinstance(outcome, RequestError):
+            return Answer(outcome.code, outcome.type, msgspec.json.encode(outcome.body()))
+        body = msgspec.json.encode(outcome)
+        if len(body) > self.limits.max_answer_bytes:
+            size, most = len(body), self.limits.max_answer_bytes
+            too_large = TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
+            return Answer(too_large.code, too_large.type, msgspec.json.encode(too_large.body()))
+        return Answer(200, "", body)
 
     # --- the kinds of requests
 
@@ -257,16 +161,27 @@ class Recommender:
             job.finish(**self._who(job), **self._which(job), score=score)
 
     def _recommend(self, jobs: list[Job], users: Tensor) -> None:
-        raw = self.archive.network.score_all(users, self.archive.arrays["item_encodings"]).cpu()
-        for job, scores in zip(jobs, raw, strict=True):
-            seen: list[Any] = []
-            if job.request.exclude_seen is not False:
-                seen = [list(job.ratings), self.archive.seen(job.user_row)]
-            rows = top(scores.numpy(), self._allowed(job, *seen), self._k(job))
-            entries = zip(rows.tolist(), self._on_scale(scores[torch.from_numpy(rows)]), strict=True)
-            job.finish(
-                **self._who(job), recommendations=[self.archive.catalogue.entry(row, score) for row, score in entries]
-            )
+        items = self.archive.arrays["item_encodings"]
+        block = max(1, MOST_SCORES // len(items))
+        for start in range(0, len(jobs), block):
+            scores = self.archive.network.score_all(users[start : start + block], items).cpu()
+            for job, its in zip(jobs[start : start + block], scores, strict=True):
+                job.finish(**self._who(job), recommendations=self._list(job, its))
+
+    def _list(self, job: Job, scores: Tensor) -> list[dict[str, Any]]:
+        seen: list[Any] = []
+        if job.request.exclude_seen is not False:
+            seen = [list(job.ratings), self.archive.seen(job.user_row)]
+        rows = top(scores.numpy(), self._allowed(job, *seen), self._k(job))
+        raw = scores[torch.from_numpy(rows)]
+        entries = [
+            self.archive.catalogue.entry(row, score)
+            for row, score in zip(rows.tolist(), self._on_scale(raw), strict=True)
+        ]
+        if job.request.explain is True and entries:
+            because = self.explainer.explain(job, rows, raw)
+            entries = [entry | reasons for entry, reasons in zip(entries, because, strict=True)]
+        return entries
 
     def _similar(self, job: Job) -> None:
         directions = self.archive.arrays["item_directions"]
@@ -324,13 +239,3 @@ def _outcome(one: Job | RequestError) -> dict[str, Any] | RequestError:
     if isinstance(one, RequestError):
         return one
     return one.answer or InternalError("the request could not be answered: the worker's log says why")
-
-
-def _to_answer(outcomes: list[dict[str, Any] | RequestError], many: bool) -> Answer:
-    if many:
-        predictions = [{"error": one.body()} if isinstance(one, RequestError) else one for one in outcomes]
-        return Answer(200, "", msgspec.json.encode({"predictions": predictions}))
-    (outcome,) = outcomes
-    if isinstance(outcome, RequestError):
-        return Answer(outcome.code, outcome.type, msgspec.json.encode(outcome.body()))
-    return Answer(200, "", msgspec.json.encode(outcome))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.recommender.foldin import Prior, fold_in
+from handlers.recommender.foldin import Prior, solve
 
 from ..config import Settings
 from ..dataset import Dataset, SideData
@@ -71,4 +71,4 @@ def _row_zero(network: TwoEncoder, side: Side, batches: Batches, dataset: Datase
 
     size = side.width + 1
     weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device), noise=1.0)
-    return fold_in(score, weak, targets, 0.5 if settings.target == "like" else None)
+    return solve(score, weak, targets, 0.5 if settings.target == "like" else None).own

@@ -1,0 +1,95 @@
+"""Why a movie is in a list: which ratings and which side features moved its number, and by how much.
+
+The number is the unclipped score that orders the list; its personal part is what it has over the score of somebody
+unknown. Near a user's solution the score is linear in their own embedding, so a rating's share is ``J_i A^-1 p_j``:
+its pull p_j on the embedding, spread by the posterior precision A, seen by movie i. For MF that is the ridge
+regression's ``q_i' A^-1 q_j residual_j`` exactly. A side feature's share is what the score loses when the feature is
+taken away. What is left (interactions, histories, and for DeepFM the perceptron's bends) is the remainder.
+"""
+
+from typing import Any
+
+import torch
+
+from .archive import Archive
+from .foldin import scorer, with_jacobian
+from .jobs import LIKE, Job
+
+MOST_MOVIES = 5  # rated movies named for each entry; the others' shares are in the remainder
+
+
+class Explainer:
+    """Explains lists made from one archive."""
+
+    def __init__(self, archive: Archive, device: torch.device) -> None:
+        self.archive = archive
+        self.device = device
+
+    def explain(self, job: Job, rows: Any, raw: torch.Tensor) -> list[dict[str, Any]]:
+        """``personal`` and ``because`` for each movie of ``rows`` [k] with unclipped scores ``raw`` [k].
+
+        The shares of ``because`` add up to ``personal``.
+        """
+        archive, network = self.archive, self.archive.network
+        features, weights = self._features(job)
+        items = archive.arrays["item_encodings"][torch.from_numpy(rows)]
+        ratings = job.ratings or self._history(job)
+        own = archive.prior.mean
+        by_movie = torch.zeros(len(rows), 0)
+        if ratings:
+            solution = archive.fold_in(features, weights, ratings)
+            _, jacobian = with_jacobian(scorer(network, features, weights, items), solution.own, len(rows))
+            by_movie = (jacobian @ torch.linalg.solve(solution.precision, solution.pulls.t())).cpu()
+            own = solution.own
+        by_feature = self._by_feature(features, weights, items, own)
+        row = torch.zeros(1, dtype=torch.int64)
+        nobody = network.encode_users(
+            network.own_users(row.to(self.device)), *(part.to(self.device) for part in archive.features_of(row))
+        )
+        personal = raw - network.score_all(nobody, items)[0].cpu()
+        return [
+            self._entry(total, dict(zip(ratings, movies)), {name: shares[at] for name, shares in by_feature.items()})
+            for at, (total, movies) in enumerate(zip(personal.tolist(), by_movie.tolist(), strict=True))
+        ]
+
+    def _features(self, job: Job) -> tuple[torch.Tensor, torch.Tensor]:
+        if job.user_features:
+            indices, weights = map(torch.tensor, job.user_features)
+        else:
+            indices, weights = (part[0] for part in self.archive.features_of(torch.tensor([job.user_row])))
+        return indices.to(self.device), weights.to(self.device)
+
+    def _history(self, job: Job) -> dict[int, float]:
+        ratings = self.archive.seen_ratings(job.user_row)
+        return {
+            row: LIKE if rating != rating else rating
+            for row, rating in zip(self.archive.seen(job.user_row).tolist(), ratings.tolist())
+        }
+
+    def _by_feature(
+        self, features: torch.Tensor, weights: torch.Tensor, items: torch.Tensor, own: torch.Tensor
+    ) -> dict[str, list[float]]:
+        """Each side feature that is known: what the scores [k] lose without it."""
+        network = self.archive.network
+        missing, plain = (part[0].to(self.device) for part in self.archive.features_of(torch.tensor([0])))
+        own = own.expand(len(items), -1)
+        scores = scorer(network, features, weights, items)(own)
+        shares, column = {}, 0
+        for field in self.archive.metadata.user_features.fields:
+            here = slice(column, column + field.columns)
+            column += field.columns
+            if torch.equal(features[here], missing[here]):
+                continue
+            without = features.clone(), weights.clone()
+            without[0][here], without[1][here] = missing[here], plain[here]
+            shares[field.name] = (scores - scorer(network, *without, items)(own)).tolist()
+        return shares
+
+    def _entry(self, personal: float, by_movie: dict[int, float], by_feature: dict[str, float]) -> dict[str, Any]:
+        catalogue = self.archive.catalogue
+        strongest = sorted(by_movie, key=lambda row: -abs(by_movie[row]))[:MOST_MOVIES]
+        because: list[dict[str, Any]] = [catalogue.named(row) | {"share": round(by_movie[row], 6)} for row in strongest]
+        because += [{"feature": name, "share": round(share, 6)} for name, share in by_feature.items()]
+        personal = round(personal, 6)
+        because.append({"remainder": True, "share": round(personal - sum(one["share"] for one in because), 6)})
+        return {"personal": personal, "because": because}

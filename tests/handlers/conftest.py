@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from handlers.recommender import archive
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Answer, Recommender
+from tests.conftest import MODELS
+
+
+@pytest.fixture(scope="session")
+def recommenders(build: Path) -> dict[str, Recommender]:
+    """The handler's request flow on each archive, in this process."""
+    cpu = torch.device("cpu")
+    return {model: Recommender(archive.load(build / model, cpu), Limits(), cpu) for model in MODELS}
+
+
+@pytest.fixture(scope="session")
+def answer(recommenders: dict[str, Recommender]) -> Callable[[str, list[Any]], list[Answer]]:
+    """The answers of one model to a batch of JSON requests."""
+
+    def ask(model: str, requests: list[Any]) -> list[Answer]:
+        return recommenders[model].answer([{"body": json.dumps(one).encode()} for one in requests])
+
+    return ask
