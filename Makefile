@@ -11,6 +11,8 @@ ARGS ?=
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
+WEB_PORT ?= 8000
+
 VENV := .venv
 BIN := $(VENV)/bin
 TRAINING := $(BIN)/python -m training
@@ -18,10 +20,12 @@ SERVING := $(BIN)/python -m serving
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo install install-dev data train archive serve stop status register test test-slow lint format clean
+.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain docker \
+        web web-start web-stop test test-slow lint format clean
 
 demo: train archive serve
 	@$(SERVING) demo
+	@$(MAKE) --no-print-directory web-start
 	@echo; echo "TorchServe is up; make status shows it, make stop ends it."
 
 # --- installing
@@ -37,9 +41,16 @@ $(VENV)/installed: requirements.txt | $(BIN)/python
 	$(BIN)/pip install --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt requirements-web.txt $(VENV)/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	@touch $@
+
+# Python modules of TorchServe's gRPC inference API.
+stubs: client/stubs/inference_pb2.py
+
+client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
+	@mkdir -p client/stubs
+	$(BIN)/python -m grpc_tools.protoc -I client/stubs=client --python_out=. --grpc_python_out=. client/stubs/inference.proto
 
 # --- from ratings to archives
 
@@ -67,7 +78,7 @@ archive: install
 serve: install
 	$(SERVING) start
 
-stop: install
+stop: install web-stop
 	$(SERVING) stop
 
 status: install
@@ -76,14 +87,48 @@ status: install
 register: install
 	@for model in $(MODEL); do $(SERVING) register $$model --version $(VERSION) || exit 1; done
 
+rollout: install
+	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) || exit 1; done
+
+rollback: install
+	@for model in $(MODEL); do $(SERVING) rollback $$model || exit 1; done
+
+# The nightly command.
+retrain: install
+	@for model in $(MODEL); do \
+		$(SERVING) retrain $$model --train="--data $(DATA) --preset $(PRESET) $(ARGS)" || exit 1; \
+	done
+
+docker:
+	docker build -t recommender:cpu \
+		--build-arg TORCH_INDEX=$(or $(TORCH_INDEX),https://download.pytorch.org/whl/cpu) .
+
+# --- the page
+
+$(VENV)/installed-web: requirements-web.txt | $(BIN)/python
+	$(BIN)/pip install --quiet -r requirements-web.txt
+	@touch $@
+
+web: $(VENV)/installed-web
+	$(BIN)/python -m web --port $(WEB_PORT)
+
+web-start: $(VENV)/installed-web
+	@mkdir -p logs
+	@$(BIN)/python -m web --port $(WEB_PORT) >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 2
+	@kill -0 $$(cat logs/web.pid) 2>/dev/null && echo "The page is at http://localhost:$(WEB_PORT)" \
+		|| echo "The page did not start (is port $(WEB_PORT) taken?); logs/web.log says why"
+
+web-stop:
+	@[ ! -f logs/web.pid ] || { kill $$(cat logs/web.pid) 2>/dev/null || true; rm -f logs/web.pid; }
+
 # --- checking
 
-test: install-dev
+test: install-dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: install-dev
+test-slow: install-dev stubs
 	$(BIN)/python -m pytest -m slow
 
 lint: install-dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -26,13 +27,13 @@ Model = Literal["mf", "fm", "deepfm"]
 
 @dataclass(frozen=True)
 class Where:
-    """Which server."""
+    """Which server. The image sets the defaults through SERVING_CONFIG (separated by colons), _STORE and _HOME."""
 
-    config: tuple[Path, ...] = (CONFIG,)
+    config: tuple[Path, ...] = tuple(map(Path, os.environ.get("SERVING_CONFIG", str(CONFIG)).split(":")))
     """Its configuration files; a later one's settings win."""
-    store: Path = ROOT / "model_store"
+    store: Path = Path(os.environ.get("SERVING_STORE", ROOT / "model_store"))
     """Its archives."""
-    home: Path = ROOT / "logs"
+    home: Path = Path(os.environ.get("SERVING_HOME", ROOT / "logs"))
     """Its own folder: logs, sockets, tokens."""
 
     def server(self) -> Server:
@@ -170,12 +171,14 @@ class Retrain(Switching):
     model: Positional[Model] = tyro.MISSING
     train: str = ""
     """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
+    build: Path = ROOT / "build"
+    """Where the model is trained."""
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
 
     def run(self) -> None:
         """Train, pack, roll out."""
         server = self.where.server()
-        version = train_and_pack(server.store, self.model, shlex.split(self.train))
+        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train))
         _watched(
             Rollout(
                 server, self.model, version, None, self.tolerance, self.keep, self.drain, why="retrain", report=_report

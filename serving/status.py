@@ -19,6 +19,7 @@ def show(server: Server) -> None:
     """Print models, versions, workers, devices and queues, and below them the server's counts of answers."""
     management = Management(server.management, token=server.token("management"))
     table = Table("model", "version", "default", "workers", "device", "queue", "batch")
+    differing = []
     for model in management.models():
         default = management.describe(model)["modelVersion"]
         for version in management.versions(model):
@@ -34,9 +35,10 @@ def show(server: Server) -> None:
             )
         on_disk = version_in(server.store / f"{model}.mar")
         if on_disk != default:
-            table.add_row(model, str(on_disk), "on disk: answers after a restart; make rollout mends it")
+            remedy = f"make rollout MODEL={model} VERSION={default} mends it"
+            differing.append(f"{model} {default} answers, and {on_disk} would after a restart: {remedy}")
     console = Console()
-    console.print(table)
+    console.print(table, *differing, sep="\n")
     counts = answers(server)
     counted = ", ".join(f"{counts[kind]:.0f} {kind}" for kind in ("2XX", "4XX", "5XX"))
     console.print(f"answers since the start: {counted}")

@@ -75,7 +75,7 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
         ],
     )
-    app.state.gateway = Gateway(settings, torchserve, Catalogues(torchserve))
+    app.state.gateway = Gateway(settings, torchserve, Catalogues(torchserve, settings.fresh))
     app.include_router(routes)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.exception_handler(Problem)(_as_it_is)

@@ -30,7 +30,7 @@ class Catalogues:
     """The catalogues and cards of all models; a card older than ``fresh`` seconds is asked for again."""
 
     torchserve: TorchServe
-    fresh: float = 5.0
+    fresh: float
     _cards: dict[str, tuple[float, Card]] = field(default_factory=dict)
     _kept: dict[str, tuple[str, Catalogue]] = field(default_factory=dict)
 

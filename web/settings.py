@@ -15,16 +15,17 @@ class Settings:
     torchserve_token: str = ""  # the inference key, where TorchServe wants one; browsers never see it
     models: tuple[str, ...] = ("mf", "fm", "deepfm")
     timeout: float = 10.0  # seconds for one answer, all tries together
+    fresh: float = 5.0  # seconds that a model card is believed
     max_body: int = 64 * 1024  # bytes of a request
     rate: str = "30/second;900/minute"  # requests to /api of one address
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """TORCHSERVE_URL, TORCHSERVE_TOKEN, MODELS (separated by commas), TIMEOUT, MAX_BODY and RATE."""
+        """TORCHSERVE_URL, TORCHSERVE_TOKEN, MODELS (separated by commas), TIMEOUT, FRESH, MAX_BODY and RATE."""
         of = {name: environment[name.upper()] for name in cls.__dataclass_fields__ if environment.get(name.upper())}
         if "models" in of:
             of["models"] = tuple(name.strip() for name in of["models"].split(","))
-        for name, kind in (("timeout", float), ("max_body", int)):
+        for name, kind in (("timeout", float), ("fresh", float), ("max_body", int)):
             if name in of:
                 of[name] = kind(of[name])
         return cls(**of)

@@ -77,7 +77,7 @@ class TorchServe:
         started = time.perf_counter()
         tries = AsyncRetrying(
             retry=retry_if_exception_type((httpx.NetworkError, httpx.RemoteProtocolError, ServerBusy)),
-            wait=wait_exponential_jitter(initial=0.05, max=0.5, jitter=0.05),
+            wait=wait_exponential_jitter(multiplier=0.05, max=0.5, jitter=0.05),
             stop=stop_after_attempt(3),
             reraise=True,
         )

@@ -92,8 +92,8 @@ def test_versions_whose_code_differs_each_run_their_own(
     archive("mf", "1.1", build, server.store)
     management.register("mf-1.1.mar")
     try:
-        assert management.describe("mf", "1.1")["customizedMetadata"]["greeting"] == "hello"
-        assert "greeting" not in management.describe("mf", "1.0")["customizedMetadata"]
+        assert management.about("mf", "1.1")["greeting"] == "hello"
+        assert "greeting" not in management.about("mf", "1.0")
     finally:
         management.unregister("mf", "1.1")
         (server.store / "mf-1.1.mar").unlink()

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from serving.management import Management
-from serving.rollout import Rollout
 from serving.server import Server
 from tests.conftest import server_on_free_ports
 from tests.serving.packing import repack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fm_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serves fm 1.0 alone; 1.1 lies in its store."""
     folder = tmp_path_factory.mktemp("fm_store")
@@ -34,7 +33,9 @@ def fm(fm_server: Server) -> Server:
     fm_server.start()
     management = Management(fm_server.management)
     if management.describe("fm")["modelVersion"] != "1.0":
-        Rollout(fm_server, "fm", "1.0", tolerance=None, drain=0).run()
+        management.register("fm-1.0.mar")
+        management.set_default("fm", "1.0")
+        shutil.copyfile(fm_server.store / "fm-1.0.mar", fm_server.store / "fm.mar")
     for version in management.versions("fm"):
         if version["modelVersion"] != "1.0":
             management.unregister("fm", version["modelVersion"])

@@ -11,7 +11,9 @@ CHECKSUMS = "SHA256SUMS"
 MANIFEST = "MAR-INF/MANIFEST.json"
 
 
-def repack(source: Path, target: Path, version: str, files: dict[str, bytes] | None = None, listed: bool = True) -> Path:
+def repack(
+    source: Path, target: Path, version: str, files: dict[str, bytes] | None = None, listed: bool = True
+) -> Path:
     """Copy an archive as another version with some files replaced or added; ``listed``: in its checksums too."""
     with zipfile.ZipFile(source) as packed:
         contents = {entry.filename: packed.read(entry) for entry in packed.infolist() if not entry.is_dir()}

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import zipfile
@@ -43,7 +44,7 @@ def test_another_file_than_the_pinned_one_is_refused(folder: Path) -> None:
 
 def test_another_model_or_version_than_the_name_says_is_refused(folder: Path) -> None:
     archive = repack(folder / "fm-1.0.mar", folder / "fm-1.1.mar", "2.0")
-    with pytest.raises(ArchiveRefused, match="says that it is fm 2.0, not fm 1.1"):
+    with pytest.raises(ArchiveRefused, match=r"says that it is fm 2\.0, not fm 1\.1"):
         archives.verify(archive, "fm", "1.1", None)
 
 
@@ -79,16 +80,20 @@ def test_a_default_that_is_none_of_the_pinned_archives_is_refused(folder: Path) 
 def test_a_replacement_is_whole_or_not_there(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_text("before")
-    with pytest.raises(StoreError, match="No space left"), archives.replacing(target) as staged:
-        staged.write_text("half")
-        raise OSError(28, os.strerror(28))
+
+    def run_out_of_space() -> None:
+        with archives.replacing(target) as staged:
+            staged.write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(StoreError, match="No space left"):
+        run_out_of_space()
     assert target.read_text() == "before"
-    assert os.listdir(tmp_path) == ["file"]
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_one_rollout_at_a_time(tmp_path: Path) -> None:
-    with archives.locked(tmp_path):
-        with pytest.raises(StoreError, match="another rollout"), archives.locked(tmp_path):
-            pass
+    with archives.locked(tmp_path), pytest.raises(StoreError, match="another rollout"), archives.locked(tmp_path):
+        pass
     with archives.locked(tmp_path):
         pass

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import archives
+from serving import archives, compare
 from serving.archives import ArchiveRefused, StoreError
 from serving.compare import Tolerance
 from serving.management import Management
@@ -15,7 +15,15 @@ from serving.rollout import Rollout, RolloutRefused, rollback
 from serving.server import ROOT, Server
 from tests.serving.packing import BROKEN, read, repack
 
+pytestmark = pytest.mark.usefixtures("few_samples")
+
 CALM = Tolerance(p99=20)  # of a machine that runs other tests
+
+
+@pytest.fixture
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "ROUNDS", 1)
+    monkeypatch.setattr(compare, "TIMED", 20)
 
 
 def served(server: Server) -> tuple[str, list[str], str | None]:
@@ -86,9 +94,9 @@ def shuffled(server: Server) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("change", "tolerance", "reason"),
     [
-        (slower, Tolerance(p99=0.1), r"p99 in ms is 1\d\d\.\d+.*\(the running 1\.0 has"),
+        (slower, Tolerance(p99=0.1), r"p99 in ms is [12]\d\d.*\(the running 1\.0 has"),
         (less_accurate, CALM, r"test rmse is \d\.\d+ \(the running 1\.0 has \d\.\d+\), allowed is at most"),
-        (shuffled, CALM, r"correlation is -?0\.\d+, allowed is at least 0\.5"),
+        pytest.param(shuffled, CALM, r"correlation is -?0\.\d+, allowed is at least 0\.5", marks=pytest.mark.slow),
     ],
     ids=["slower", "less accurate", "shuffled"],
 )
@@ -129,7 +137,7 @@ def kill_rollout(server: Server, step: str, when: str) -> None:
 
 STEPS = [name for name, _ in Rollout.steps(Rollout.__new__(Rollout))]
 MOMENTS = [("switch", "inside"), *((step, "after") for step in STEPS)]
-FAST = [("register", "after"), ("switch", "inside")]
+FAST = [("switch", "inside")]
 
 
 @pytest.mark.parametrize(
@@ -158,10 +166,8 @@ def small_disk(fm: Server, tmp_path: Path):
 
 
 def test_a_full_disk_is_a_clear_error_and_nothing_is_half_written(fm: Server, small_disk: Path) -> None:
-    with (small_disk / "filler").open("wb") as filler, pytest.raises(OSError, match="No space left"):
-        while True:
-            filler.write(os.urandom(4096))
-            filler.flush()
+    free = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize))
     before = {path.name: path.read_bytes() for path in small_disk.iterdir()}
     rollout = Rollout(fm, "fm", "1.1", tolerance=None, drain=0)
     rollout.store, rollout.default, rollout.record = small_disk, small_disk / "fm.mar", Record(small_disk)
@@ -184,6 +190,8 @@ def test_a_read_only_store_is_a_clear_error(fm: Server, small_disk: Path) -> Non
 
 def test_the_same_default_answers_after_a_restart(fm: Server) -> None:
     Rollout(fm, "fm", "1.1", tolerance=None, drain=0).run()
-    fm.process().kill()
+    process = fm.process()
+    process.kill()
+    process.wait()
     fm.start()
     assert served(fm) == ("1.1", ["1.1"], "1.1")

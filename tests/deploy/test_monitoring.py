@@ -1,0 +1,129 @@
+"""Prometheus on a running server: the rules, and every query of the dashboard."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from serving.compare import session
+from serving.server import ROOT, Server
+from tests.conftest import Client, free_ports
+
+DEPLOY = ROOT / "deploy"
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/recommender.json").read_text())
+QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+needs_prometheus = pytest.mark.skipif(not shutil.which("promtool"), reason="needs prometheus and promtool")
+
+
+@needs_prometheus
+@pytest.mark.parametrize(
+    "arguments", ["check config prometheus.yml", "check rules rules.yml", "test rules rules_test.yml"]
+)
+def test_promtool_is_content(arguments: str) -> None:
+    done = subprocess.run(["promtool", *arguments.split()], cwd=DEPLOY / "prometheus", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_is_in_the_operations_page() -> None:
+    page = (ROOT / "docs/operations.md").read_text()
+    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text())["groups"][0]["rules"]
+    for alert in (rule["alert"] for rule in rules if "alert" in rule):
+        assert f"`{alert}`" in page
+
+
+@pytest.fixture(scope="module")
+def prometheus(server: Server, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prometheus with our configuration that scrapes the shared server four times a second; its address."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "250ms", "evaluation_interval": "250ms"}
+    config["rule_files"] = [str(DEPLOY / "prometheus/rules.yml")]
+    (scrape,) = config["scrape_configs"]
+    scrape["static_configs"] = [{"targets": [server.settings["metrics_address"].removeprefix("http://")]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    (port,) = free_ports(1)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log,
+        )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(100):  # Prometheus begins to scrape after some five seconds, and a rate needs two scrapes
+            client.ask("fm", {"user_id": 1, "k": 3})
+            time.sleep(0.25)
+            if query(address, "rate(ts_inference_requests_total[1m]) > 0"):
+                break
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def query(address: str, expression: str) -> list[dict[str, Any]]:
+    with session() as patient:  # Prometheus may not listen yet
+        answer = patient.get(f"{address}/api/v1/query", params={"query": expression}, timeout=10).json()
+    assert answer["status"] == "success", (expression, answer)
+    return answer["data"]["result"]
+
+
+@needs_prometheus
+def test_prometheus_scrapes_the_server(prometheus: str) -> None:
+    assert [one["value"][1] for one in query(prometheus, 'up{job="torchserve"}')] == ["1"]
+    rules = requests.get(f"{prometheus}/api/v1/rules", timeout=10).json()["data"]["groups"][0]["rules"]
+    assert {rule["health"] for rule in rules} == {"ok"}
+    assert not [rule["name"] for rule in rules if rule.get("state") == "firing"]
+
+
+@needs_prometheus
+@pytest.mark.parametrize("expression", QUERIES)
+def test_each_query_of_the_dashboard_is_answered(prometheus: str, expression: str) -> None:
+    found = query(prometheus, expression)
+    assert found or "GPU" in expression
+
+
+def test_dashboard_and_rules_ask_for_what_torchserve_has(server: Server) -> None:
+    text = requests.get(f"{server.settings['metrics_address']}/metrics", timeout=10).text
+    there = set(re.findall(r"^# TYPE (\S+)", text, flags=re.MULTILINE)) | {"up"}
+    rules = (DEPLOY / "prometheus/rules.yml").read_text()
+    asked = re.findall(r"\b(?:ts_\w+|Requests\dXX|Worker\w+Time|GPU\w+)\b", rules + " ".join(QUERIES))
+    assert set(asked) <= there
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "compose.yaml",
+        "kubernetes.yaml",
+        *(f"grafana/provisioning/{one}" for one in ("datasources/prometheus.yml", "dashboards/files.yml")),
+    ],
+)
+def test_the_other_files_are_yaml(path: str) -> None:
+    assert all(yaml.safe_load_all((DEPLOY / path).read_text()))
+
+
+def test_what_compose_starts_is_confined() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for name in ("torchserve", "torchserve-gpu"):
+        service = services[name]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert [port.rpartition(":")[2] for port in service["ports"]] == ["8080"]
+        grace = int(service["stop_grace_period"].removesuffix("s"))
+        assert grace > 10 + 30, "the drain and the workers' end"
+    for name, service in services.items():
+        assert ":latest" not in service["image"], name
+        assert service["profiles"], name
+    for mounted in (DEPLOY / "prometheus", DEPLOY / "grafana/provisioning", DEPLOY / "grafana/dashboards"):
+        assert Path(mounted).is_dir()

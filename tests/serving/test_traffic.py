@@ -1,0 +1,118 @@
+"""What clients see while versions change and processes die."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+import requests
+
+from serving.compare import session
+from serving.management import Management
+from serving.rollout import Rollout, rollback
+from serving.server import Server
+from tests.serving.traffic import Answered, Clients
+
+BODY = {"user_id": 1, "k": 10}
+
+
+def timed_switch(rollout: Rollout, clients: Clients) -> tuple[float, float]:
+    """Runs a rollout with a slow request in flight at its switch; returns when the default changed, from and to."""
+    moments = []
+    put = rollout.management.set_default
+
+    def set_default(model: str, version: str) -> None:
+        slow.append(clients.slow())
+        moments.append(time.monotonic())
+        put(model, version)
+        moments.append(time.monotonic())
+
+    slow: list[threading.Thread] = []
+    rollout.management.set_default = set_default
+    rollout.run()
+    slow[0].join()
+    return moments[0], moments[1]
+
+
+@pytest.mark.slow
+def test_no_request_of_128_clients_fails_while_versions_change(fm: Server) -> None:
+    with Clients(fm.inference, "fm", BODY, count=128).asking() as clients:
+        time.sleep(1)
+        to_new = timed_switch(Rollout(fm, "fm", "1.1", drain=5), clients)
+        time.sleep(1)
+        to_old = timed_switch(rollback(fm, "fm", drain=5), clients)
+        time.sleep(1)
+    assert clients.failed() == []
+    was_default = {"1.0": [(0.0, to_new[1]), (to_old[0], float("inf"))], "1.1": [(to_new[0], to_old[1])]}
+    for answer in clients.answers:
+        assert any(answer.start <= end and answer.end >= start for start, end in was_default[answer.version]), answer
+    versions = [answer.version for answer in clients.answers]
+    print(f"{len(versions)} answers, {versions.count('1.1')} from 1.1, none failed")
+    assert min(versions.count("1.0"), versions.count("1.1")) > 100
+    slowest = sorted((answer.end - answer.start for answer in clients.answers), reverse=True)[:3]
+    print(f"the slowest took {slowest} s")
+
+
+@contextmanager
+def answers_again(server: Server, within: float) -> Iterator[list[Answered]]:
+    """Asks without retry, 10 times a second, from the block's start until there is an answer."""
+    start = time.monotonic()
+    yield
+    while time.monotonic() - start < within:
+        try:
+            if requests.post(f"{server.inference}/predictions/fm", json=BODY, timeout=within).status_code == 200:
+                return
+        except requests.RequestException:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"no answer {within} s after the kill")
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_no_request_of_a_client_that_asks_again(fm: Server) -> None:
+    plain = Clients(fm.inference, "fm", BODY, count=16)
+    retrying = Clients(fm.inference, "fm", BODY, count=16, session=session)
+    with plain.asking(), retrying.asking():
+        time.sleep(1)
+        (worker,) = Management(fm.management).describe("fm")["workers"]
+        with answers_again(fm, within=5):
+            psutil.Process(worker["pid"]).kill()
+        time.sleep(1)
+    assert {answer.status for answer in plain.failed()} <= {500, 503, 507}
+    assert retrying.failed() == []
+    print(f"{len(plain.failed())} of {len(plain.answers)} got an error, {len(retrying.answers)} with retry got none")
+
+
+@pytest.mark.slow
+def test_a_killed_server_answers_with_the_same_default_after_its_restart(fm: Server) -> None:
+    Rollout(fm, "fm", "1.1", tolerance=None, drain=0).run()
+    plain = Clients(fm.inference, "fm", BODY, count=16)
+    with plain.asking():
+        time.sleep(1)
+        process = fm.process()
+        process.kill()
+        process.wait()
+        dead = time.monotonic()
+        fm.start()
+        up = time.monotonic()
+        time.sleep(1)
+    assert {answer.status for answer in plain.failed()} <= {"ConnectionError", 500, 503, 507}
+    assert all(answer.version == "1.1" for answer in plain.answers if answer.start > up)
+    assert sum(answer.start > up for answer in plain.answers) > 10
+    print(f"{up - dead:.1f} s from the kill to ready")
+
+
+@pytest.mark.slow
+def test_a_server_killed_inside_a_rollout_serves_the_default_that_it_had(fm: Server) -> None:
+    rollout = Rollout(fm, "fm", "1.1", tolerance=None, drain=0)
+    for step in (rollout._verify, rollout._register):
+        step()
+    process = fm.process()
+    process.kill()
+    process.wait()
+    fm.start()
+    assert Management(fm.management).describe("fm")["modelVersion"] == "1.0"
+    Rollout(fm, "fm", "1.1", tolerance=None, drain=0).run()
+    assert Management(fm.management).describe("fm")["modelVersion"] == "1.1"

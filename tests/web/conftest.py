@@ -1,0 +1,159 @@
+"""The gateway on a free port, before the real TorchServe or before a stand-in for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from web.app import create_app
+from web.settings import Settings
+
+# No sandbox, because containers run as root; the rest keeps the browser from asking anybody but the page's own host.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MARKUP = '<img src="x" onerror="document.title = 1"> & <b>Bold</b>'
+
+
+def movie(movie_id: int, title: str, ratings: int = 10, **more: Any) -> dict[str, Any]:
+    entry = {"movie_id": movie_id, "title": title, "year": 1990, "genres": ["Drama"], "ratings": ratings}
+    return entry | {"x": (movie_id * 37 % 200 - 100) / 100, "y": (movie_id * 91 % 200 - 100) / 100} | more
+
+
+@dataclass
+class StandIn:
+    """In TorchServe's place: answers as the contract has it, and keeps what it was asked.
+
+    ``failures`` are answered (or raised) first, one a request.
+    """
+
+    movies: list[dict[str, Any]]
+    sha256: str = "first"
+    failures: list[httpx.Response | Exception] = field(default_factory=list)
+    asked: list[httpx.Request] = field(default_factory=list)
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """The questions of the contract, of all that was asked."""
+        return [json.loads(one.content) for one in self.asked if one.content]
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure
+        if request.url.path == "/ping":
+            return httpx.Response(200, json={"status": "Healthy"})
+        answer = self.answer(json.loads(request.content)) if request.content else self.card()
+        return httpx.Response(200, json=answer, headers={"X-Model-Version": "1.0"})
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "model": "fm",
+            "target": "rating",
+            "score": "rating from 1 to 5",
+            "data": {"name": "stand-in", "ratings": 1000, "users": 9},
+            "users": 9,
+            "movies": len(self.movies),
+            "metrics": {"test": {"rows": 100, "rmse": 0.9}, "settings": {"width": 32}},
+            "options": ["explain"],
+            "limits": {"max_k": 1000},
+            "sha256": self.sha256,
+        }
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "instances" in body:
+            return {"predictions": [self.answer(one) for one in body["instances"]]}
+        if "catalogue" in body:
+            offset = body["offset"]
+            return {"catalogue": self.movies[offset : offset + body["k"]], "total": len(self.movies)}
+        if "history" in body:
+            return {"user_id": body["user_id"], "history": [{"movie_id": 1, "title": self.movies[0]["title"]}]}
+        if "movie_id" in body:
+            return {"movie_id": body["movie_id"], "similar": [one | {"score": 0.9} for one in self.movies[:3]]}
+        because = [
+            {"movie_id": 1, "title": self.movies[0]["title"], "share": 0.6},
+            {"movie_id": 2, "title": "Against it", "share": -0.4},
+            {"feature": "age", "share": 0.3},
+            {"remainder": True, "share": 0.3},
+        ]
+        return {"recommendations": [one | {"score": 4.5, "because": because} for one in self.movies[:3]]}
+
+
+@contextmanager
+def _running(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Iterator[str]:
+    """A gateway that listens; its address.
+
+    uvicorn opens the port: on a socket from outside asyncio would leave Nagle's algorithm on, and every answer but the
+    first would wait 40 ms for an acknowledgement.
+    """
+    gateway = uvicorn.Server(
+        uvicorn.Config(create_app(settings, transport), port=0, log_level="error", server_header=False)
+    )
+    thread = threading.Thread(target=gateway.run, daemon=True)
+    thread.start()
+    while not gateway.started and thread.is_alive():
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{gateway.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        gateway.should_exit = True
+        thread.join(10)
+
+
+Running = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def running() -> Running:
+    return _running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Debian's browser. Where there is none, tests that need it are skipped; in CI they fail."""
+    path = shutil.which("chromium")
+    if path is None:
+        missing = "no chromium on PATH: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A fresh Chromium. Of a module, not of the session: while it runs, this thread has an event loop."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def make_stand_in() -> Callable[[int], StandIn]:
+    """A stand-in with so many movies; the best known one has markup in its title."""
+
+    def make(movies: int) -> StandIn:
+        return StandIn([movie(1, MARKUP, ratings=500), *(movie(one, f"Film {one}") for one in range(2, movies + 1))])
+
+    return make

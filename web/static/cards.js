@@ -1,0 +1,97 @@
+// Lists of movies.
+
+import { cover } from "./cover.js";
+import { h } from "./dom.js";
+import { facts, reasons, score, title } from "./format.js";
+import { href } from "./route.js";
+
+// A grid of cards; each leads to the movies that are like it.
+export function cards(entries, { card, kind, fresh } = {}) {
+  return h(
+    "ol",
+    { class: "cards" },
+    entries.map((entry) =>
+      h(
+        "li",
+        { class: "card" },
+        h(
+          "a",
+          { href: href("similar", { movie: entry.movie_id }) },
+          cover(entry),
+          h(
+            "span",
+            { class: "card-text" },
+            h("span", { class: "card-title" }, title(entry)),
+            h("span", { class: "muted" }, facts(entry)),
+            entry.score !== undefined && meter(score(entry.score, card, kind)),
+            fresh?.has(String(entry.movie_id)) && h("span", { class: "tag" }, "new"),
+          ),
+        ),
+        because(reasons(entry)),
+      ),
+    ),
+  );
+}
+
+function meter({ text, spoken, share }) {
+  const bar = h("span", { class: "bar", "aria-hidden": "true" });
+  bar.style.setProperty("--share", Math.min(1, Math.max(0, share)));
+  return h(
+    "span",
+    { class: "meter" },
+    bar,
+    h("span", { "aria-hidden": "true" }, text),
+    h("span", { class: "unseen" }, spoken),
+  );
+}
+
+function because(found) {
+  if (!found.length) return null;
+  return h(
+    "p",
+    { class: "because" },
+    "Because of ",
+    found.flatMap(({ label, percent }, place) => [place ? ", " : "", h("b", {}, label), ` ${percent} %`]),
+  );
+}
+
+// Small covers in one row, with what somebody gave them.
+export function strip(entries) {
+  return h(
+    "ul",
+    { class: "strip" },
+    entries.map((entry) =>
+      h(
+        "li",
+        {},
+        h(
+          "a",
+          { href: href("similar", { movie: entry.movie_id }) },
+          cover(entry),
+          h("span", { class: "strip-title" }, title(entry)),
+          entry.rating !== undefined && h("span", { class: "muted" }, `★ ${entry.rating}`),
+        ),
+      ),
+    ),
+  );
+}
+
+// One movie that the view is about.
+export function hero(movie, ...beside) {
+  return h(
+    "section",
+    { class: "hero" },
+    cover(movie),
+    h("div", {}, h("h1", { tabindex: "-1" }, title(movie)), h("p", { class: "muted" }, facts(movie)), beside),
+  );
+}
+
+// The same list elsewhere.
+export function onward(params) {
+  return h(
+    "p",
+    { class: "onward" },
+    h("a", { href: href("compare", params) }, "Compare the models"),
+    h("a", { href: href("map", params) }, "Show on the map"),
+  );
+}

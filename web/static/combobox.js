@@ -1,0 +1,108 @@
+// A search box with suggestions, after the ARIA combobox pattern: focus stays in the box, arrows move the choice.
+
+import * as api from "./api.js";
+import { announce, h, uniqueId } from "./dom.js";
+import { facts, plural, title } from "./format.js";
+
+export function combobox({ label, placeholder, model, onchoose }) {
+  const [listId, inputId] = [uniqueId("list"), uniqueId("search")];
+  let found = [];
+  let active = -1;
+  let asking = new AbortController();
+
+  const list = h("ul", { id: listId, role: "listbox", "aria-label": "Movies", hidden: true });
+  const input = h("input", {
+    id: inputId, type: "text", role: "combobox", placeholder, autocomplete: "off", spellcheck: "false",
+    enterkeyhint: "search", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": listId,
+    oninput: ask, onkeydown: press, onblur: close, onfocus: () => found.length && open(),
+  });
+
+  async function ask() {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    const query = input.value.trim();
+    if (!query) return show([]);
+    try {
+      const movies = await api.search(model, query, signal);
+      if (signal.aborted) return;
+      show(movies, query);
+    } catch (error) {
+      if (error.name !== "AbortError") show([], query, error.message);
+    }
+  }
+
+  function show(movies, query, trouble) {
+    found = movies;
+    list.replaceChildren(
+      ...movies.map((movie, place) =>
+        h(
+          "li",
+          {
+            id: `${listId}-${place}`, role: "option", "aria-selected": "false",
+            onpointerdown: (event) => event.preventDefault(), // the box keeps the focus
+            onclick: () => choose(place),
+          },
+          h("span", {}, title(movie)),
+          h("span", { class: "muted" }, facts(movie)),
+        ),
+      ),
+    );
+    if (!query) return close();
+    const nothing = trouble ?? `No movie found for “${query}”.`;
+    if (!movies.length) {
+      list.replaceChildren(h("li", { class: "nothing", role: "option", "aria-disabled": "true", "aria-selected": "false" }, nothing));
+    }
+    announce(movies.length ? `${plural(movies.length, "movie")} found` : nothing);
+    open();
+    move(movies.length ? 0 : -1);
+  }
+
+  function move(to) {
+    list.children[active]?.setAttribute("aria-selected", "false");
+    active = to;
+    const option = list.children[active];
+    option?.setAttribute("aria-selected", "true");
+    option?.scrollIntoView({ block: "nearest" });
+    if (option) input.setAttribute("aria-activedescendant", option.id);
+    else input.removeAttribute("aria-activedescendant");
+  }
+
+  function press(event) {
+    const last = found.length - 1;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      if (last < 0) return;
+      event.preventDefault();
+      open();
+      const next = active + (event.key === "ArrowDown" ? 1 : -1);
+      move(next > last ? 0 : next < 0 ? last : next);
+    } else if (event.key === "Enter" && !list.hidden && found[active]) {
+      event.preventDefault();
+      choose(active);
+    } else if (event.key === "Escape") {
+      if (list.hidden) input.value = "";
+      close();
+    }
+  }
+
+  function choose(place) {
+    const movie = found[place];
+    asking.abort();
+    input.value = "";
+    show([]);
+    onchoose(movie);
+  }
+
+  function open() {
+    list.hidden = false;
+    input.setAttribute("aria-expanded", "true");
+  }
+
+  function close() {
+    list.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    move(-1);
+  }
+
+  return h("div", { class: "combobox" }, h("label", { for: inputId }, label), input, list);
+}

@@ -1,0 +1,28 @@
+// Elements from data. Strings only ever become text nodes or attributes: there is no way to markup from here.
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && !name.includes("-") && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
+  return element;
+}
+
+export const h = (tag, properties, ...children) => fill(document.createElement(tag), properties, children);
+
+export const svg = (tag, properties, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), mapped(properties), children);
+
+// An SVG element's properties are objects; attributes take strings.
+const mapped = (properties) => Object.fromEntries(Object.entries(properties ?? {}).map(([k, v]) => [k, String(v)]));
+
+let ids = 0;
+export const uniqueId = (prefix) => `${prefix}-${++ids}`;
+
+// Tells screen readers what has changed elsewhere on the page.
+export function announce(text) {
+  document.getElementById("status").textContent = text;
+}

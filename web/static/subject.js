@@ -1,0 +1,62 @@
+// What a list is for: a movie, a user of the log, or the visitor. Three views share it.
+
+import { catalogue } from "./catalogue.js";
+import { combobox } from "./combobox.js";
+import { h, uniqueId } from "./dom.js";
+import { plural, title } from "./format.js";
+import * as ratings from "./ratings.js";
+import { go, href } from "./route.js";
+
+// An id as the log has it: a number where it looks like one. The handler takes either for either.
+export const asId = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : text);
+
+export function subjectOf(params) {
+  if (params.get("movie")) return { kind: "movie", id: asId(params.get("movie")) };
+  if (params.get("user")) return { kind: "user", id: asId(params.get("user")) };
+  if (params.has("you")) return { kind: "you" };
+  return null;
+}
+
+export function requestFor(subject, k) {
+  if (subject.kind === "movie") return { movie_id: subject.id, k };
+  if (subject.kind === "user") return { user_id: subject.id, k };
+  return { ratings: ratings.all(), k };
+}
+
+export const listOf = (answer) => answer.similar ?? answer.recommendations ?? [];
+
+export async function nameOf(subject, model) {
+  if (subject.kind === "user") return `For user ${subject.id}`;
+  if (subject.kind === "you") return `For you, from ${plural(ratings.all().length, "rating")}`;
+  const movie = (await catalogue(model)).byId.get(String(subject.id));
+  return `Like ${movie ? title(movie) : `movie ${subject.id}`}`;
+}
+
+// Choose another subject for the same view.
+export function picker(view, context) {
+  const id = uniqueId("user");
+  const user = h("input", { id, name: "user", type: "text", inputmode: "numeric", size: "8", autocomplete: "off", required: true, maxlength: "100" });
+  return h(
+    "div",
+    { class: "picker" },
+    combobox({
+      label: "Movies like",
+      placeholder: "Type a movie",
+      model: context.model,
+      onchoose: (movie) => go(href(view, { movie: movie.movie_id })),
+    }),
+    h(
+      "form",
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          go(href(view, { user: user.value.trim() }));
+        },
+      },
+      h("label", { for: id }, "or for user"),
+      user,
+      h("button", { type: "submit" }, "Show"),
+    ),
+    ratings.all().length > 0 && h("a", { class: "button", href: href(view, { you: 1 }) }, "or for you"),
+  );
+}

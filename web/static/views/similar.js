@@ -1,0 +1,46 @@
+// Similar: type a movie, get the ones like it, go on from there.
+
+import * as api from "../api.js";
+import { cards, hero, onward } from "../cards.js";
+import { catalogue } from "../catalogue.js";
+import { combobox } from "../combobox.js";
+import { announce, h } from "../dom.js";
+import { plural, title } from "../format.js";
+import { fill, notice } from "../notice.js";
+import { go, href } from "../route.js";
+import { asId } from "../subject.js";
+
+export function similar(context) {
+  const id = context.params.get("movie");
+  const results = h("div", { class: "results" });
+  fill(results, context, () => (id ? likeIt(context, asId(id)) : wellKnown(context)));
+  const search = combobox({
+    label: id ? "Another movie" : "A movie that you like",
+    placeholder: "Type a title, typos are fine",
+    model: context.model,
+    onchoose: (movie) => go(href("similar", { movie: movie.movie_id })),
+  });
+  const intro = h("h1", { class: "intro", tabindex: "-1" }, "Name a movie. See what is like it.");
+  return h("div", { class: "view" }, !id && intro, search, results);
+}
+
+async function likeIt({ model, signal, card }, id) {
+  const [{ byId }, { data }] = await Promise.all([
+    catalogue(model),
+    api.predict(model, { movie_id: id, k: 18 }, signal),
+  ]);
+  const movie = byId.get(String(id)) ?? { movie_id: id };
+  announce(`${plural(data.similar.length, "movie")} like ${title(movie)}`);
+  return [
+    hero(movie, h("p", {}, `Rated by ${plural(movie.ratings ?? 0, "user")}.`), onward({ movie: id })),
+    h("h2", {}, "Movies like it ", h("span", { class: "muted" }, "closeness from 0 to 100")),
+    data.similar.length
+      ? cards(data.similar, { card, kind: "similar" })
+      : notice("Nothing is like it", "The model knows too little of this movie."),
+  ];
+}
+
+async function wellKnown({ model }) {
+  const { popular } = await catalogue(model);
+  return [h("h2", {}, "Or start from one of these"), cards(popular.slice(0, 12))];
+}

@@ -1,0 +1,150 @@
+// For you: rate a handful of movies; the list follows each rating at once.
+
+import * as api from "../api.js";
+import { cards, onward } from "../cards.js";
+import { catalogue } from "../catalogue.js";
+import { combobox } from "../combobox.js";
+import { cover } from "../cover.js";
+import { announce, h, uniqueId } from "../dom.js";
+import { facts, plural, title } from "../format.js";
+import { fill, notice } from "../notice.js";
+import { nextQuestions } from "../questions.js";
+import * as ratings from "../ratings.js";
+
+const AT_ONCE = 6; // questions
+
+export function you(context) {
+  const [questions, list, summary] = [
+    h("div", { class: "results" }),
+    h("div", { class: "results" }),
+    h("div", { class: "row" }),
+  ];
+  const state = { asked: [], shown: new Set(), asking: new AbortController() };
+
+  const follow = () => {
+    summarize();
+    state.asking.abort();
+    state.asking = new AbortController();
+    const signal = AbortSignal.any([state.asking.signal, context.signal]);
+    return fill(list, { ...context, signal }, () => listForYou({ ...context, signal }, state));
+  };
+
+  const rate = (movie, rating) => {
+    ratings.rate(movie, rating);
+    follow();
+  };
+
+  const ask = (movies) => {
+    state.asked.push(...movies);
+    grid.append(...movies.map((movie) => question(movie, context.card, rate, skip)));
+  };
+
+  const skip = (movie, item) => {
+    const [next] = nextQuestions(state.popular, state.asked, 1);
+    if (!next) return item.remove();
+    state.asked.push(next);
+    const replacement = question(next, context.card, rate, skip);
+    item.replaceWith(replacement);
+    replacement.querySelector("input").focus();
+  };
+
+  const grid = h("ul", { class: "questions" });
+  const more = h("button", { type: "button", onclick: () => ask(nextQuestions(state.popular, state.asked, AT_ONCE)) }, "More movies");
+  const search = combobox({
+    label: "Or any other",
+    placeholder: "Type a movie to rate",
+    model: context.model,
+    onchoose: (movie) => {
+      state.asked.push(movie);
+      const item = question(movie, context.card, rate, skip);
+      grid.prepend(item);
+      item.querySelector("input").focus();
+    },
+  });
+
+  const begin = () =>
+    fill(questions, context, async () => {
+      const { popular, byId } = await catalogue(context.model);
+      const rated = ratings.all().map((one) => byId.get(String(one.movie_id))).filter(Boolean);
+      Object.assign(state, { popular, asked: [] });
+      grid.replaceChildren();
+      ask(rated);
+      ask(nextQuestions(popular, rated, AT_ONCE));
+      return [grid, h("div", { class: "row" }, more, search)];
+    });
+
+  const summarize = () => {
+    const count = ratings.all().length;
+    const clear = () => {
+      ratings.clear();
+      state.shown = new Set();
+      begin();
+      follow();
+    };
+    summary.replaceChildren(
+      h("span", { class: "muted" }, count ? `${plural(count, "rating")}, kept in this browser only.` : "Ratings stay in this browser."),
+      count ? h("button", { type: "button", onclick: clear }, "Clear my ratings") : "",
+    );
+  };
+
+  begin();
+  follow();
+  return h(
+    "div",
+    { class: "view" },
+    h("h1", { tabindex: "-1" }, "Rate a few. The list follows."),
+    summary,
+    h("div", { class: "split" }, h("section", { "aria-label": "Movies to rate" }, questions), h("section", { "aria-label": "Your list" }, list)),
+  );
+}
+
+async function listForYou({ model, card, signal }, state) {
+  const given = ratings.all();
+  if (!given.length) {
+    return [h("h2", {}, "Your list"), notice("Nothing yet", "Give a star to a movie that you know. One is enough to begin; five tell a lot.")];
+  }
+  const ask = { ratings: given, k: 12, ...(card?.options.includes("explain") && { explain: true }) };
+  const { data, time } = await api.predict(model, ask, signal);
+  const ids = data.recommendations.map((entry) => String(entry.movie_id));
+  const fresh = new Set(state.shown.size ? ids.filter((id) => !state.shown.has(id)) : []);
+  state.shown = new Set(ids);
+  announce(`Your list has changed: ${plural(fresh.size, "new movie")}`);
+  return [
+    h("h2", {}, "Your list ", h("span", { class: "muted" }, `${model}, in ${Math.round(time)} ms`)),
+    cards(data.recommendations, { card, fresh }),
+    onward({ you: 1 }),
+  ];
+}
+
+function question(movie, card, rate, skip) {
+  const name = uniqueId("stars");
+  const high = card?.scale?.[1] ?? 5;
+  const item = h(
+    "li",
+    {},
+    cover(movie),
+    h(
+      "div",
+      {},
+      h("span", { class: "card-title" }, title(movie)),
+      h("span", { class: "muted" }, facts(movie)),
+      h(
+        "fieldset",
+        { class: "stars" },
+        h("legend", { class: "unseen" }, `Your rating of ${title(movie)}`),
+        [1, 2, 3, 4, 5].map((stars) => {
+          const value = (stars * high) / 5; // five stars are the best that the log's scale has
+          return h(
+            "label",
+            {},
+            h("input", { type: "radio", name, class: "unseen", value: String(value), checked: ratings.of(movie) === value, onchange: () => rate(movie, value) }),
+            h("span", { "aria-hidden": "true" }, "★"),
+            h("span", { class: "unseen" }, plural(stars, "star")),
+          );
+        }),
+      ),
+    ),
+    h("button", { type: "button", class: "quiet", onclick: () => skip(movie, item), "aria-label": `Not seen: ${title(movie)}` }, "Not seen"),
+  );
+  return item;
+}
