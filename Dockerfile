@@ -75,4 +75,14 @@ COPY --from=packages-cpu /opt/venv /opt/venv
 FROM runtime-cpu AS baked
 COPY --chown=10001:10001 model_store/ /models/
 
+# The page's gateway: speaks HTTP to TorchServe, and needs neither torch nor Java.
+FROM ${BASE} AS web
+COPY requirements-web.txt /tmp/
+RUN pip install --no-cache-dir -r /tmp/requirements-web.txt && useradd --uid 10001 --no-create-home recommender
+WORKDIR /app
+COPY web/ web/
+USER 10001
+EXPOSE 8000
+CMD ["python", "-m", "web", "--host", "0.0.0.0", "--port", "8000"]
+
 FROM runtime-cpu AS cpu

@@ -112,11 +112,14 @@ $(VENV)/installed-web: requirements-web.txt | $(BIN)/python
 web: $(VENV)/installed-web
 	$(BIN)/python -m web --port $(WEB_PORT)
 
+# Prints its address only when it answers; one that runs already is left alone.
 web-start: $(VENV)/installed-web
 	@mkdir -p logs
-	@$(BIN)/python -m web --port $(WEB_PORT) >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 2
+	@if [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null; then :; else \
+		$(BIN)/python -m web --port $(WEB_PORT) >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 3; \
+	fi
 	@kill -0 $$(cat logs/web.pid) 2>/dev/null && echo "The page is at http://localhost:$(WEB_PORT)" \
-		|| echo "The page did not start (is port $(WEB_PORT) taken?); logs/web.log says why"
+		|| { rm -f logs/web.pid; echo "The page did not start (is port $(WEB_PORT) taken?); logs/web.log says why"; }
 
 web-stop:
 	@[ ! -f logs/web.pid ] || { kill $$(cat logs/web.pid) 2>/dev/null || true; rm -f logs/web.pid; }

@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[str, Schema]] = {
     "catalogue": ("The movies of the archive, by movie id.", {"required": ["catalogue"]}),
 }
 
-FORMS = ("score", "recommend", "similar")  # kinds, and the names of their examples
+FORMS = ("score", "recommend", "similar", "history", "catalogue")  # kinds, and the names of their examples
 
 REFUSALS = {
     "400": "The request breaks the contract; the message names the field, the value and the remedy.",
@@ -128,7 +128,6 @@ def _requests() -> Schema:
         "required": ["instances"],
         "additionalProperties": False,
     }
-    # A form's texts become numbers and booleans, but not the true that says history or catalogue.
     in_forms = set().union(*(FIELDS[kind] for kind in FORMS))
     scalars = {name: field for name, field in fields.items() if field.get("type") not in ("array", "object")}
     schemas["Form"] = {

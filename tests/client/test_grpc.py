@@ -117,7 +117,7 @@ def test_decoded_bodies_and_tokens(client: Client, strict: Server, asked: dict[s
             assert ask(channel, "fm", example.request, token=token) == expected.json()
         with pytest.raises(grpc.RpcError) as caught:
             ask(channel, "fm", {"user_id": 1})
-        assert caught.value.code() is grpc.StatusCode.CANCELLED
+        assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
         assert "Token Authorization failed" in caught.value.details()
 
 
