@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from benchmarks.new_users import RESULTS, table
 
 ROOT = Path(__file__).parents[1]
 OURS = ("handlers", "training", "serving")
@@ -98,6 +101,10 @@ def test_readme_make_targets_exist() -> None:
     named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(blocks("sh"))))
     assert named
     assert named <= targets
+
+
+def test_readme_tables_are_the_committed_results() -> None:
+    assert table(json.loads(RESULTS.read_text())) in (ROOT / "README.md").read_text()
 
 
 def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Recommender:
                 if metadata.target == "rating"
                 else f"probability of a rating above {metadata.like_above:g}"
             ),
+            "scale": metadata.scale,
             "data": msgspec.to_builtins(metadata.data),
             "users": len(archive.users) - 1,
             "movies": len(archive.movies) - 1,

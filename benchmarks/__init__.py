@@ -1,0 +1,1 @@
+"""Measurements, not tests: hardware, date and versions stand beside every number."""

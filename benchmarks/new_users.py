@@ -1,0 +1,162 @@
+"""How well people are served whom the model has never seen, from ratings that come with the request.
+
+A fifth of the users of ML-100K are hidden from training. Half of the ratings of each go into a request, and the handler
+predicts the other half. Beside it: the same model trained with those ratings, and the mean of each movie.
+
+    python -m benchmarks.new_users
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import log_loss, root_mean_squared_error
+
+from handlers.recommender import archive
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+from training.config import Settings, preset
+from training.data import RatingsLog, load
+from training.dataset import Dataset, encode
+from training.export import export
+from training.fitting import Batches, build, fit
+from training.models import NETWORKS, TwoEncoder
+
+RESULTS = Path(__file__).with_suffix(".json")
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Row numbers of the log: of the users that stay, given by those that are hidden, and to predict."""
+
+    stay: np.ndarray
+    given: np.ndarray
+    wanted: np.ndarray
+
+
+def split(log: RatingsLog, seed: int = 0) -> Parts:
+    rng = np.random.default_rng(seed)
+    users = log.ratings["user_id"].to_numpy()
+    everybody = np.unique(users)
+    hidden = rng.choice(everybody, len(everybody) // 5, replace=False)
+    given = np.concatenate([rng.permutation(np.flatnonzero(users == user))[::2] for user in hidden])
+    is_hidden = np.isin(users, hidden)
+    return Parts(np.flatnonzero(~is_hidden), np.sort(given), np.setdiff1d(np.flatnonzero(is_hidden), given))
+
+
+def fitted(model: str, dataset: Dataset, rows: np.ndarray, settings: Settings) -> TwoEncoder:
+    network = build(model, dataset, rows, settings, 0)
+    fit(network, dataset, rows, None, settings, 0)
+    return network.eval()
+
+
+def error(scores: np.ndarray, ratings: np.ndarray, settings: Settings) -> float:
+    """RMSE of ratings, log loss of probabilities of a like."""
+    if settings.target == "rating":
+        return float(root_mean_squared_error(ratings, np.clip(scores, 1, 5)))
+    return float(log_loss(ratings > settings.like_above, scores.astype(np.float64)))
+
+
+def item_means(dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
+    """For likes the share of likes, with five ratings of the average movie added so that none is 0 or 1."""
+    values = dataset.ratings[parts.stay]
+    if settings.target == "like":
+        values = (values > settings.like_above).astype(float)
+    extra = 5 if settings.target == "like" else 1e-9
+    size = len(dataset.movies.vocabulary)
+    movies = dataset.movie_rows[parts.stay]
+    sums, counts = np.bincount(movies, values, size), np.bincount(movies, minlength=size)
+    return ((sums + extra * values.mean()) / (counts + extra))[dataset.movie_rows[parts.wanted]]
+
+
+@torch.no_grad()
+def trained_with(network: TwoEncoder, dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
+    batches = Batches(dataset, parts.wanted, settings, CPU)
+    raw = batches.scores(network, batches.users, batches.movies)
+    return (raw.sigmoid() if settings.target == "like" else raw).numpy()
+
+
+def folded_in(
+    model: str, network: TwoEncoder, log: RatingsLog, parts: Parts, settings: Settings
+) -> tuple[np.ndarray, float]:
+    """What the handler answers to one request a hidden user, and the median milliseconds of such a request."""
+    known = log.with_rows(parts.stay)
+    ratings, scores, times = log.ratings, np.zeros(len(parts.wanted)), []
+    users = ratings["user_id"].to_numpy()
+    people = log.users.set_index("user_id")[list(log.user_features)].to_dict("index")
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = encode(known, NETWORKS[model].uses_features)
+        export(Path(folder) / model, model, network, known, dataset, settings, {})
+        flow = Recommender(archive.load(Path(folder) / model, CPU), Limits(), CPU)
+        for user in np.unique(users[parts.wanted]):
+            mine = ratings.iloc[parts.given[users[parts.given] == user]]
+            theirs = np.flatnonzero(users[parts.wanted] == user)
+            pairs = zip(mine["movie_id"].tolist(), mine["rating"].tolist(), strict=True)
+            who: dict = {"ratings": [{"movie_id": movie, "rating": rating} for movie, rating in pairs]}
+            if NETWORKS[model].uses_features:
+                who["user"] = people[user]
+            asked = [who | {"movie_id": movie} for movie in ratings["movie_id"].iloc[parts.wanted[theirs]].tolist()]
+            started = time.perf_counter()
+            flow.answer([{"body": json.dumps(asked[0]).encode()}])
+            times.append(time.perf_counter() - started)
+            (answer,) = flow.answer([{"body": json.dumps({"instances": asked}).encode()}])
+            scores[theirs] = [one["score"] for one in json.loads(answer.body)["predictions"]]
+    return scores, 1000 * float(np.median(times))
+
+
+def measure(model: str, log: RatingsLog, parts: Parts) -> dict:
+    settings = preset("quick", model)
+    dataset = encode(log, NETWORKS[model].uses_features)
+    ratings = dataset.ratings[parts.wanted]
+    both = np.union1d(parts.stay, parts.given)
+    scores, milliseconds = folded_in(model, fitted(model, dataset, parts.stay, settings), log, parts, settings)
+    errors = {
+        "movie mean": error(item_means(dataset, parts, settings), ratings, settings),
+        "folded in": error(scores, ratings, settings),
+        "trained with": error(
+            trained_with(fitted(model, dataset, both, settings), dataset, parts, settings), ratings, settings
+        ),
+    }
+    gap = errors["movie mean"] - errors["trained with"]
+    return {
+        "model": model,
+        "error": "RMSE" if settings.target == "rating" else "log loss",
+        **{name: round(value, 4) for name, value in errors.items()},
+        "share of the gap closed": round((errors["movie mean"] - errors["folded in"]) / gap, 3),
+        "milliseconds": round(milliseconds, 1),
+    }
+
+
+def table(results: dict) -> str:
+    """The results as the README shows them."""
+    names = list(results["rows"][0])
+    lines = [" | ".join(names), " | ".join("---" for _ in names)]
+    lines += [" | ".join(str(row[name]) for name in names) for row in results["rows"]]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    log = load("ml-100k")
+    parts = split(log)
+    results = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, one thread",
+        "torch": torch.__version__,
+        "data": {"name": log.name, "sha256": log.sha256},
+        "rows": [measure(model, log, parts) for model in NETWORKS],
+    }
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
