@@ -57,16 +57,18 @@ client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
 data: install
 	$(TRAINING) data --data $(DATA) $(ARGS)
 
-# What a model was trained on stands beside it, so that a second call with the same words does nothing.
+# What a model was trained on stands beside it, and what came of it: a second call with the same words does nothing,
+# unless something else has trained the model since.
 train: $(MODEL:%=build/.trained-%)
 
 build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py)
 	$(TRAINING) train $* --data $(DATA) --preset $(PRESET) $(ARGS)
-	@touch $@
+	@sha256sum build/$*/metrics.json > $@
 
 build/.asked-%: FORCE
 	@mkdir -p build
-	@echo "$(DATA) $(PRESET) $(ARGS)" | cmp -s - $@ || echo "$(DATA) $(PRESET) $(ARGS)" > $@
+	@{ echo "$(DATA) $(PRESET) $(ARGS)" | cmp -s - $@ && sha256sum --check --status build/.trained-$* 2>/dev/null; } \
+		|| echo "$(DATA) $(PRESET) $(ARGS)" > $@
 
 FORCE:
 

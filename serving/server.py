@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -116,12 +118,24 @@ class Server:
         and ArchiveRefused where a default archive is not one that was pinned.
         """
         if self.process() is None:
+            self._check_free()
             self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
             if self.process() is None or time.monotonic() > deadline:
                 raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")
             time.sleep(0.2)
+
+    def _check_free(self) -> None:
+        """A second server would start beside one that was started by hand, and that one would go on answering."""
+        address = urlsplit(self.management)
+        host = "127.0.0.1" if address.hostname == "0.0.0.0" else address.hostname
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            if probe.connect_ex((host, address.port or 80)) == 0:
+                raise ServerError(
+                    f"{self.management} is served by another process: end that one (torchserve --stop) first"
+                )
 
     def ready(self) -> bool:
         """Whether every default is registered with all its workers READY, and the server is not about to end.
