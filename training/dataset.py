@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,15 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.user_rows)
+
+    def take(self, index: np.ndarray) -> Dataset:
+        """The same sides, the ratings at the positions ``index`` alone."""
+        return dataclasses.replace(
+            self,
+            user_rows=self.user_rows[index],
+            movie_rows=self.movie_rows[index],
+            ratings=self.ratings[index],
+        )
 
     @property
     def has_ratings(self) -> bool:

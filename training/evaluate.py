@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss, mean_absolute_error, ndcg_score, roc_auc_s
 
 from .config import Settings
 from .dataset import Dataset
-from .fitting.batches import Batches, with_negatives
+from .fitting.batches import Batches, likes_of, with_negatives
 from .models import TwoEncoder
 
 USERS_A_BLOCK = 512
@@ -29,15 +29,11 @@ def evaluate(
     """
     device = next(network.parameters()).device
     batches = Batches(held_out, np.arange(len(held_out)), settings, device)
-    users, movies, likes = batches.users, batches.movies, _likes(held_out, settings, device)
+    users, movies = batches.users, batches.movies
+    likes = torch.from_numpy(likes_of(held_out.ratings, settings)).to(device)
     if not held_out.has_ratings:
         users, movies, likes = with_negatives(users, movies, likes, train, torch.Generator().manual_seed(0))
-    raw = torch.cat(
-        [
-            batches.scores(network, users[chosen], movies[chosen])
-            for chosen in torch.arange(len(users), device=device).split(65536)
-        ]
-    ).cpu()
+    raw = batches.all_scores(network, users, movies).cpu()
     metrics: dict[str, Any] = {"rows": len(held_out)}
     metrics |= _of_likes(raw, likes.cpu().numpy(), settings)
     if settings.target == "rating":
@@ -53,11 +49,6 @@ def evaluate(
             if cold.any():
                 metrics[name] |= _of_ratings(scores[cold], held_out.ratings[cold])
     return metrics | _of_lists(network, train, index, held_out, batches)
-
-
-def _likes(dataset: Dataset, settings: Settings, device: torch.device) -> torch.Tensor:
-    likes = np.where(np.isnan(dataset.ratings), 1.0, dataset.ratings > settings.like_above)
-    return torch.from_numpy(likes.astype(np.float32)).to(device)
 
 
 def _of_ratings(scores: np.ndarray, ratings: np.ndarray) -> dict[str, float]:

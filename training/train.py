@@ -57,7 +57,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     settings, validation = _validate(run, dataset, parts, recorder)
     measured = np.union1d(parts.train, parts.validation)
     network = _fit(run, dataset, measured, settings)
-    held_out = _rows_of(dataset, parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
+    held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
         "test": evaluate(network, dataset, measured, held_out, settings) if len(held_out) else {},
@@ -79,7 +79,7 @@ def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> t
     """Fit to the training rows alone: the settings for the fits to come, and the metrics of the validation rows."""
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
     curves = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
-    metrics = evaluate(network, dataset, parts.train, _rows_of(dataset, parts.validation), run.settings)
+    metrics = evaluate(network, dataset, parts.train, dataset.take(parts.validation), run.settings)
     return with_best_epoch(network, dataset, run.settings, curves), metrics
 
 
@@ -87,12 +87,3 @@ def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> T
     network = build(run.model, dataset, index, settings, run.seed).to(run.device)
     fit(network, dataset, index, None, settings, run.seed)
     return network
-
-
-def _rows_of(dataset: Dataset, index: np.ndarray) -> Dataset:
-    return dataclasses.replace(
-        dataset,
-        user_rows=dataset.user_rows[index],
-        movie_rows=dataset.movie_rows[index],
-        ratings=dataset.ratings[index],
-    )

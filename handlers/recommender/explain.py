@@ -24,6 +24,12 @@ class Explainer:
     def __init__(self, archive: Archive, device: torch.device) -> None:
         self.archive = archive
         self.device = device
+        row = torch.zeros(1, dtype=torch.int64)
+        missing, weights = (part.to(device) for part in archive.features_of(row))
+        self.missing, self.weights = missing[0], weights[0]  # [C]: nothing known
+        self.nobody = archive.network.encode_users(
+            archive.network.own_users(row.to(device)), missing, weights
+        )  # [1, D]
 
     def explain(self, job: Job, rows: Any, raw: torch.Tensor) -> list[dict[str, Any]]:
         """``personal`` and ``because`` for each movie of ``rows`` [k] with unclipped scores ``raw`` [k].
@@ -42,11 +48,7 @@ class Explainer:
             by_movie = (jacobian @ torch.linalg.solve(solution.precision, solution.pulls.t())).cpu()
             own = solution.own
         by_feature = self._by_feature(features, weights, items, own)
-        row = torch.zeros(1, dtype=torch.int64)
-        nobody = network.encode_users(
-            network.own_users(row.to(self.device)), *(part.to(self.device) for part in archive.features_of(row))
-        )
-        personal = raw - network.score_all(nobody, items)[0].cpu()
+        personal = raw - network.score_all(self.nobody, items)[0].cpu()
         return [
             self._entry(total, dict(zip(ratings, movies)), {name: shares[at] for name, shares in by_feature.items()})
             for at, (total, movies) in enumerate(zip(personal.tolist(), by_movie.tolist(), strict=True))
@@ -71,17 +73,16 @@ class Explainer:
     ) -> dict[str, list[float]]:
         """Each side feature that is known: what the scores [k] lose without it."""
         network = self.archive.network
-        missing, plain = (part[0].to(self.device) for part in self.archive.features_of(torch.tensor([0])))
         own = own.expand(len(items), -1)
         scores = scorer(network, features, weights, items)(own)
         shares, column = {}, 0
         for field in self.archive.metadata.user_features.fields:
             here = slice(column, column + field.columns)
             column += field.columns
-            if torch.equal(features[here], missing[here]):
+            if torch.equal(features[here], self.missing[here]):
                 continue
             without = features.clone(), weights.clone()
-            without[0][here], without[1][here] = missing[here], plain[here]
+            without[0][here], without[1][here] = self.missing[here], self.weights[here]
             shares[field.name] = (scores - scorer(network, *without, items)(own)).tolist()
         return shares
 

@@ -39,6 +39,8 @@ class Recommender:
         self.device = device
         self.resolver = Resolver(archive, limits)
         self.explainer = Explainer(archive, device)
+        counts = archive.catalogue.counts
+        self.trust = counts / (counts + archive.metadata.similarity_shrinkage)  # [rows]: what a cosine keeps
 
     def describe(self) -> dict[str, Any]:
         """What the archive is: for ``GET /models/{name}?customized=true``."""
@@ -130,14 +132,13 @@ class Recommender:
             outcome: dict[str, Any] | RequestError = {"predictions": predictions}
         else:
             (outcome,) = outcomes
-        if isinstance(outcome, RequestError):
-            return Answer(outcome.code, outcome.type, msgspec.json.encode(outcome.body()))
-        body = msgspec.json.encode(outcome)
-        if len(body) > self.limits.max_answer_bytes:
+        if not isinstance(outcome, RequestError):
+            body = msgspec.json.encode(outcome)
             size, most = len(body), self.limits.max_answer_bytes
-            too_large = TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
-            return Answer(too_large.code, too_large.type, msgspec.json.encode(too_large.body()))
-        return Answer(200, "", body)
+            if size <= most:
+                return Answer(200, "", body)
+            outcome = TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
+        return Answer(outcome.code, outcome.type, msgspec.json.encode(outcome.body()))
 
     # --- the kinds of requests
 
@@ -191,9 +192,7 @@ class Recommender:
             direction = torch.nn.functional.normalize(vector, dim=0)
         else:
             direction = directions[job.movie_row]
-        counts = self.archive.catalogue.counts
-        trust = counts / (counts + self.archive.metadata.similarity_shrinkage)
-        scores = (directions @ direction).cpu().numpy() * trust
+        scores = (directions @ direction).cpu().numpy() * self.trust
         rows = top(scores, self._allowed(job, [job.movie_row]), self._k(job)).tolist()
         entries = [self.archive.catalogue.entry(row, _rounded(scores[row])) for row in rows]
         job.finish(**self._which(job), similar=entries)

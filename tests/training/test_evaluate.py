@@ -28,15 +28,6 @@ def fitted():
     return network, dataset, train, test
 
 
-def part(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    return dataclasses.replace(
-        dataset,
-        user_rows=dataset.user_rows[rows],
-        movie_rows=dataset.movie_rows[rows],
-        ratings=dataset.ratings[rows],
-    )
-
-
 @torch.no_grad()
 def all_scores(network, dataset: Dataset) -> np.ndarray:
     """[users, movies], pair by pair."""
@@ -48,7 +39,7 @@ def all_scores(network, dataset: Dataset) -> np.ndarray:
 
 def test_list_metrics_follow_their_definitions(fitted) -> None:
     network, dataset, train, test = fitted
-    metrics = evaluate(network, dataset, train, part(dataset, test), SETTINGS)
+    metrics = evaluate(network, dataset, train, dataset.take(test), SETTINGS)
     scores = all_scores(network, dataset)
     ndcg, recall = [], []
     for user in np.unique(dataset.user_rows[test]):
@@ -65,7 +56,7 @@ def test_list_metrics_follow_their_definitions(fitted) -> None:
 
 def test_rating_metrics_are_of_clipped_scores_and_cold_rows_are_apart(fitted) -> None:
     network, dataset, train, test = fitted
-    held = part(dataset, test)
+    held = dataset.take(test)
     metrics = evaluate(network, dataset, train, held, SETTINGS)
     scores = all_scores(network, dataset)[held.user_rows, held.movie_rows].clip(1, 5)
     assert metrics["rmse"] == pytest.approx(np.sqrt(np.square(scores - held.ratings).mean()), rel=1e-5)

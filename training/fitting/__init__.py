@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from types import ModuleType
 
 import numpy as np
@@ -50,11 +49,11 @@ def fit(
     ``validation`` rows decide when to stop, where the method needs that. Raises DivergedError for a loss that is not
     finite, ValueError for settings that do not go together.
     """
-    started = time.perf_counter()
-    curves = _method(network, dataset, settings).fit(network, dataset, train, validation, settings, seed, on_epoch)
+    method = _method(network, dataset, settings)
+    curves = method.fit(network, dataset, train, validation, settings, seed, on_epoch)
     device = next(network.parameters()).device
-    settle_unknown(network.eval(), dataset, Batches(dataset, train, settings, device), settings)
-    curves.seconds = time.perf_counter() - started
+    batches = Batches(dataset, train, settings, device)
+    settle_unknown(network.eval(), dataset, batches, settings, only_initialised=method is adam)
     return curves
 
 

@@ -91,8 +91,4 @@ def evaluate_loss(network: TwoEncoder, batches: Batches, dataset: Dataset, loss_
     users, movies, targets = batches.users, batches.movies, batches.targets
     if not dataset.has_ratings:
         users, movies, targets = with_negatives(users, movies, targets, dataset, torch.Generator().manual_seed(0))
-    scores = [
-        batches.scores(network, users[chosen], movies[chosen])
-        for chosen in torch.arange(len(users), device=users.device).split(65536)
-    ]
-    return float(loss_function(torch.cat(scores), targets))
+    return float(loss_function(batches.all_scores(network, users, movies), targets))

@@ -13,6 +13,8 @@ from ..config import Settings
 from ..dataset import Dataset
 from ..models import TwoEncoder
 
+ROWS_AT_A_TIME = 65_536
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -42,12 +44,20 @@ class Batches:
         """Unclipped scores of aligned rows: [B]."""
         return network.score_pairs(*self.encode(network, users, movies))
 
+    def all_scores(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> Tensor:
+        """``scores`` of any number of rows [n], a bounded number at a time: [n]."""
+        at_a_time = zip(users.split(ROWS_AT_A_TIME), movies.split(ROWS_AT_A_TIME), strict=True)
+        return torch.cat([self.scores(network, *some) for some in at_a_time])
+
+
+def likes_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
+    """1 for a like (a rating above the threshold, or a row without one), 0 for none. float32 [n]."""
+    return np.where(np.isnan(ratings), 1.0, ratings > settings.like_above).astype(np.float32)
+
 
 def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
-    """What a network is fitted to: the ratings, or 1 for a like and 0 for none. float32 [n]."""
-    if settings.target == "rating":
-        return ratings
-    return np.where(np.isnan(ratings), 1.0, ratings > settings.like_above).astype(np.float32)
+    """What a network is fitted to: the ratings, or the likes. float32 [n]."""
+    return ratings if settings.target == "rating" else likes_of(ratings, settings)
 
 
 def loss_of(settings: Settings) -> Loss:

@@ -20,7 +20,6 @@ class Curves:
 
     train: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def best_epoch(self) -> int:

@@ -16,12 +16,14 @@ from .batches import Batches, with_negatives
 ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 
 
-def settle_unknown(network: TwoEncoder, dataset: Dataset, batches: Batches, settings: Settings) -> None:
+def settle_unknown(
+    network: TwoEncoder, dataset: Dataset, batches: Batches, settings: Settings, only_initialised: bool
+) -> None:
     """Give every embedding that no rating has touched a value that predicts as well as one without it can.
 
     A feature's missing value becomes the mean of its known values. Id row 0 is fitted to ratings as if each had come
-    from an unknown user (movie), half of them without side features. Ids without ratings get a copy of it, unless
-    Gibbs sampling has drawn theirs from its prior already.
+    from an unknown user (movie), half of them without side features. Ids without ratings get a copy of it where they
+    were ``only_initialised``; Gibbs sampling has drawn theirs from its prior.
     """
     for side, data, rows in (
         (network.users, dataset.users, batches.users),
@@ -31,7 +33,7 @@ def settle_unknown(network: TwoEncoder, dataset: Dataset, batches: Batches, sett
         row_zero = _row_zero(network, side, batches, dataset, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
-            if settings.method == "adam" or not dataset.has_ratings:
+            if only_initialised:
                 untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
                 untouched[rows] = False
                 side.own.weight[untouched] = row_zero
