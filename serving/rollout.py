@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import requests
 
@@ -83,15 +84,15 @@ class Rollout:
             raise
 
     def _verify(self) -> None:
-        current = self._current()
         digest = archives.verify(self.archive, self.model, self.version, self.sha256, self.server.python)
-        # Written before anything is registered: a full or read-only disk is met while nothing has changed.
+        # Written before anything is registered: a full or read-only disk is met while nothing has changed. The disk's
+        # default is pinned first, since a start refuses one that is not, once there are pins.
+        on_disk = archives.version_in(self.default)
+        if on_disk is not None and f"{self.model}-{on_disk}.mar" not in archives.pins(self.store):
+            archives.pin(self.store, f"{self.model}-{on_disk}.mar", archives.sha256_of(self.default))
         archives.pin(self.store, self.archive.name, digest)
-        if current is not None:
-            self.record.add(self.model, current, "found")
-            running = f"{self.model}-{current}.mar"
-            if running not in archives.pins(self.store) and archives.version_in(self.default) == current:
-                archives.pin(self.store, running, archives.sha256_of(self.default))
+        for version in _found(self.management, self.model, self.store):
+            self.record.add(self.model, version, "found")
         self.digest = digest
 
     def _register(self) -> None:
@@ -141,38 +142,37 @@ class Rollout:
                 raise archives.StoreError(f"{self.archive} was changed while it was rolled out")
             if self._current() != self.version:
                 self.management.set_default(self.model, self.version)
-        self.record.add(self.model, self.version, self.why)
+        self.record.add(self.model, self.version, self.why, self.keep)
 
     def _drain(self) -> None:
-        old = self._old()
-        if old is None:
-            return
-        version = self.management.describe(self.model, old)
         deadline = time.monotonic() + 300
-        while version["jobQueueStatus"]["pendingRequests"]:
-            if time.monotonic() > deadline:
-                raise ManagementError(
-                    f"{self.model} {old} still has {version['jobQueueStatus']['pendingRequests']} requests waiting: "
-                    f"clients ask for it by its version. Move them and run this again, or use --keep"
-                )
-            time.sleep(0.1)
+        slowest = 0.0
+        for old in self._superseded():
             version = self.management.describe(self.model, old)
+            while version["jobQueueStatus"]["pendingRequests"]:
+                if time.monotonic() > deadline:
+                    raise ManagementError(
+                        f"{self.model} {old} still has {version['jobQueueStatus']['pendingRequests']} requests waiting:"
+                        f" clients ask for it by its version. Move them and run this again, or use --keep"
+                    )
+                time.sleep(0.1)
+                version = self.management.describe(self.model, old)
+            slowest = max(slowest, version["responseTimeout"] if self.drain is None else self.drain)
         # The queue does not count what a worker is at; TorchServe gives up on that after responseTimeout.
-        time.sleep(version["responseTimeout"] if self.drain is None else self.drain)
+        time.sleep(slowest)
 
     def _retire(self) -> None:
-        old = self._old()
-        if old is not None:
+        for old in self._superseded():
             self.management.unregister(self.model, old)
 
-    def _old(self) -> str | None:
-        """The version that this rollout replaces, where it is still served and not to be kept."""
-        old = self.record.replaced(self.model, self.version)
-        return None if self.keep or old is None or not self._registered(old) else old
+    def _superseded(self) -> list[str]:
+        """The versions that this rollout replaces, where they are still served and not to be kept."""
+        if self.keep:
+            return []
+        return [old for old in self.record.superseded(self.model, self.version) if self._registered(old)]
 
     def _current(self) -> str | None:
-        served = self.model in self.management.models()
-        return self.management.describe(self.model)["modelVersion"] if served else None
+        return _current(self.management, self.model)
 
     def _registered(self, version: str) -> bool:
         return version in (one["modelVersion"] for one in self.management.versions(self.model))
@@ -182,8 +182,23 @@ def rollback(server: Server, model: str, **options: object) -> Rollout:
     """The rollout of the version that answered before the present one; without a comparison, which it would not need
     to win. Raises RolloutRefused where there was none.
     """
-    present = Management(server.management, token=server.token("management")).describe(model)["modelVersion"]
-    before = Record(server.store).before(model, present)
+    management = Management(server.management, token=server.token("management"))
+    found = _found(management, model, server.store)
+    before = Record(server.store).before(model, *found)
     if before is None:
+        present = found[-1] if found else "now"
         raise RolloutRefused(f"no version of {model} answered before {present}: make rollout VERSION=... chooses one")
     return Rollout(server, model, before, tolerance=None, why="rollback", **options)
+
+
+def _current(management: Management, model: str) -> str | None:
+    return management.describe(model)["modelVersion"] if model in management.models() else None
+
+
+def _found(management: Management, model: str, store: Path) -> list[str]:
+    """What answered and what answers, oldest first, whatever the record says: a default that was set by hand, or by a
+    rollout that was killed then, is the server's alone, and the disk's is the one of before.
+    """
+    present = _current(management, model)
+    versions = [archives.version_in(store / f"{model}.mar"), present]
+    return [] if present is None else [version for version in versions if version is not None]

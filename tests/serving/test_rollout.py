@@ -54,6 +54,52 @@ def test_a_rollout_of_what_is_served_already_changes_nothing(fm: Server) -> None
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+def made_the_default_by_hand(server: Server, version: str) -> None:
+    management = Management(server.management)
+    management.register(f"fm-{version}.mar")
+    management.set_default("fm", version)
+
+
+def test_a_default_that_was_set_by_hand_is_rolled_out_and_taken_back_like_any_other(fm: Server) -> None:
+    made_the_default_by_hand(fm, "1.1")
+    Rollout(fm, "fm", "1.1", drain=0).run()
+    assert served(fm) == ("1.1", ["1.1"], "1.1")
+    assert [line["version"] for line in Record(fm.store).lines("fm")] == ["1.0", "1.1"]
+    rollback(fm, "fm", drain=0).run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+def test_a_default_that_was_set_by_hand_is_taken_back_at_once(fm: Server) -> None:
+    made_the_default_by_hand(fm, "1.1")
+    rollback(fm, "fm", drain=0).run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+
+
+def test_what_a_killed_rollout_left_is_retired_by_the_rollout_of_another_version(fm: Server) -> None:
+    kill_rollout(fm, "switch", "after")
+    archive = repack(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2")
+    Rollout(fm, "fm", "1.2", tolerance=None, drain=0).run()
+    archive.unlink()
+    assert served(fm) == ("1.2", ["1.2"], "1.2")
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["served by the disk's default", "by one set by hand"])
+def test_a_server_starts_again_whatever_a_killed_rollout_had_pinned(fm: Server, monkeypatch, by_hand: bool) -> None:
+    if by_hand:
+        made_the_default_by_hand(fm, "1.1")
+    pinned = []
+
+    def killed(store: Path, *pin: str) -> None:
+        pinned.append(pin[0])
+        real(store, *pin)
+        archives.check_default(store / "fm.mar")  # what a start would say at this moment
+
+    real = archives.pin
+    monkeypatch.setattr(archives, "pin", killed)
+    Rollout(fm, "fm", "1.1", tolerance=None, drain=0)._verify()
+    assert pinned == ["fm-1.0.mar", "fm-1.1.mar"]
+
+
 def test_a_kept_version_still_answers_by_its_name(fm: Server) -> None:
     Management(fm.management).register("fm-1.1.mar")  # found there: a 409
     rollout = Rollout(fm, "fm", "1.1", tolerance=CALM, keep=True)
