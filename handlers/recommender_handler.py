@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import torch
-from recommender import archive, jobs, recommender
+from recommender import archive, frames, jobs, metrics, recommender, worker
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
 
@@ -21,28 +21,36 @@ class RecommenderHandler:
         device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
         settings = dict((context.model_yaml_config or {}).get("handler") or {})
         torch.set_num_threads(settings.pop("threads", 1))
+        fast_path = settings.pop("fast_path", True)
         limits = msgspec.convert(settings, jobs.Limits)
         folder = Path(properties["model_dir"])
         self.version = str(context.manifest["model"]["modelVersion"])
         self.recommender = recommender.Recommender(archive.load(folder, device), limits, device)
+        if context.metrics is not None:  # None outside of TorchServe
+            metrics.Reporter(self.recommender.tally, context.metrics, self.version, str(device)).start()
+        if fast_path:
+            worker.take_over(self.answer_frames, self.version, context.metrics)
+
+    def answer_frames(self, requests: Sequence[frames.FrameRequest]) -> list[recommender.Answer]:
+        """One answer a request, for the fast path (recommender/worker.py)."""
+        return self._answer([request.slot for request in requests], [request.described for request in requests])
 
     def handle(self, slots: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
         """One answer a slot, each with its own status, content type and version."""
-        answers = [
-            self._described() if _asks_for_description(slot, context, index) else None
-            for index, slot in enumerate(slots)
-        ]
-        asked = [index for index, answer in enumerate(answers) if answer is None]
-        for index, answer in zip(asked, self.recommender.answer([slots[index] for index in asked]), strict=True):
-            answers[index] = answer
+        described = [_asks_for_description(slot, context, index) for index, slot in enumerate(slots)]
+        answers = self._answer(slots, described)
         for index, answer in enumerate(answers):
             context.set_response_content_type(index, "application/json")
             context.set_response_header(index, "X-Model-Version", self.version)
             context.set_response_status(answer.code, answer.phrase, index)
         return [answer.body for answer in answers]
 
-    def _described(self) -> recommender.Answer:
-        return recommender.Answer(200, "", msgspec.json.encode(self.recommender.describe()))
+    def _answer(self, slots: Sequence[Mapping[str, Any]], described: Sequence[bool]) -> list[recommender.Answer]:
+        if not any(described):
+            return self.recommender.answer(slots)
+        answers = iter(self.recommender.answer([slot for slot, one in zip(slots, described, strict=True) if not one]))
+        description = recommender.Answer(200, "", msgspec.json.encode(self.recommender.describe()))
+        return [description if one else next(answers) for one in described]
 
 
 def _asks_for_description(slot: Mapping[str, Any], context: Any, index: int) -> bool:

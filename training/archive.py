@@ -34,6 +34,7 @@ context = SimpleNamespace(
     set_response_header=lambda *_: None,
     set_response_status=lambda code, phrase, index: status.update(code=code),
     get_request_header=lambda *_: None,
+    metrics=None,
 )
 handler = RecommenderHandler()
 handler.initialize(context)

@@ -47,6 +47,11 @@ class Metadata(msgspec.Struct, frozen=True):
     user_features: FeatureSchema
     movie_features: FeatureSchema
 
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The lowest and the highest score."""
+        return self.scale if self.target == "rating" and self.scale else (0.0, 1.0)
+
 
 ARRAYS = {
     "user_features": "int64",  # [users, C] feature-table rows
@@ -84,6 +89,11 @@ class Archive:
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Side features of users [B]: indices and weights [B, C], copies."""
         return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
+
+    def on_scale(self, raw: Tensor) -> np.ndarray:
+        """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``."""
+        scores = raw.clamp(*self.metadata.score_range) if self.metadata.target == "rating" else raw.sigmoid()
+        return scores.cpu().numpy().astype(np.float64).round(6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,8 +17,12 @@ from .contract import Request, parse
 from .errors import InternalError, RequestError, TooLarge
 from .explain import Explainer
 from .jobs import Job, Limits, Resolver
+from .metrics import Batch, Tally
+from .pairs import Pair, PairScorer, read
 
 MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
+
+encode = msgspec.json.Encoder().encode
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +44,8 @@ class Recommender:
         self.device = device
         self.resolver = Resolver(archive, limits)
         self.explainer = Explainer(archive, device)
+        self.pairs = PairScorer(archive, device)
+        self.tally = Tally(*archive.metadata.score_range)
         counts = archive.catalogue.counts
         self.trust = counts / (counts + archive.metadata.similarity_shrinkage)  # [rows]: what a cosine keeps
 
@@ -70,16 +77,66 @@ class Recommender:
     @torch.no_grad()
     def answer(self, slots: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """The answers to a batch, in order. An error is the answer of its own slot (or instance) and of no other."""
-        parsed = [self._parse(slot) for slot in slots]
-        self._run([one for ones, _ in parsed for one in ones if isinstance(one, Job)])
-        return [self._to_answer([_outcome(one) for one in ones], many) for ones, many in parsed]
+        batch = Batch()
+        answers = self._answer_pairs(slots, batch)
+        rest = [position for position, answer in enumerate(answers) if answer is None]
+        if rest:
+            for position, answer in zip(rest, self._answer_any([slots[one] for one in rest], batch), strict=True):
+                answers[position] = answer
+        batch.count("Batches")
+        batch.count("Requests", len(slots))
+        self.tally.add(batch)
+        return answers
 
-    def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Job | RequestError], bool]:
+    def _answer_pairs(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer | None]:
+        """The answers to what is pairs alone, None in the place of everything else."""
+        asked = [read(slot) for slot in slots]
+        ones = [[one] if isinstance(one, Pair) else one for one in asked]
+        ones = [some if some and len(some) <= self.limits.max_instances else [] for some in ones]
+        pairs = [pair for some in ones for pair in some]
+        batch.lap("Decode")
+        if not pairs:
+            return [None] * len(slots)
         try:
-            requests, many = parse(slot, self.limits.max_instances)
+            scored = iter(self.pairs.score(pairs, batch))
+        except Exception:
+            logger.exception("a batch of %d pairs failed", len(pairs))
+            return [None] * len(slots)
+        answers: list[Answer | None] = []
+        for one, some in zip(asked, ones, strict=True):
+            if not some:
+                answers.append(None)
+            elif isinstance(one, Pair):
+                answers.append(self._encoded(next(scored)))
+            else:
+                answers.append(self._encoded({"predictions": list(islice(scored, len(some)))}))
+        batch.lap("Encode")
+        return answers
+
+    def _answer_any(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer]:
+        parsed = [self._parse(slot) for slot in slots]
+        batch.lap("Decode")
+        resolved = [([self._to_job(request) for request in requests], many) for requests, many in parsed]
+        jobs = [one for ones, _ in resolved for one in ones if isinstance(one, Job)]
+        batch.lap("Lookup")
+        self._run(jobs)
+        batch.lap("Forward")
+        outcomes = [([_outcome(one) for one in ones], many) for ones, many in resolved]
+        answers = [self._to_answer(some, many) for some, many in outcomes]
+        batch.lap("Encode")
+        batch.count("Instances", sum(len(some) for some, _ in outcomes))
+        batch.count("UnknownIds", sum(len(job.unknown) for job in jobs))
+        batch.count("Fallbacks", sum(1 for job in jobs if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
+        for code in (one.code for some, _ in outcomes for one in some if isinstance(one, RequestError)):
+            batch.count("Errors", label=str(code))
+        batch.scores += [np.array([job.answer["score"]]) for job in jobs if job.kind == "score" and job.answer]
+        return answers
+
+    def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Request | RequestError], bool]:
+        try:
+            return parse(slot, self.limits.max_instances)
         except RequestError as error:
             return [error], False
-        return [self._to_job(request) for request in requests], many
 
     def _to_job(self, request: Request | RequestError) -> Job | RequestError:
         if isinstance(request, RequestError):
@@ -132,13 +189,16 @@ class Recommender:
             outcome: dict[str, Any] | RequestError = {"predictions": predictions}
         else:
             (outcome,) = outcomes
-        if not isinstance(outcome, RequestError):
-            body = msgspec.json.encode(outcome)
-            size, most = len(body), self.limits.max_answer_bytes
-            if size <= most:
-                return Answer(200, "", body)
-            outcome = TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
-        return Answer(outcome.code, outcome.type, msgspec.json.encode(outcome.body()))
+        return _refused(outcome) if isinstance(outcome, RequestError) else self._encoded(outcome)
+
+    def _encoded(self, outcome: Any) -> Answer:
+        body = encode(outcome)
+        size, most = len(body), self.limits.max_answer_bytes
+        if size <= most:
+            return Answer(200, "", body)
+        return _refused(
+            TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
+        )
 
     # --- the kinds of requests
 
@@ -159,7 +219,7 @@ class Recommender:
             if job.movie_features:
                 items[position] = self._encode_new_movie(job.movie_features)
         raw = self.archive.network.score_pairs(users, items)
-        for job, score in zip(jobs, self._on_scale(raw), strict=True):
+        for job, score in zip(jobs, self.archive.on_scale(raw).tolist(), strict=True):
             job.finish(**self._who(job), **self._which(job), score=score)
 
     def _recommend(self, jobs: list[Job], users: Tensor) -> None:
@@ -178,7 +238,7 @@ class Recommender:
         raw = scores[torch.from_numpy(rows)]
         entries = [
             self.archive.catalogue.entry(row, score)
-            for row, score in zip(rows.tolist(), self._on_scale(raw), strict=True)
+            for row, score in zip(rows.tolist(), self.archive.on_scale(raw).tolist(), strict=True)
         ]
         if job.request.explain is True and entries:
             because = self.explainer.explain(job, rows, raw)
@@ -194,7 +254,7 @@ class Recommender:
             direction = directions[job.movie_row]
         scores = (directions @ direction).cpu().numpy() * self.trust
         rows = top(scores, self._allowed(job, [job.movie_row]), self._k(job)).tolist()
-        entries = [self.archive.catalogue.entry(row, _rounded(scores[row])) for row in rows]
+        entries = [self.archive.catalogue.entry(row, round(float(scores[row]), 6)) for row in rows]
         job.finish(**self._which(job), similar=entries)
 
     def _history(self, job: Job) -> None:
@@ -224,15 +284,9 @@ class Recommender:
         genres = None if job.request.genres is UNSET else job.request.genres
         return self.archive.catalogue.allowed(job.candidates, genres, job.exclude, *left_out)
 
-    def _on_scale(self, raw: Tensor) -> list[float]:
-        """Raw scores on the scale of the target."""
-        metadata = self.archive.metadata
-        scores = raw.clamp(*metadata.scale) if metadata.target == "rating" else raw.sigmoid()
-        return [_rounded(score) for score in scores.tolist()]
 
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6)
+def _refused(error: RequestError) -> Answer:
+    return Answer(error.code, error.type, encode(error.body()))
 
 
 def _outcome(one: Job | RequestError) -> dict[str, Any] | RequestError:

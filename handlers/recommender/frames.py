@@ -1,0 +1,161 @@
+"""TorchServe 0.12's frames between its frontend and a worker, read from memory and written in one piece.
+
+A batch of predictions is ``I`` and then its requests: an id, headers (name, value), parameters (name, content type,
+value). Everything has its length before it, four bytes, big endian; a length of -1 ends a list. TorchServe's own reader
+(``ts/protocol/otf_message_handler.py``) asks the socket for one field at a time, a dozen system calls a request.
+"""
+
+import logging
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+PREDICT = b"I"
+END = -1
+
+# What one read asks for: a batch of 64 pairs is 25 KB, and from 128 KB on malloc would map fresh pages each time.
+READ_SIZE = 65_536
+
+_packed = struct.Struct("!i").pack
+_length = struct.Struct("!i").unpack_from
+
+
+class FrameRequest(NamedTuple):
+    """One request of a batch. ``described``: TorchServe's describe call, which has a header and no parameters."""
+
+    id: bytes
+    slot: dict[str, bytes]
+    described: bool
+
+
+class FrameReader:
+    """Reads a worker's socket through one buffer."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._buffer = bytearray()
+
+    def recv(self, size: int) -> bytes:
+        """Up to ``size`` bytes, as a socket gives them: what TorchServe's own reader needs to read from here."""
+        if not self._buffer:
+            return self.connection.recv(size)
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def peek_command(self) -> bytes:
+        """The first byte of the next frame, which stays where it is."""
+        while not self._buffer:
+            self._fill()
+        return bytes(self._buffer[:1])
+
+    def peek_batch(self) -> tuple[list[FrameRequest], int]:
+        """The requests of the next frame, a batch of predictions, and its size: what ``skip`` then takes away."""
+        requests: list[FrameRequest] = []
+        at = len(PREDICT)
+        while True:
+            try:
+                request, at = _request(self._buffer, at)
+            except struct.error:  # a length lies beyond what has arrived; the requests before it are kept
+                self._fill()
+                continue
+            if request is None:
+                return requests, at
+            requests.append(request)
+
+    def skip(self, size: int) -> None:
+        """Take ``size`` bytes off the front."""
+        del self._buffer[:size]
+
+    def _fill(self) -> None:
+        packet = self.connection.recv(READ_SIZE)
+        if not packet:
+            logging.info("Frontend disconnected.")
+            sys.exit(0)
+        self._buffer += packet
+
+
+def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
+    """The request at ``at``, None at the end of the batch, and where the next one starts.
+
+    Raises struct.error where the buffer ends before it. Slices need no check of their own: a length follows each, and
+    is read from beyond the buffer where the slice was cut. A negative length counts as none, as with TorchServe.
+    """
+    (size,) = _length(buffer, at)
+    at += 4
+    if size == END:
+        return None, at
+    end = at + size if size > 0 else at
+    identifier = buffer[at:end]
+    at = headers = end
+    while True:  # headers are skipped: only a request without parameters has one that matters
+        (size,) = _length(buffer, at)
+        at += 4
+        if size == END:
+            break
+        if size > 0:
+            at += size
+        (size,) = _length(buffer, at)
+        at += 4 + size if size > 0 else 4
+    slot: dict[str, bytes] = {}
+    while True:
+        (size,) = _length(buffer, at)
+        at += 4
+        if size == END:
+            break
+        end = at + size if size > 0 else at
+        name = buffer[at:end]
+        (size,) = _length(buffer, end)
+        at = end + 4 + size if size > 0 else end + 4
+        (size,) = _length(buffer, at)
+        at += 4
+        end = at + size if size > 0 else at
+        value = buffer[at:end]
+        at = end
+        _length(buffer, at)  # there, so the value is whole
+        slot[name.decode()] = value
+    return FrameRequest(identifier, slot, not slot and _headers(buffer, headers).get(b"describe") == b"True"), at
+
+
+def _headers(buffer: bytearray, at: int) -> dict[bytes, bytes]:
+    headers = {}
+    while True:
+        pair = []
+        for _ in range(2):
+            (size,) = _length(buffer, at)
+            at += 4
+            if size == END and not pair:
+                return headers
+            end = at + max(size, 0)
+            pair.append(bytes(buffer[at:end]))
+            at = end
+        headers[pair[0]] = pair[1]
+
+
+def response(answers: Sequence[tuple[bytes, int, str, bytes]], version: str) -> bytes:
+    """The frame that answers a batch, for each request its id, status, phrase and JSON body."""
+    parts = [_START]
+    for identifier, code, phrase, body in answers:
+        parts += (_packed(len(identifier)), identifier, _head(code, phrase, version), _packed(len(body)), body)
+    parts.append(_packed(END))
+    return b"".join(parts)
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return _packed(len(encoded)) + encoded
+
+
+_START = _packed(200) + _text("Prediction success")
+
+
+@lru_cache(maxsize=64)
+def _head(code: int, phrase: str, version: str) -> bytes:
+    """What stands between an answer's id and its body."""
+    kind = "application/json"
+    headers = {"content-type": kind, "X-Model-Version": version}
+    pairs = b"".join(_text(name) + _text(value) for name, value in headers.items())
+    return _text(kind) + _packed(code) + _text(phrase) + _packed(len(headers)) + pairs

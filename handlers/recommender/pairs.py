@@ -1,0 +1,100 @@
+"""The commonest request on a lane of its own: a user id and a movie id, alone or in ``instances``.
+
+What the general flow (recommender.py) would answer, without a job for each: bodies are decoded into two-field structs,
+and all pairs of a batch share one look-up, one forward pass and one conversion.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from msgspec import UNSET, Struct, UnsetType
+from torch import Tensor
+
+from .archive import Archive
+from .contract import Id
+from .metrics import Batch
+from .vocabulary import Vocabulary
+
+
+class Pair(Struct, forbid_unknown_fields=True):
+    """A request for one score that has no other field."""
+
+    user_id: Id
+    movie_id: Id
+
+
+class _Instances(Struct, forbid_unknown_fields=True):
+    instances: list[Pair]
+
+
+class ScoredPair(Struct):
+    """The answer to a pair."""
+
+    user_id: Id
+    movie_id: Id
+    score: float
+    unknown: list[str] | UnsetType = UNSET
+
+
+_decode_pair = msgspec.json.Decoder(Pair).decode
+_decode_instances = msgspec.json.Decoder(_Instances).decode
+_MANY = b'{"instances"'
+
+
+def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
+    """The pair, or the pairs of ``instances``, in one slot of a batch; None for everything else."""
+    body = slot.get("body")
+    if not isinstance(body, bytes | bytearray):
+        return None
+    try:
+        # A guess by the first bytes; a wrong one leaves the body to the general flow, which answers the same.
+        return _decode_instances(body).instances if body.startswith(_MANY) else _decode_pair(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class PairScorer:
+    """Scores pairs of one archive."""
+
+    def __init__(self, archive: Archive, device: torch.device) -> None:
+        self.archive = archive
+        self.device = device
+
+    def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
+        """The answers in order, ids in the archive's own type and unknown ones named; times and counts to ``batch``."""
+        users, user_rows = _rows(self.archive.users, [pair.user_id for pair in pairs])
+        movies, movie_rows = _rows(self.archive.movies, [pair.movie_id for pair in pairs])
+        batch.lap("Lookup")
+        scores = self.archive.on_scale(self._forward(np.array(user_rows), np.array(movie_rows)))
+        batch.lap("Forward")
+        answers = list(map(ScoredPair, users, movies, scores.tolist()))
+        if 0 in user_rows or 0 in movie_rows:
+            for answer, user, movie in zip(answers, user_rows, movie_rows, strict=True):
+                if not (user and movie):
+                    answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
+                    batch.count("UnknownIds", len(answer.unknown))
+                    batch.count("Fallbacks")
+        batch.count("Instances", len(pairs))
+        batch.scores.append(scores)
+        return answers
+
+    def _forward(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Tensor:
+        network, users = self.archive.network, torch.from_numpy(user_rows)
+        features, weights = self.archive.features_of(users)
+        rows = torch.from_numpy(movie_rows).to(self.device)
+        encoded = network.encode_users(
+            network.own_users(users.to(self.device)), features.to(self.device), weights.to(self.device)
+        )
+        return network.score_pairs(encoded, self.archive.arrays["item_encodings"].index_select(0, rows))
+
+
+def _rows(vocabulary: Vocabulary, raw: list[Id]) -> tuple[list[Id], list[int]]:
+    """Ids in the archive's own type, and their rows, 0 for unknown ones."""
+    rows = vocabulary.to_rows(raw)
+    if 0 in rows:
+        raw = [vocabulary.canonical(one) for one in raw]
+        rows = vocabulary.to_rows(raw)
+    return raw, rows
