@@ -26,8 +26,8 @@ from training.config import Settings, preset
 from training.data import RatingsLog, load
 from training.dataset import Dataset, encode
 from training.export import export
-from training.fitting import Batches, build, fit
-from training.models import NETWORKS, TwoEncoder
+from training.fitting import Batches, Fit, build, fit
+from training.models import NETWORKS
 
 RESULTS = Path(__file__).with_suffix(".json")
 CPU = torch.device("cpu")
@@ -52,10 +52,8 @@ def split(log: RatingsLog, seed: int = 0) -> Parts:
     return Parts(np.flatnonzero(~is_hidden), np.sort(given), np.setdiff1d(np.flatnonzero(is_hidden), given))
 
 
-def fitted(model: str, dataset: Dataset, rows: np.ndarray, settings: Settings) -> TwoEncoder:
-    network = build(model, dataset, rows, settings, 0)
-    fit(network, dataset, rows, None, settings, 0)
-    return network.eval()
+def fitted(model: str, dataset: Dataset, rows: np.ndarray, settings: Settings) -> Fit:
+    return fit(build(model, dataset, rows, settings, 0), dataset, rows, None, settings, 0)
 
 
 def error(scores: np.ndarray, ratings: np.ndarray, settings: Settings) -> float:
@@ -78,14 +76,13 @@ def item_means(dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray
 
 
 @torch.no_grad()
-def trained_with(network: TwoEncoder, dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
+def trained_with(model: Fit, dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
     batches = Batches(dataset, parts.wanted, settings, CPU)
-    raw = batches.scores(network, batches.users, batches.movies)
-    return (raw.sigmoid() if settings.target == "like" else raw).numpy()
+    return model.link.on_scale(batches.scores(model.network, batches.users, batches.movies)).numpy()
 
 
 def folded_in(
-    model: str, network: TwoEncoder, log: RatingsLog, parts: Parts, settings: Settings
+    model: str, fit_to_others: Fit, log: RatingsLog, parts: Parts, settings: Settings
 ) -> tuple[np.ndarray, float]:
     """What the handler answers to one request a hidden user, and the median milliseconds of such a request."""
     known = log.with_rows(parts.stay)
@@ -94,7 +91,7 @@ def folded_in(
     people = log.users.set_index("user_id")[list(log.user_features)].to_dict("index")
     with tempfile.TemporaryDirectory() as folder:
         dataset = encode(known, NETWORKS[model].uses_features)
-        export(Path(folder) / model, model, network, known, dataset, settings, {})
+        export(Path(folder) / model, model, fit_to_others, known, dataset, settings, {})
         flow = Recommender(archive.load(Path(folder) / model, CPU), Limits(), CPU)
         for user in np.unique(users[parts.wanted]):
             mine = ratings.iloc[parts.given[users[parts.given] == user]]

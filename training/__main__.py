@@ -16,7 +16,7 @@ from .config import Settings, Target, preset
 from .data import DataError, RatingsLog
 
 Model = Literal["mf", "fm", "deepfm"]
-Preset = Literal["quick"]
+Preset = Literal["quick", "best"]
 
 
 @dataclass(frozen=True)

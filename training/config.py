@@ -19,6 +19,8 @@ class Settings:
     method: Literal["gibbs", "adam"] = "adam"
     """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), or by descent."""
 
+    ratings_as: Literal["numbers", "levels"] = "numbers"
+    """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
     rank: int = 10
     """gibbs: length of one sample's vectors; their average is cut to ``width``."""
     sweeps: int = 100
@@ -58,6 +60,11 @@ RATING: dict[str, dict[str, Settings]] = {
         "fm": Settings(method="gibbs"),
         "deepfm": Settings(method="gibbs"),
     },
+    "best": {
+        "mf": Settings(method="gibbs", ratings_as="levels", rank=32, sweeps=200, width=96),
+        "fm": Settings(method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96),
+        "deepfm": Settings(method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96),
+    },
 }
 
 LIKE: dict[str, dict[str, Settings]] = {
@@ -65,6 +72,13 @@ LIKE: dict[str, dict[str, Settings]] = {
         "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
         "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
         "deepfm": Settings(target="like", method="gibbs", decay=0.01, feature_decay=0.01),
+    },
+    "best": {
+        "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "deepfm": Settings(
+            target="like", method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96, decay=0.01
+        ),
     },
 }
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from sklearn.metrics import log_loss, mean_absolute_error, ndcg_score, roc_auc_score, root_mean_squared_error
 
+from handlers.recommender.link import Link
+
 from .config import Settings
 from .dataset import Dataset
 from .fitting.batches import Batches, likes_of, with_negatives
@@ -19,11 +21,11 @@ MOST_USERS = 10_000  # users whose lists are evaluated at most, drawn at random
 
 @torch.no_grad()
 def evaluate(
-    network: TwoEncoder, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
+    network: TwoEncoder, link: Link, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
 ) -> dict[str, Any]:
     """Metrics of a fit to the rows ``index`` of ``train`` on the rows of ``held_out``.
 
-    ``rmse`` and ``mae`` of clipped ratings; ``auc`` and ``log_loss`` of "rated above ``like_above``"; ``ndcg@10``
+    ``rmse`` and ``mae`` of scores on the scale; ``auc`` and ``log_loss`` of "rated above ``like_above``"; ``ndcg@10``
     and ``recall@20`` over the whole catalogue with the movies of ``index`` left out, every held-out row a positive.
     Rows whose user or movie has no training row are cold: counted, and measured apart.
     """
@@ -35,10 +37,9 @@ def evaluate(
         users, movies, likes = with_negatives(users, movies, likes, train, torch.Generator().manual_seed(0))
     raw = batches.all_scores(network, users, movies).cpu()
     metrics: dict[str, Any] = {"rows": len(held_out)}
-    metrics |= _of_likes(raw, likes.cpu().numpy(), settings)
+    metrics |= _of_likes(raw, link, likes.cpu().numpy(), settings)
     if settings.target == "rating":
-        trained = train.ratings[index]
-        scores = raw.clamp(float(trained.min()), float(trained.max())).numpy()
+        scores = link.on_scale(raw).numpy()
         metrics |= _of_ratings(scores, held_out.ratings)
         for name, rows, held in (
             ("cold_users", train.user_rows[index], held_out.user_rows),
@@ -58,12 +59,12 @@ def _of_ratings(scores: np.ndarray, ratings: np.ndarray) -> dict[str, float]:
     }
 
 
-def _of_likes(raw: torch.Tensor, likes: np.ndarray, settings: Settings) -> dict[str, float]:
+def _of_likes(raw: torch.Tensor, link: Link, likes: np.ndarray, settings: Settings) -> dict[str, float]:
     if len(np.unique(likes)) < 2:
         return {}
     metrics = {"auc": float(roc_auc_score(likes, raw.numpy()))}
     if settings.target == "like":
-        metrics["log_loss"] = float(log_loss(likes, raw.sigmoid().double().numpy()))
+        metrics["log_loss"] = float(log_loss(likes, link.on_scale(raw).double().numpy()))
     return metrics
 
 

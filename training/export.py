@@ -17,11 +17,13 @@ import torch
 from handlers.recommender.archive import ARRAYS, DataSummary, Metadata
 from handlers.recommender.catalogue import Titles
 from handlers.recommender.foldin import prior_of
+from handlers.recommender.link import Link, Ordinal
 
 from .config import Settings
 from .data.log import RatingsLog
 from .dataset import Dataset
-from .fitting.batches import Batches, targets_of
+from .fitting import Fit
+from .fitting.batches import Batches
 from .models import TwoEncoder
 
 SIMILARITY_SHRINKAGE = 20.0
@@ -36,7 +38,7 @@ class ExportError(RuntimeError):
 def export(
     folder: Path,
     model: str,
-    network: TwoEncoder,
+    fitted: Fit,
     log: RatingsLog,
     dataset: Dataset,
     settings: Settings,
@@ -46,7 +48,7 @@ def export(
 
     Raises ExportError where the scripted network's scores differ from the eager network's.
     """
-    network = network.eval().cpu()
+    network = fitted.network.eval().cpu()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
         scripted = torch.jit.script(network)
@@ -62,7 +64,7 @@ def export(
             _write_json(staging / "users.json", dataset.users.vocabulary.ids)
             _write_json(staging / "movies.json", dataset.movies.vocabulary.ids)
             _write_json(staging / "titles.json", _titles(log, dataset))
-            _write_json(staging / "metadata.json", _metadata(model, network, log, dataset, settings, batches))
+            _write_json(staging / "metadata.json", _metadata(model, fitted.link, log, dataset, settings))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             staging.chmod(0o755)
             _replace(staging, folder)
@@ -77,7 +79,7 @@ def _arrays(
     items = scripted.encode_items(scripted.own_items(rows), batches.movie_features, batches.movie_weights)
     directions = torch.nn.functional.normalize(items[:, : settings.width], dim=1)
     order = np.lexsort((dataset.movie_rows, dataset.user_rows))
-    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(dataset.user_rows))).numpy(), noise=1.0)
+    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(dataset.user_rows))).numpy())
     return {
         "user_features": dataset.users.features,
         "user_weights": dataset.users.weights,
@@ -105,13 +107,8 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _metadata(
-    model: str, network: TwoEncoder, log: RatingsLog, dataset: Dataset, settings: Settings, batches: Batches
-) -> Metadata:
-    noise = 1.0
-    if settings.target == "rating":
-        scores = batches.scores(network, batches.users, batches.movies).numpy()
-        noise = float(np.square(scores - targets_of(dataset.ratings, settings)).mean())
+def _metadata(model: str, link: Link, log: RatingsLog, dataset: Dataset, settings: Settings) -> Metadata:
+    levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
         model=model,
         data=DataSummary(
@@ -125,10 +122,11 @@ def _metadata(
         scale=log.scale if log.has_ratings else None,
         like_above=settings.like_above,
         width=settings.width,
-        prior_noise=noise,
+        prior_noise=max(link.spread**2, 1e-3),
         similarity_shrinkage=SIMILARITY_SHRINKAGE,
         user_features=dataset.users.schema,
         movie_features=dataset.movies.schema,
+        **levels,
     )
 
 

@@ -20,8 +20,8 @@ from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .evaluate import evaluate
 from .export import export
-from .fitting import build, fit, with_best_epoch
-from .models import NETWORKS, TwoEncoder
+from .fitting import Fit, build, fit, with_best_epoch
+from .models import NETWORKS
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
 
     settings, validation = _validate(run, dataset, parts, recorder)
     measured = np.union1d(parts.train, parts.validation)
-    network = _fit(run, dataset, measured, settings)
+    fitted = _fit(run, dataset, measured, settings)
     held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
-        "test": evaluate(network, dataset, measured, held_out, settings) if len(held_out) else {},
+        "test": evaluate(fitted.network, fitted.link, dataset, measured, held_out, settings) if len(held_out) else {},
         "test_rows": "given with --test" if test is not None else run.split,
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
         "seed": run.seed,
@@ -68,9 +68,9 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         "settings": dataclasses.asdict(settings),
     }
     if run.refit and len(measured) < len(dataset):
-        network = _fit(run, dataset, np.arange(len(dataset)), settings)
+        fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
-    export(run.build / run.model, run.model, network, log, dataset, settings, metrics)
+    export(run.build / run.model, run.model, fitted, log, dataset, settings, metrics)
     recorder.finish(metrics)
     return metrics
 
@@ -78,12 +78,11 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
 def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> tuple[Settings, dict[str, Any]]:
     """Fit to the training rows alone: the settings for the fits to come, and the metrics of the validation rows."""
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
-    curves = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
-    metrics = evaluate(network, dataset, parts.train, dataset.take(parts.validation), run.settings)
-    return with_best_epoch(network, dataset, run.settings, curves), metrics
+    fitted = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
+    metrics = evaluate(network, fitted.link, dataset, parts.train, dataset.take(parts.validation), run.settings)
+    return with_best_epoch(network, dataset, run.settings, fitted.curves), metrics
 
 
-def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> TwoEncoder:
+def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> Fit:
     network = build(run.model, dataset, index, settings, run.seed).to(run.device)
-    fit(network, dataset, index, None, settings, run.seed)
-    return network
+    return fit(network, dataset, index, None, settings, run.seed)

@@ -15,6 +15,7 @@ from .catalogue import Catalogue, Titles
 from .errors import ArchiveError
 from .features import FeatureSchema
 from .foldin import Prior, Solution, scorer, solve
+from .link import Link, Logistic, Ordinal, Regression
 from .vocabulary import Vocabulary
 
 
@@ -33,7 +34,9 @@ class Metadata(msgspec.Struct, frozen=True):
 
     ``target``: scores are ratings on ``scale``, or the probability of a rating above ``like_above``. ``scale`` is
     None for a log without ratings. ``width``: length of the vectors. ``similarity_shrinkage``: a movie with n ratings
-    keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of a rating about its score.
+    keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about
+    a raw score. ``levels`` and ``cuts``: the rating levels and the cut points between them where ratings were fitted as
+    ordered levels; without them a raw score is a rating.
     """
 
     model: str
@@ -46,6 +49,17 @@ class Metadata(msgspec.Struct, frozen=True):
     similarity_shrinkage: float
     user_features: FeatureSchema
     movie_features: FeatureSchema
+    levels: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()
+
+    @property
+    def link(self) -> Link:
+        """What a raw score means."""
+        if self.target == "like":
+            return Logistic(self.like_above)
+        if self.levels:
+            return Ordinal(self.levels, self.cuts, self.prior_noise**0.5)
+        return Regression(*self.scale, self.prior_noise)
 
     @property
     def score_range(self) -> tuple[float, float]:
@@ -92,8 +106,7 @@ class Archive:
 
     def on_scale(self, raw: Tensor) -> np.ndarray:
         """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``."""
-        scores = raw.clamp(*self.metadata.score_range) if self.metadata.target == "rating" else raw.sigmoid()
-        return scores.cpu().numpy().astype(np.float64).round(6)
+        return self.metadata.link.on_scale(raw).cpu().numpy().astype(np.float64).round(6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""
@@ -102,7 +115,7 @@ class Archive:
             scorer(self.network, features, weights, items),
             self.prior,
             torch.tensor(list(ratings.values()), device=items.device),
-            self.metadata.like_above if self.metadata.target == "like" else None,
+            self.metadata.link,
         )
 
     def seen(self, user_row: int) -> np.ndarray:
@@ -145,7 +158,7 @@ def load(folder: Path, device: torch.device) -> Archive:
         movies=movies,
         catalogue=Catalogue(movies, titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
         arrays=arrays | {name: arrays[name].to(device) for name in ("item_encodings", "item_directions")},
-        prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device), metadata.prior_noise),
+        prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )
 

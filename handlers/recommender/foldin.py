@@ -1,9 +1,9 @@
 """A user that the model has never seen, from ratings that come with the request: no retraining.
 
 The new user's own embedding is the one that explains the ratings best under the Gaussian prior of the embeddings
-that training found (a MAP estimate). Gauss-Newton steps find it: where the score is linear in the embedding (MF, FM)
-and the target is a rating, the first is the exact regularised least-squares solution; DeepFM and the "like" target
-(where the steps are iteratively reweighted least squares) take a few.
+that training found (a MAP estimate), under the likelihood of the network's link. Newton steps through the link and
+Gauss-Newton steps through the network find it: where the score is linear in the embedding (MF, FM) and a raw score is
+a rating, the first is the exact regularised least-squares solution; DeepFM, likes and ordinal ratings take a few.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .link import Link
+
 
 @dataclass(frozen=True)
 class Prior:
-    """What training says of a user before any rating: mean [E], precision [E, E] (E = width + 1), noise variance."""
+    """What training says of a user before any rating: mean [E], precision [E, E] (E = width + 1)."""
 
     mean: Tensor
     precision: Tensor
-    noise: float
 
 
 MAX_STEPS = 12
@@ -39,30 +40,21 @@ class Solution(NamedTuple):
     precision: Tensor
 
 
-def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, like_above: float | None) -> Solution:
+def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link: Link) -> Solution:
     """The own embedding that explains ``ratings`` [n] best.
 
-    ``score`` takes n copies of an embedding [n, E] to the unclipped scores [n] of the rated pairs. ``like_above``:
-    None where scores are ratings; else scores are logits of "rated above this".
+    ``score`` takes n copies of an embedding [n, E] to the raw scores [n] of the rated pairs; ``link`` says what a
+    rating says of them.
     """
-    target = ratings if like_above is None else (ratings > like_above).to(ratings.dtype)
 
     def posterior(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Negative log posterior (scalar), raw scores [n] and their Jacobian [n, E]."""
         raw, jacobian = with_jacobian(score, own, len(ratings))
-        if like_above is None:
-            misfit = (raw - target).square().sum() / (2 * prior.noise)
-        else:
-            misfit = torch.nn.functional.binary_cross_entropy_with_logits(raw, target, reduction="sum")
         away = own - prior.mean
-        return misfit + 0.5 * away @ prior.precision @ away, raw, jacobian
+        return link.misfit(raw, ratings) + 0.5 * away @ prior.precision @ away, raw, jacobian
 
     def linearised(own: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
-        if like_above is None:
-            slope, curvature = (target - raw) / prior.noise, torch.full_like(raw, 1 / prior.noise)
-        else:
-            chance = raw.sigmoid()
-            slope, curvature = target - chance, (chance * (1 - chance)).clamp_min(1e-6)
+        slope, curvature = link.pull(raw, ratings)
         pull = slope + curvature * (jacobian @ (own - prior.mean))
         return Solution(
             own, jacobian * pull.unsqueeze(1), prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))
@@ -105,7 +97,7 @@ def scorer(
     return lambda own: network.score_pairs(network.encode_users(own, features, weights), items)
 
 
-def prior_of(own: np.ndarray, noise: float) -> Prior:
+def prior_of(own: np.ndarray) -> Prior:
     """The Gaussian prior of the embeddings ``own`` [users, E] that training found.
 
     The empirical covariance is mixed with a tenth of its own diagonal mean, so that it can be inverted when there
@@ -115,6 +107,4 @@ def prior_of(own: np.ndarray, noise: float) -> Prior:
     covariance = np.atleast_2d(np.cov(own, rowvar=False)) if len(own) > 1 else np.zeros((own.shape[1],) * 2)
     ridge = 0.1 * max(np.trace(covariance) / own.shape[1], 1e-4)
     precision = np.linalg.inv(covariance + ridge * np.eye(own.shape[1]))
-    return Prior(
-        torch.from_numpy(own.mean(axis=0)).float(), torch.from_numpy(precision).float(), float(max(noise, 1e-3))
-    )
+    return Prior(torch.from_numpy(own.mean(axis=0)).float(), torch.from_numpy(precision).float())

@@ -9,53 +9,62 @@ import pytest
 import torch
 
 from handlers.recommender.foldin import Prior, prior_of, solve
+from handlers.recommender.link import Link, Logistic, Ordinal, Regression
 from tests.conftest import MODELS
 
+NOISE = 0.7
+LINKS: dict[str, Link] = {
+    "regression": Regression(-5, 5, NOISE),
+    "logistic": Logistic(0.1),
+    "ordinal": Ordinal((-1.0, 0.0, 1.0), (-0.5, 0.5), NOISE**0.5),
+}
 
-def planted_regression(noise: float = 0.7):
+
+def planted_regression():
     generator = torch.Generator().manual_seed(0)
     design = torch.randn(12, 4, generator=generator)
     root = torch.randn(4, 4, generator=generator)
-    prior = Prior(torch.randn(4, generator=generator), root @ root.T + torch.eye(4), noise)
+    prior = Prior(torch.randn(4, generator=generator), root @ root.T + torch.eye(4))
     ratings = torch.randn(12, generator=generator)
     return design, prior, ratings
 
 
 def test_linear_scores_give_the_regularised_least_squares_solution() -> None:
     design, prior, ratings = planted_regression()
-    found = solve(lambda own: (own * design).sum(1), prior, ratings, None).own
-    left = design.T @ design / prior.noise + prior.precision
-    right = design.T @ ratings / prior.noise + prior.precision @ prior.mean
+    found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS["regression"]).own
+    left = design.T @ design / NOISE + prior.precision
+    right = design.T @ ratings / NOISE + prior.precision @ prior.mean
     torch.testing.assert_close(found, torch.linalg.solve(left, right))
 
 
-def test_likes_give_the_maximum_of_the_posterior() -> None:
+@pytest.mark.parametrize("name", LINKS)
+def test_solutions_are_the_maximum_of_the_posterior(name: str) -> None:
     design, prior, ratings = planted_regression()
-    found = solve(lambda own: (own * design).sum(1), prior, ratings, 0.1).own.clone().requires_grad_()
-    likes = (ratings > 0.1).float()
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(design @ found, likes, reduction="sum")
-    loss = loss + 0.5 * (found - prior.mean) @ prior.precision @ (found - prior.mean)
+    found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS[name]).own.clone().requires_grad_()
+    loss = LINKS[name].misfit(design @ found, ratings) + 0.5 * (found - prior.mean) @ prior.precision @ (
+        found - prior.mean
+    )
     (gradient,) = torch.autograd.grad(loss, found)
     assert gradient.abs().max() < 0.05
 
 
 def test_pulls_add_up_to_the_way_from_the_prior() -> None:
     design, prior, ratings = planted_regression()
-    for like_above in (None, 0.1):
-        solution = solve(lambda own: (own * design).sum(1), prior, ratings, like_above)
+    for link in LINKS.values():
+        solution = solve(lambda own: (own * design).sum(1), prior, ratings, link)
         way = torch.linalg.solve(solution.precision, solution.pulls.sum(0))
         torch.testing.assert_close(solution.own - prior.mean, way, atol=2e-2, rtol=2e-2)
 
 
 def test_no_ratings_leave_the_prior_mean() -> None:
     _, prior, _ = planted_regression()
-    found = solve(lambda own: own.sum(1), prior, torch.zeros(0), None)
+    found = solve(lambda own: own.sum(1), prior, torch.zeros(0), LINKS["regression"])
     torch.testing.assert_close(found.own, prior.mean)
 
 
 def test_the_prior_is_the_users_mean_and_covariance() -> None:
     own = np.random.default_rng(0).normal(size=(5000, 3)) @ np.array([[2.0, 0, 0], [1, 1, 0], [0, 0, 3]]) + [1, 2, 3]
-    prior = prior_of(own, 0.5)
+    prior = prior_of(own)
     np.testing.assert_allclose(prior.mean, own.mean(axis=0), rtol=1e-5)
     covariance = np.cov(own.T)
     ridge = 0.1 * np.trace(covariance) / 3
@@ -120,7 +129,7 @@ def test_mf_shares_are_the_ridge_regressions(answer, recommenders, planted) -> N
     mean = float(archive.network.mean)
     prior = archive.prior.mean.double().numpy()
     residual = np.array(ratings) - (mean + items[rated, -1] + design[rated] @ prior)
-    noise = archive.prior.noise
+    noise = archive.metadata.prior_noise
     precision = design[rated].T @ design[rated] / noise + archive.prior.precision.double().numpy()
     for entry in json.loads(body.body)["recommendations"]:
         row = archive.movies.row(entry["movie_id"])

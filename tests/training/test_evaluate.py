@@ -24,8 +24,7 @@ def fitted():
     order = np.random.default_rng(0).permutation(len(dataset))
     train, test = np.sort(order[:1200]), np.sort(order[1200:])
     network = build("mf", dataset, train, SETTINGS, 0)
-    fit(network, dataset, train, None, SETTINGS, 0)
-    return network, dataset, train, test
+    return fit(network, dataset, train, None, SETTINGS, 0), dataset, train, test
 
 
 @torch.no_grad()
@@ -38,8 +37,8 @@ def all_scores(network, dataset: Dataset) -> np.ndarray:
 
 
 def test_list_metrics_follow_their_definitions(fitted) -> None:
-    network, dataset, train, test = fitted
-    metrics = evaluate(network, dataset, train, dataset.take(test), SETTINGS)
+    (network, _, link), dataset, train, test = fitted
+    metrics = evaluate(network, link, dataset, train, dataset.take(test), SETTINGS)
     scores = all_scores(network, dataset)
     ndcg, recall = [], []
     for user in np.unique(dataset.user_rows[test]):
@@ -55,14 +54,14 @@ def test_list_metrics_follow_their_definitions(fitted) -> None:
 
 
 def test_rating_metrics_are_of_clipped_scores_and_cold_rows_are_apart(fitted) -> None:
-    network, dataset, train, test = fitted
+    (network, _, link), dataset, train, test = fitted
     held = dataset.take(test)
-    metrics = evaluate(network, dataset, train, held, SETTINGS)
+    metrics = evaluate(network, link, dataset, train, held, SETTINGS)
     scores = all_scores(network, dataset)[held.user_rows, held.movie_rows].clip(1, 5)
     assert metrics["rmse"] == pytest.approx(np.sqrt(np.square(scores - held.ratings).mean()), rel=1e-5)
     assert metrics["mae"] == pytest.approx(np.abs(scores - held.ratings).mean(), rel=1e-5)
     few = train[dataset.user_rows[train] != held.user_rows[0]]
-    colder = evaluate(network, dataset, few, held, SETTINGS)
+    colder = evaluate(network, link, dataset, few, held, SETTINGS)
     cold = held.user_rows == held.user_rows[0]
     assert colder["cold_users"]["rows"] == cold.sum()
     assert colder["cold_users"]["rmse"] == pytest.approx(

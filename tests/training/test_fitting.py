@@ -13,7 +13,7 @@ from scipy import sparse
 from training.config import Settings, preset
 from training.data import generate
 from training.dataset import Dataset, encode
-from training.fitting import Batches, DivergedError, build, fit, gibbs, posterior
+from training.fitting import Batches, DivergedError, build, fit, gibbs, observation, posterior
 from training.models import NETWORKS
 
 MODELS = list(NETWORKS)
@@ -38,8 +38,8 @@ def parts():
 def fitted(model: str, log, settings: Settings, train: np.ndarray, validation: np.ndarray | None = None, seed: int = 0):
     dataset = encode(log, NETWORKS[model].uses_features)
     network = build(model, dataset, train, settings, seed)
-    curves = fit(network, dataset, train, validation, settings, seed)
-    return network, dataset, curves
+    found = fit(network, dataset, train, validation, settings, seed)
+    return network, dataset, found
 
 
 @torch.no_grad()
@@ -128,7 +128,8 @@ def mean_by(rows: np.ndarray, ratings: np.ndarray, parts) -> np.ndarray:
 
 def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
     settings = quick("deepfm", method="adam", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.05, patience=2)
-    network, dataset, curves = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
+    network, dataset, found = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
+    curves = found.curves
     assert len(curves.train) == curves.best_epoch + 2 < 30
     ratings = log_and_truth[0].ratings["rating"].to_numpy()
     loss = rmse(predict(network, dataset, parts[1]), ratings[parts[1]]) ** 2
@@ -212,3 +213,87 @@ def test_feature_effects_are_found_where_they_are_planted() -> None:
         block.sample(features @ effects + rng.normal(scale=0.1, size=(500, 3)), np.eye(3) * 100)
         drawn.append(block.coefficients())
     np.testing.assert_allclose(np.mean(drawn[20:], axis=0), effects, atol=0.05)
+
+
+class TestOrdinal:
+    """Ratings as ordered levels."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def skewed(log_and_truth):
+        """The planted log with cut points of its own: half of all ratings are the best, and one step is a large one."""
+        log, truth = log_and_truth
+        rng = np.random.default_rng(0)
+        places = [
+            side[f"{name}_id"].to_numpy().searchsorted(log.ratings[f"{name}_id"])
+            for name, side in (("user", log.users), ("movie", log.movies))
+        ]
+        noisy = truth.level(*places) + rng.normal(0, truth.noise, len(log))
+        levels = np.array([1.0, 2.0, 4.0, 5.0], np.float32)
+        cuts = np.quantile(noisy, [0.05, 0.25, 0.5])
+        return dataclasses.replace(log, ratings=log.ratings.assign(rating=levels[np.searchsorted(cuts, noisy)]))
+
+    def error(self, log, parts, model: str, ratings_as: str) -> float:
+        network, dataset, found = fitted(
+            model, log, quick(model, ratings_as=ratings_as, sweeps=25, burn_in=10, top_epochs=2), parts[0]
+        )
+        raw = torch.from_numpy(predict(network, dataset, parts[2]))
+        return rmse(found.link.on_scale(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]])
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_levels_beat_numbers_where_the_steps_are_uneven(self, model: str, skewed, parts) -> None:
+        assert self.error(skewed, parts, model, "levels") < 0.99 * self.error(skewed, parts, model, "numbers")
+
+    def test_cut_points_are_found_where_they_are_planted(self) -> None:
+        rng = np.random.default_rng(0)
+        scores = rng.normal(size=20_000).astype(np.float32)
+        planted = np.array([-1.5, 0.2, 0.9])
+        ratings = np.searchsorted(planted, scores + rng.normal(size=len(scores))).astype(np.float32)
+        observed = observation.Levels(rng, ratings, np.arange(len(scores)) % 50, 50)
+        drawn = []
+        for _ in range(60):
+            observed.update(scores)
+            drawn.append(observed.cuts)
+        np.testing.assert_allclose(np.mean(drawn[20:], axis=0), planted, atol=0.06)
+
+    def test_cut_derivatives_are_those_of_the_log_likelihood(self) -> None:
+        rng = np.random.default_rng(0)
+        codes, scores, root = rng.integers(0, 4, 30), rng.normal(size=30), rng.uniform(0.5, 2, 30)
+
+        def bounds(cuts):
+            ends = torch.cat([torch.tensor([-torch.inf]), cuts, torch.tensor([torch.inf])]).double()
+            return [(ends[codes + end] - torch.from_numpy(scores)) * torch.from_numpy(root) for end in (0, 1)]
+
+        def log_likelihood(cuts):
+            lower, upper = bounds(cuts)
+            return (torch.special.ndtr(upper) - torch.special.ndtr(lower)).log().sum()
+
+        cuts = torch.tensor([-0.7, 0.1, 1.2], dtype=torch.float64)
+        gradient, precision = observation.log_likelihood_by_cuts(codes, root, *(one.numpy() for one in bounds(cuts)), 4)
+        step = 1e-4 * torch.eye(3, dtype=torch.float64)
+
+        def difference(of, at, by):
+            return (of(at + by) - of(at - by)) / 2e-4
+
+        np.testing.assert_allclose(gradient, [difference(log_likelihood, cuts, one) for one in step], rtol=1e-4)
+        curved = [
+            [difference(lambda at, one=one: difference(log_likelihood, at, one), cuts, other) for one in step]
+            for other in step
+        ]
+        np.testing.assert_allclose(precision, -np.array(curved), rtol=1e-3, atol=1e-3)
+
+    def test_noisy_scores_lie_in_the_interval_of_their_rating(self) -> None:
+        rng = np.random.default_rng(0)
+        ratings = rng.integers(0, 4, 5000).astype(np.float32)
+        observed = observation.Levels(rng, ratings, np.zeros(5000, np.int64), 1)
+        observed.update(rng.normal(scale=20, size=5000).astype(np.float32))
+        ends = np.array([-np.inf, *observed.cuts, np.inf])
+        assert (observed.targets >= ends[observed.codes] - 1e-4).all()
+        assert (observed.targets <= ends[observed.codes + 1] + 1e-4).all()
+
+    def test_too_many_levels_are_refused(self, log_and_truth, parts) -> None:
+        log = log_and_truth[0]
+        many = np.random.default_rng(0).random(len(log)).astype(np.float32)
+        continuous = dataclasses.replace(log, ratings=log.ratings.assign(rating=many))
+        with pytest.raises(ValueError, match="--ratings-as numbers"):
+            fitted("mf", continuous, quick("mf", ratings_as="levels"), parts[0])

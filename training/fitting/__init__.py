@@ -14,9 +14,10 @@ from ..models import NETWORKS, DeepFM, Side, TwoEncoder
 from . import adam, posterior, warm
 from .batches import Batches, targets_of
 from .curves import Curves, DivergedError, OnEpoch
+from .fit import Fit
 from .unknown import settle_unknown
 
-__all__ = ["Batches", "Curves", "DivergedError", "build", "fit", "with_best_epoch"]
+__all__ = ["Batches", "Curves", "DivergedError", "Fit", "build", "fit", "with_best_epoch"]
 
 
 def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> TwoEncoder:
@@ -43,18 +44,18 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch = lambda *_: None,
-) -> Curves:
-    """Fit ``network`` in place to the rows ``train``, its unknown rows included, and return its losses.
+) -> Fit:
+    """Fit ``network`` in place to the rows ``train``, its unknown rows included.
 
     ``validation`` rows decide when to stop, where the method needs that. Raises DivergedError for a loss that is not
     finite, ValueError for settings that do not go together.
     """
     method = _method(network, dataset, settings)
-    curves = method.fit(network, dataset, train, validation, settings, seed, on_epoch)
+    fitted = method.fit(network, dataset, train, validation, settings, seed, on_epoch)
     device = next(network.parameters()).device
     batches = Batches(dataset, train, settings, device)
-    settle_unknown(network.eval(), dataset, batches, settings, only_initialised=method is adam)
-    return curves
+    settle_unknown(network.eval(), fitted.link, dataset, batches, settings, only_initialised=method is adam)
+    return fitted
 
 
 def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, curves: Curves) -> Settings:

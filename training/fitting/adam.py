@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from handlers.recommender.link import Link
+
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import TwoEncoder
 from .batches import Batches, Loss, loss_of, with_negatives
 from .curves import Curves, DivergedError, OnEpoch
+from .fit import Fit, plain_link
 
 
 def fit(
@@ -24,17 +27,19 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
-) -> Curves:
-    """Fit ``network`` in place to the rows ``train`` and return its losses.
+    link: Link | None = None,
+) -> Fit:
+    """Fit ``network`` in place to the rows ``train``.
 
     With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
-    epoch's weights; without, it runs for ``settings.epochs``. Raises DivergedError for a loss that is not finite.
+    epoch's weights; without, it runs for ``settings.epochs``. ``link``: an Ordinal one
+    makes its misfit the loss. Raises DivergedError for a loss that is not finite.
     """
     device = next(network.parameters()).device
     batches = Batches(dataset, train, settings, device)
     held_out = None if validation is None else Batches(dataset, validation, settings, device)
     generator = torch.Generator().manual_seed(seed)
-    loss_function = loss_of(settings)
+    loss_function = loss_of(settings, link)
     optimizer = torch.optim.Adam([one for one in network.parameters() if one.requires_grad], lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
@@ -68,7 +73,7 @@ def fit(
         progress.set_postfix(train=f"{curves.train[-1]:.4f}", validation=f"{(curves.validation or [np.nan])[-1]:.4f}")
     if best is not None:
         network.load_state_dict(best)
-    return curves
+    return Fit(network, curves, link or plain_link(network.eval(), batches, settings))
 
 
 def penalty(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from handlers.recommender.link import Link, Ordinal
+
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import TwoEncoder
@@ -60,8 +62,10 @@ def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
     return ratings if settings.target == "rating" else likes_of(ratings, settings)
 
 
-def loss_of(settings: Settings) -> Loss:
-    """Mean squared error for ratings, binary cross-entropy of logits for likes."""
+def loss_of(settings: Settings, link: Link | None = None) -> Loss:
+    """Mean squared error for ratings, binary cross-entropy of logits for likes, an ordinal link's misfit."""
+    if isinstance(link, Ordinal):
+        return lambda raw, ratings: link.misfit(raw, ratings) / len(ratings)
     return functional.mse_loss if settings.target == "rating" else functional.binary_cross_entropy_with_logits
 
 

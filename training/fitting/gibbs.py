@@ -22,9 +22,12 @@ from scipy import sparse
 
 from ..config import Settings
 from ..dataset import Dataset, SideData
+from .observation import Levels, Numbers
 
 PRIOR_PRECISION = 10.0  # of vectors and biases before any data: most of the variance is shared by few dimensions
-USER_NOISE_SHAPE = 5.0  # gamma shape of a user's noise precision: how far users may differ in how they rate
+ENTITIES_AT_A_TIME = 1024
+PAIRS_AT_A_TIME = 16_384  # so that their embeddings stay in cache
+OBSERVED = {"numbers": Numbers, "levels": Levels}
 
 
 @dataclass(frozen=True)
@@ -40,58 +43,67 @@ class Sample:
     movie_features: np.ndarray
 
 
-def samples(dataset: Dataset, index: np.ndarray, settings: Settings, seed: int, use_features: bool) -> Iterator[Sample]:
-    """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps, fitted to the rows ``index``.
+class Sampler:
+    """A chain of factorizations fitted to the rows ``index`` of a dataset.
 
-    ``use_features``: whether side features and histories inform the vectors (FM), or ids alone (MF).
+    ``use_features``: whether side features and histories inform the vectors (FM), or ids alone (MF). ``observed``: the
+    present state of the noise.
     """
-    rng = np.random.default_rng(seed)
-    order = index[np.argsort(dataset.user_rows[index], kind="stable")]
-    users, movies = dataset.user_rows[order], dataset.movie_rows[order]
-    by_movie = np.argsort(movies, kind="stable")
-    ratings = dataset.ratings[order].astype(np.float64)
-    ratings = ratings - ratings.mean()
-    shape = (len(dataset.users.vocabulary), len(dataset.movies.vocabulary))
-    rated = sparse.csr_array((np.ones(len(users)), (users, movies)), shape)
-    user_blocks = [_feature_matrix(dataset.users), _history(rated)] if use_features else []
-    movie_blocks = [_feature_matrix(dataset.movies), _history(rated.T.tocsr())] if use_features else []
-    user_side = SideSampler(rng, users, settings.rank, shape[0], user_blocks)
-    movie_side = SideSampler(rng, movies[by_movie], settings.rank, shape[1], movie_blocks)
 
-    precision, user_precision = 1.0, np.ones(shape[0])
-    counts = np.bincount(users, minlength=shape[0])
-    for sweep in range(settings.burn_in + settings.sweeps):
-        root = np.sqrt(precision * user_precision[users])
-        other = movie_side.embeddings
-        expected = user_side.sample(other[movies], ratings, root)
-        if sweep >= settings.burn_in:
-            yield Sample(expected, other, user_side.coefficients(), movie_side.coefficients())
-        other = user_side.embeddings
-        expected = movie_side.sample(other[users[by_movie]], ratings[by_movie], root[by_movie])
-        if sweep >= settings.burn_in:
-            yield Sample(other, expected, user_side.coefficients(), movie_side.coefficients())
-        errors = np.square(ratings - scores(user_side.embeddings[users], movie_side.embeddings[movies]))
-        precision = rng.gamma(1 + len(users) / 2, 1 / (1 + 0.5 * (errors * user_precision[users]).sum()))
-        user_precision = rng.gamma(
-            USER_NOISE_SHAPE + counts / 2,
-            1 / (USER_NOISE_SHAPE + 0.5 * precision * np.bincount(users, errors, shape[0])),
+    def __init__(self, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int, use_features: bool) -> None:
+        rng = np.random.default_rng(seed)
+        self.settings = settings
+        order = index[np.argsort(dataset.user_rows[index], kind="stable")]
+        self.user_rows, self.movie_rows = users, movies = dataset.user_rows[order], dataset.movie_rows[order]
+        self.by_movie = np.argsort(movies, kind="stable")
+        shape = (len(dataset.users.vocabulary), len(dataset.movies.vocabulary))
+        rated = sparse.csr_array((np.ones(len(users), np.float32), (users, movies)), shape)
+        user_blocks = [_feature_matrix(dataset.users), _history(rated)] if use_features else []
+        movie_blocks = [_feature_matrix(dataset.movies), _history(rated.T.tocsr())] if use_features else []
+        self.observed = OBSERVED[settings.ratings_as](rng, dataset.ratings[order], users, shape[0])
+        self.users = SideSampler(rng, users, movies, settings.rank, shape[0], user_blocks)
+        self.movies = SideSampler(
+            rng, movies[self.by_movie], users[self.by_movie], settings.rank, shape[1], movie_blocks
         )
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""
+        users, movies, observed = self.users, self.movies, self.observed
+        for sweep in range(self.settings.burn_in + self.settings.sweeps):
+            others = movies.embeddings
+            expected = users.sample(others, observed.targets, observed.root)
+            if sweep >= self.settings.burn_in:
+                observed.keep()
+                yield Sample(expected, others, users.coefficients(), movies.coefficients())
+            others = users.embeddings
+            expected = movies.sample(others, observed.targets[self.by_movie], observed.root[self.by_movie])
+            if sweep >= self.settings.burn_in:
+                yield Sample(others, expected, users.coefficients(), movies.coefficients())
+            observed.update(pair_scores(users.embeddings, movies.embeddings, self.user_rows, self.movie_rows))
 
 
 class SideSampler:
     """The vectors and biases of one side, and the hierarchy above them.
 
-    ``rows`` [n]: whose rating each is, ascending. ``blocks``: feature matrices [entities, features].
+    ``rows`` [n]: whose rating each is, ascending; ``others`` [n]: the other side's row. ``blocks``: feature matrices
+    [entities, features].
     """
 
     def __init__(
-        self, rng: np.random.Generator, rows: np.ndarray, rank: int, entities: int, blocks: list[sparse.csr_array]
+        self,
+        rng: np.random.Generator,
+        rows: np.ndarray,
+        others: np.ndarray,
+        rank: int,
+        entities: int,
+        blocks: list[sparse.csr_array],
     ) -> None:
         self.rng = rng
         self.size = rank + 1
         self.starts = np.searchsorted(rows, np.arange(entities + 1))
+        self.others = others
         self.blocks = [FeatureBlock(rng, block, self.size) for block in blocks]
-        self.embeddings = rng.normal(scale=0.1, size=(entities, self.size))
+        self.embeddings = rng.normal(scale=0.1, size=(entities, self.size)).astype(np.float32)
         self.embeddings[:, -1] = 0.0
         self.mean = np.zeros(self.size)
         self.precision = np.eye(self.size) * PRIOR_PRECISION
@@ -101,23 +113,27 @@ class SideSampler:
         return self.blocks[0].coefficients() if self.blocks else np.zeros((1, self.size))
 
     def sample(self, others: np.ndarray, targets: np.ndarray, root: np.ndarray) -> np.ndarray:
-        """Draw the hierarchy, then ``embeddings``; returns their expectation given all else: [entities, E].
+        """Draw the hierarchy, then ``embeddings``; returns their expectation given all else: float32 [entities, E].
 
-        ``others`` [n, E]: the other side's embeddings for every rating; ``targets`` [n]: centred ratings; ``root``
-        [n]: square roots of the noise precisions.
+        ``others`` float32 [entities, E]: the other side's embeddings; ``targets`` float32 [n]: what the scores
+        explain; ``root`` float32 [n]: square roots of the noise precisions.
         """
-        prior_mean = self._sample_hierarchy()
-        known = others[:, -1]
-        design = np.column_stack([others[:, :-1], np.ones(len(known)), targets - known]) * root[:, None]
-        moments = np.empty((len(self.starts) - 1, self.size + 1, self.size + 1))
-        for entity, (start, end) in enumerate(zip(self.starts, self.starts[1:])):
-            part = design[start:end]
-            np.dot(part.T, part, out=moments[entity])
-        expected, self.embeddings = _gaussian(
-            self.rng,
-            moments[:, :-1, :-1] + self.precision,
-            moments[:, :-1, -1] + prior_mean @ self.precision,
-        )
+        shift = self._sample_hierarchy() @ self.precision
+        expected, self.embeddings = np.empty_like(self.embeddings), np.empty_like(self.embeddings)
+        table = np.column_stack([others[:, :-1], np.ones(len(others), np.float32), -others[:, -1]])
+        moments = np.empty((ENTITIES_AT_A_TIME, self.size + 1, self.size + 1), np.float32)
+        for first in range(0, len(expected), ENTITIES_AT_A_TIME):
+            here = slice(first, min(first + ENTITIES_AT_A_TIME, len(expected)))
+            for entity, place in enumerate(range(here.start, here.stop)):
+                rated = slice(self.starts[place], self.starts[place + 1])
+                design = table.take(self.others[rated], axis=0)
+                design[:, -1] += targets[rated]
+                design *= root[rated, None]
+                np.dot(design.T, design, out=moments[entity])
+            some = moments[: here.stop - here.start].astype(np.float64)
+            expected[here], self.embeddings[here] = _gaussian(
+                self.rng, some[:, :-1, :-1] + self.precision, some[:, :-1, -1] + shift[here]
+            )
         return expected
 
     def _sample_hierarchy(self) -> np.ndarray:
@@ -151,11 +167,12 @@ class FeatureBlock:
     def __init__(self, rng: np.random.Generator, features: sparse.csr_array, size: int) -> None:
         self.rng = rng
         self.left, self.singular, self.right = _svd(features)
+        self.left = self.left.astype(np.float32)
         # Mean squared norm of a row; without features there is nothing to scale.
         self.scale = np.square(self.singular).sum() / features.shape[0] or 1.0
         self.rotated = np.zeros((len(self.singular), size))
         self.precision = np.eye(size) * PRIOR_PRECISION * self.scale
-        self.values = np.zeros((features.shape[0], size))
+        self.values = np.zeros((features.shape[0], size), np.float32)
 
     def coefficients(self) -> np.ndarray:
         """[F, E]."""
@@ -167,12 +184,12 @@ class FeatureBlock:
         eigenvalues, vectors = np.linalg.eigh(inverse_root @ noise_precision @ inverse_root.T)
         # In this basis both precisions are diagonal: the prior's is one, the noise's the eigenvalues.
         basis = inverse_root.T @ vectors
-        projected = (self.left.T @ rest) @ np.linalg.inv(basis).T
+        projected = (self.left.T @ rest.astype(np.float32)) @ np.linalg.inv(basis).T
         precision = np.square(self.singular)[:, None] * eigenvalues + 1
         drawn = self.singular[:, None] * eigenvalues * projected / precision
         drawn += self.rng.standard_normal(drawn.shape) / np.sqrt(precision)
         self.rotated = drawn @ basis.T
-        self.values = self.left @ (self.singular[:, None] * self.rotated)
+        self.values = self.left @ (self.singular[:, None] * self.rotated).astype(np.float32)
         size = len(self.precision)
         scale = np.eye(size) * (size + 1) / (PRIOR_PRECISION * self.scale) + self.rotated.T @ self.rotated
         self.precision = _wishart(self.rng, size + 1 + len(self.singular), np.linalg.inv(scale))
@@ -202,9 +219,14 @@ def _svd(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return vectors, singular, (vectors.T @ features) / singular[:, None]
 
 
-def scores(users: np.ndarray, movies: np.ndarray) -> np.ndarray:
-    """[n, E], [n, E] to [n]."""
-    return np.einsum("nk,nk->n", users[:, :-1], movies[:, :-1]) + users[:, -1] + movies[:, -1]
+def pair_scores(users: np.ndarray, movies: np.ndarray, user_rows: np.ndarray, movie_rows: np.ndarray) -> np.ndarray:
+    """Scores of aligned rows [n], given embeddings [users, E] and [movies, E]: float32 [n]."""
+    scores = np.empty(len(user_rows), np.float32)
+    for start in range(0, len(scores), PAIRS_AT_A_TIME):
+        here = slice(start, start + PAIRS_AT_A_TIME)
+        left, right = users[user_rows[here]], movies[movie_rows[here]]
+        scores[here] = np.einsum("nk,nk->n", left[:, :-1], right[:, :-1]) + left[:, -1] + right[:, -1]
+    return scores
 
 
 def _gaussian(rng: np.random.Generator, precision: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,8 @@ vectors are then cut to the directions that matter.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from tqdm.auto import tqdm
@@ -15,10 +17,13 @@ from ..dataset import Dataset, SideData
 from ..models import DeepFM, Side, TwoEncoder, layers
 from . import gibbs
 from .curves import Curves, DivergedError, OnEpoch
+from .fit import Fit
 from .gibbs import Sample
+from .observation import Numbers, Scale
 
 WORKING_WIDTH = 256
 LONGEST = 768
+SCALE_ROWS = 50_000  # training rows that the scale of raw scores is taken from
 
 
 class Average:
@@ -88,50 +93,69 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
-) -> Curves:
-    """Set the network's embeddings to the average of posterior samples given the rows ``train``; returns its losses.
+) -> Fit:
+    """Set the network's embeddings to the average of posterior samples given the rows ``train``.
 
-    There is nothing to stop early. The losses are squared errors: of each sample on the training rows, and of the
-    average so far on the ``validation`` rows. Raises DivergedError for a loss that is not finite, ValueError for a
-    network or a target that cannot be fitted so.
+    There is nothing to stop early. The losses are squared errors: of each sample on what the training rows' scores
+    explain (centred ratings, or noisy scores drawn between the cut points), and of the average so far on the
+    ``validation`` rows. Raises DivergedError for a loss that is not finite, ValueError for a network or a target that
+    cannot be fitted so.
     """
     if isinstance(network, DeepFM) or settings.target != "rating":
         raise ValueError("gibbs fits MF and FM to ratings: use --method adam for DeepFM, or for --target like")
-    average, curves, mean = Average(), Curves(), network.mean.item()
-    held_out = None if validation is None else _Predictions(dataset, validation, mean)
-    fitted = _Predictions(dataset, train, mean)
-    drawn = gibbs.samples(dataset, train, settings, seed, network.uses_features)
-    progress = tqdm(drawn, total=2 * settings.sweeps, desc="fit", unit="sample", leave=False, disable=None)
+    average, curves = Average(), Curves()
+    sampler = gibbs.Sampler(dataset, train, settings, seed, network.uses_features)
+    some = np.random.default_rng(seed).permutation(train)[:SCALE_ROWS]
+    seen = _Predictions(dataset, some, sampler.observed)
+    held_out = None if validation is None else _Predictions(dataset, validation, sampler.observed)
+    progress = tqdm(sampler, total=2 * settings.sweeps, desc="fit", unit="sample", leave=False, disable=None)
     for count, sample in enumerate(progress, 1):
         average.add(sample)
-        curves.train.append(fitted.error_of(sample))
+        seen.add(sample)
+        curves.train.append(float(sampler.observed.error))
         if not np.isfinite(curves.train[-1]):
             raise DivergedError(f"the loss is {curves.train[-1]} in sample {count}: look for extreme ratings")
         if held_out is not None:
-            curves.validation.append(held_out.error_of_average(sample))
+            held_out.add(sample)
+            curves.validation.append(held_out.error())
         on_epoch(count, curves.train[-1], curves.validation[-1] if curves.validation else None)
+    slope, shift, link = seen.scale()
     users, movies = average.embeddings(settings.width)
     for side, data, table in ((network.users, dataset.users, users), (network.items, dataset.movies, movies)):
+        table[:, :-1] *= math.sqrt(slope)
+        table[:, -1] *= slope
         _write_side(side, data, torch.from_numpy(table).float(), network.uses_features)
-    return curves
+    network.mean.fill_(shift)
+    return Fit(network, curves, link)
 
 
 class _Predictions:
-    """What samples predict for some rows, one by one and on average."""
+    """What the average of samples predicts for some rows."""
 
-    def __init__(self, dataset: Dataset, index: np.ndarray, mean: float) -> None:
-        self.users, self.movies = dataset.user_rows[index], dataset.movie_rows[index]
-        self.ratings = dataset.ratings[index] - mean
-        self.total, self.count = np.zeros(len(index)), 0
+    def __init__(self, dataset: Dataset, index: np.ndarray, observed: Numbers) -> None:
+        self.users, self.movies, self.ratings = (
+            values[index] for values in (dataset.user_rows, dataset.movie_rows, dataset.ratings)
+        )
+        self.observed = observed
+        self.count, self.total, self.squares = 0, 0.0, 0.0
 
-    def error_of(self, sample: Sample) -> float:
-        scores = gibbs.scores(sample.users[self.users], sample.movies[self.movies])
-        return float(np.square(scores - self.ratings).mean())
-
-    def error_of_average(self, sample: Sample) -> float:
-        self.total += gibbs.scores(sample.users[self.users], sample.movies[self.movies])
+    def add(self, sample: Sample) -> None:
+        """Add one factorization."""
+        scores = gibbs.pair_scores(sample.users, sample.movies, self.users, self.movies).astype(np.float64)
         self.count += 1
-        return float(np.square(self.total / self.count - self.ratings).mean())
+        self.total = self.total + scores
+        self.squares = self.squares + np.square(scores)
+
+    def scale(self) -> Scale:
+        """What the average of the samples' scores means."""
+        mean = self.total / self.count
+        return self.observed.scale(mean, float((self.squares / self.count - np.square(mean)).mean()))
+
+    def error(self) -> float:
+        """Mean squared error of what the average predicts."""
+        slope, shift, link = self.scale()
+        raw = torch.from_numpy(slope * self.total / self.count + shift)
+        return float(np.square(link.on_scale(raw).numpy() - self.ratings).mean())
 
 
 def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool) -> None:

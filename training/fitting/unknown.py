@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from handlers.recommender.foldin import Prior, solve
+from handlers.recommender.link import Link, Logistic
 
 from ..config import Settings
 from ..dataset import Dataset, SideData
@@ -17,7 +18,7 @@ ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 
 
 def settle_unknown(
-    network: TwoEncoder, dataset: Dataset, batches: Batches, settings: Settings, only_initialised: bool
+    network: TwoEncoder, link: Link, dataset: Dataset, batches: Batches, settings: Settings, only_initialised: bool
 ) -> None:
     """Give every embedding that no rating has touched a value that predicts as well as one without it can.
 
@@ -30,7 +31,7 @@ def settle_unknown(
         (network.items, dataset.movies, batches.movies),
     ):
         _settle_features(side, data, rows.cpu().numpy())
-        row_zero = _row_zero(network, side, batches, dataset, settings)
+        row_zero = _row_zero(network, link, side, batches, dataset, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
             if only_initialised:
@@ -51,7 +52,9 @@ def _settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
         table[count == 0] = (table * count.unsqueeze(1)).sum(0) / count.sum()
 
 
-def _row_zero(network: TwoEncoder, side: Side, batches: Batches, dataset: Dataset, settings: Settings) -> Tensor:
+def _row_zero(
+    network: TwoEncoder, link: Link, side: Side, batches: Batches, dataset: Dataset, settings: Settings
+) -> Tensor:
     """The embedding [width + 1] of an unknown user (movie), with the rest of the network as it is."""
     generator = torch.Generator().manual_seed(0)
     sample = torch.randperm(len(batches), generator=generator)[:ROW_ZERO_SAMPLE].to(batches.users.device)
@@ -72,5 +75,5 @@ def _row_zero(network: TwoEncoder, side: Side, batches: Batches, dataset: Datase
         return network.score_pairs(known_users, encoded)
 
     size = side.width + 1
-    weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device), noise=1.0)
-    return solve(score, weak, targets, 0.5 if settings.target == "like" else None).own
+    weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))
+    return solve(score, weak, targets, Logistic(0.5) if settings.target == "like" else link).own

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from handlers.recommender.link import Ordinal
+
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import FM, DeepFM
 from . import adam, posterior
 from .batches import Batches
-from .curves import Curves, OnEpoch
+from .curves import OnEpoch
+from .fit import Fit
 
 # A logistic curve of slope 1.702 / s lies within 0.01 of a normal distribution function of standard deviation s
 # (Bowling et al., A logistic approximation to the cumulative normal distribution, 2009).
@@ -29,8 +32,8 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
-) -> Curves:
-    """Fit ``network`` in place to the rows ``train``; returns the losses of the second step.
+) -> Fit:
+    """Fit ``network`` in place to the rows ``train``; the losses are those of the second step.
 
     The embeddings are the average of posterior samples given the ratings. For "like" they are scaled so that the
     factorization machine's score is the logit of "a rating with this mean and this noise lies above the threshold".
@@ -38,19 +41,20 @@ def fit(
     """
     ratings = dataclasses.replace(settings, target="rating")
     machine = FM(network.users, network.items, float(dataset.ratings[train].mean()))
-    losses = posterior.fit(machine, dataset, train, None, ratings, seed, lambda *_: None)
+    link = posterior.fit(machine, dataset, train, None, ratings, seed, lambda *_: None).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
         batches = Batches(dataset, train, settings, machine.mean.device)
-        _to_logits(network, batches, LOGISTIC / math.sqrt(np.mean(losses.train)))
+        _to_logits(network, batches, LOGISTIC / link.spread)
     for side in (network.users, network.items):
         side.requires_grad_(False)
     torch.nn.init.zeros_(network.rest[-1].weight)
     on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
-    curves = adam.fit(network, dataset, train, validation, on_top, seed, on_epoch)
+    ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
+    fitted = adam.fit(network, dataset, train, validation, on_top, seed, on_epoch, ordinal)
     for side in (network.users, network.items):
         side.requires_grad_(True)
-    return curves
+    return fitted
 
 
 @torch.no_grad()
