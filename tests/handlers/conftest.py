@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from handlers.recommender import archive
 from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Answer, Recommender
 from tests.conftest import MODELS
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)  # ts/version.py leaves a file open
+    import ts  # noqa: F401
 
 
 @pytest.fixture(scope="session")
