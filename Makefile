@@ -15,7 +15,9 @@ WEB_PORT ?= 8000
 
 VENV := .venv
 BIN := $(VENV)/bin
-TRAINING := $(BIN)/python -m training
+# TorchScript writes constants in the order of a set of strings, which Python draws anew at each start. Without that, the
+# same training writes the same bytes, and "make archive" finds the version that is there to be the same.
+TRAINING := PYTHONHASHSEED=0 $(BIN)/python -m training
 SERVING := $(BIN)/python -m serving
 
 .DELETE_ON_ERROR:

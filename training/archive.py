@@ -69,10 +69,12 @@ def archive(model: str, version: str, build: Path, store: Path) -> Path:
         work = Path(work_name)
         contents = _stage(source, work / "contents")
         if target.exists():
-            if checksums_in(target) != contents:
+            lines = set(checksums_in(target).splitlines()) ^ set(contents.splitlines())
+            if lines:
+                differing = ", ".join(sorted({line.split("  ")[1] for line in lines}))
                 raise ArchiveRefused(
-                    f"{target} exists with other contents, and an archive never changes: give another VERSION, "
-                    "or delete the file if nothing serves it"
+                    f"{target} exists with other contents ({differing}), and an archive never changes: "
+                    "give another VERSION, or delete the file if nothing serves it"
                 )
         else:
             made = _pack(model, version, source, work)

@@ -41,7 +41,7 @@ class Run:
 
 
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
-    """Train one model and write ``build/<model>/``; returns its metrics.
+    """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
     The validation rows choose the number of epochs; the fit that is measured on the test rows has seen training and
     validation rows; the one that is exported has seen every row (unless ``refit`` is off). ``test``: ratings of
@@ -69,10 +69,11 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     }
     if run.refit and len(measured) < len(dataset):
         fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
-    metrics["seconds"] = round(time.perf_counter() - started, 1)
+    # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
+    seconds = round(time.perf_counter() - started, 1)
     export(run.build / run.model, run.model, fitted, log, dataset, settings, metrics)
     recorder.finish(metrics)
-    return metrics
+    return metrics | {"seconds": seconds}
 
 
 def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> tuple[Settings, dict[str, Any]]:

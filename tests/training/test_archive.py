@@ -49,9 +49,30 @@ def test_other_contents_under_the_same_version_are_refused(build: Path, store: P
     before = (store / "mf-1.0.mar").read_bytes()
     shutil.copytree(build / "mf", tmp_path / "mf")
     (tmp_path / "mf/metrics.json").write_text("{}")
-    with pytest.raises(ArchiveRefused, match="another VERSION"):
+    with pytest.raises(ArchiveRefused, match=r"other contents \(metrics\.json\).*another VERSION"):
         archive("mf", "1.0", tmp_path, store)
     assert (store / "mf-1.0.mar").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_make_trains_again_after_a_change_of_the_code_and_finds_the_same_archive(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    for name in ("training", "handlers"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "requirements.txt"):
+        shutil.copyfile(root / name, tmp_path / name)
+    command = ["make", "train", "archive", "MODEL=mf", "DATA=synthetic", "ARGS=--sweeps 5", f"VENV={sys.prefix}"]
+    command += ["-o", f"{sys.prefix}/installed"]  # this environment is what it is
+
+    def make() -> str:
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    make()
+    before = (tmp_path / "model_store/mf-1.0.mar").stat()
+    assert "training train" not in make()
+    (tmp_path / "training/models/mf.py").touch()
+    assert "training train" in make()
+    assert (tmp_path / "model_store/mf-1.0.mar").stat() == before
 
 
 def test_a_model_that_was_not_trained(tmp_path: Path) -> None:
