@@ -121,7 +121,8 @@ def test_a_broken_archive_leaves_the_running_version_alone(fm: Server, broken) -
 
 def slower(server: Server) -> dict[str, bytes]:
     handler = read(server.store / "fm-1.0.mar", "recommender_handler.py").decode()
-    late = handler.replace("        answers = [", "        __import__('time').sleep(0.1)\n        answers = [", 1)
+    answer = "        answers = self._answer("
+    late = handler.replace(answer, f"        __import__('time').sleep(0.1)\n{answer}", 1)
     assert late != handler
     return {"recommender_handler.py": late.encode()}
 
