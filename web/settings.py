@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Settings:
 
     torchserve_url: str = "http://127.0.0.1:8080"  # the inference API; the management API is never asked
     torchserve_token: str = ""  # the inference key, where TorchServe wants one; browsers never see it
+    torchserve_key_file: Path | None = None  # or its key_file.json, which has another key after each of its starts
     models: tuple[str, ...] = ("mf", "fm", "deepfm")
     timeout: float = 10.0  # seconds for one answer, all tries together
     fresh: float = 5.0  # seconds that a model card is believed
@@ -21,11 +23,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """TORCHSERVE_URL, TORCHSERVE_TOKEN, MODELS (separated by commas), TIMEOUT, FRESH, MAX_BODY and RATE."""
+        """TORCHSERVE_URL, TORCHSERVE_TOKEN, TORCHSERVE_KEY_FILE, MODELS (separated by commas), TIMEOUT, FRESH, MAX_BODY
+        and RATE.
+        """
         of = {name: environment[name.upper()] for name in cls.__dataclass_fields__ if environment.get(name.upper())}
         if "models" in of:
             of["models"] = tuple(name.strip() for name in of["models"].split(","))
-        for name, kind in (("timeout", float), ("fresh", float), ("max_body", int)):
+        for name, kind in (("torchserve_key_file", Path), ("timeout", float), ("fresh", float), ("max_body", int)):
             if name in of:
                 of[name] = kind(of[name])
         return cls(**of)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from .key import KeyFile, is_key_refused
 from .problems import NotRegistered, ServerBusy, ServerDown, ServerFault, ServerSlow
 from .schema import Card
 from .settings import Settings
@@ -38,11 +39,12 @@ class TorchServe:
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """Of the server that ``settings`` name."""
-        token = settings.torchserve_token
+        token, key_file = settings.torchserve_token, settings.torchserve_key_file
         self._timeout = settings.timeout
         self._client = httpx.AsyncClient(
             base_url=settings.torchserve_url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
+            auth=KeyFile(key_file) if key_file else None,
             timeout=httpx.Timeout(settings.timeout, connect=1.0),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
             transport=transport,
@@ -100,7 +102,9 @@ class TorchServe:
             return response
         if response.status_code == 404:
             raise NotRegistered(f"The model server runs, but has no model “{model}”. Register it, or choose another.")
-        if response.status_code == 503:
+        if is_key_refused(response):
+            raise ServerFault("The model server does not take this page's key: its key file says which it takes.")
+        if response.status_code in (503, 507):  # a full queue; a worker that has died and is not up again
             raise ServerBusy("The model server is busy or still loading the model. Try again in a moment.")
         raise ServerFault(f"The model server failed with status {response.status_code}; its log says why.")
 
