@@ -2,6 +2,7 @@
 #   docker build -t recommender:cpu .                                  archives are mounted at /models
 #   docker build -t recommender:baked --target baked .                 the archives of model_store/ inside
 #   docker build -t recommender:cuda --target cuda .                   for GPUs; the host brings the driver
+#   docker build -t recommender:web --target web .                     the page's gateway
 # Plain pip takes torch's CUDA build on Linux. The CPU build comes from the index that PyTorch itself keeps:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu ...
 # For a build that is the same next year, give BASE with its digest: python:3.11-slim-bookworm@sha256:...
@@ -83,6 +84,8 @@ WORKDIR /app
 COPY web/ web/
 USER 10001
 EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
 CMD ["python", "-m", "web", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM runtime-cpu AS cpu

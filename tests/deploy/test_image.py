@@ -1,4 +1,4 @@
-"""The image for CPUs, built from the Dockerfile and run as its own configuration says.
+"""The images for CPUs and of the page's gateway, built from the Dockerfile and run as their own configurations say.
 
 Needs root, buildah and a base image (python:3.11-slim-bookworm, or a stand-in of that name) in its storage. It runs in
 namespaces of its own, so that the ports are those of the image. ``TORCH_INDEX`` goes to the build, as in the Makefile.
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 BUILDAH = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
 BASE = "docker.io/library/python:3.11-slim-bookworm"
-TAG = "recommender:test"
 
-# What an engine does for: run --read-only --tmpfs /run/torchserve --volume ...:/models --cap-drop ALL --network none
+# What an engine does for: run --read-only --cap-drop ALL --network none, where the image has these folders with
+# --tmpfs /run/torchserve --volume ...:/models
 RUN = """
 set -e
 root=$1 models=$2 user=$3 workdir=$4; shift 4
@@ -35,8 +36,10 @@ mount --make-rprivate /
 mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
-mount --bind "$models" "$root/models"
-mount -t tmpfs -o mode=1777,size=512m tmpfs "$root/run/torchserve"
+if [ -d "$root/models" ]; then
+  mount --bind "$models" "$root/models"
+  mount -t tmpfs -o mode=1777,size=512m tmpfs "$root/run/torchserve"
+fi
 mount -o remount,bind,ro "$root"
 ip link set lo up
 exec setpriv --no-new-privs chroot --userspec="$user:$user" --groups= "$root" env -C "$workdir" "$@"
@@ -56,33 +59,47 @@ class Image(NamedTuple):
     config: dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def image() -> Iterator[Image]:
+@contextmanager
+def built(target: str) -> Iterator[Image]:
     if os.geteuid() or not shutil.which("buildah"):
         pytest.skip("needs root and buildah")
     if not buildah("images", "--quiet", "--filter", f"reference={BASE}"):
         pytest.skip(f"needs {BASE} in buildah's storage")
     index = ["--build-arg", f"TORCH_INDEX={os.environ['TORCH_INDEX']}"] if os.environ.get("TORCH_INDEX") else []
-    buildah("bud", "--layers", "--format", "docker", "--pull-never", *index, "-t", TAG, ".")
-    container = buildah("from", "--pull-never", TAG)
-    config = json.loads(buildah("inspect", "--type", "image", TAG))["Docker"]["config"]
+    tag = f"recommender:test-{target}"
+    buildah("bud", "--layers", "--format", "docker", "--pull-never", *index, "--target", target, "-t", tag, ".")
+    container = buildah("from", "--pull-never", tag)
+    config = json.loads(buildah("inspect", "--type", "image", tag))["Docker"]["config"]
     yield Image(Path(buildah("mount", container)), config)
     buildah("rm", container)
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    with built("cpu") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def web_image() -> Iterator[Image]:
+    with built("web") as made:
+        yield made
 
 
 class Running:
     """A container, as far as a test needs one."""
 
     def __init__(self, image: Image, models: Path) -> None:
+        for folder in (models, *models.parents[:2]):  # pytest's folders are for their owner alone
+            folder.chmod(0o755)
         config = image.config
         command = ["unshare", "--mount", "--pid", "--net", "--ipc", "--fork", "--kill-child", "sh", "-c", RUN, "run"]
         command += [str(image.root), str(models), config["User"], config["WorkingDir"], "env", "-i", *config["Env"]]
+        command += [*(config["Entrypoint"] or []), *config["Cmd"]]
         self.image = image
         self.log = models / "console.txt"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *config["Entrypoint"], *config["Cmd"]], stdout=log, stderr=subprocess.STDOUT
-            )
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         time.sleep(0.5)
 
     @property
@@ -115,6 +132,11 @@ class Running:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.5)
 
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
 
 @pytest.fixture
 def running(image: Image, store: Path, tmp_path: Path) -> Iterator[Running]:
@@ -123,13 +145,9 @@ def running(image: Image, store: Path, tmp_path: Path) -> Iterator[Running]:
         shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}.mar")
     repack(store / "fm-1.0.mar", tmp_path / "fm-1.1.mar", "1.1")
     os.chown(tmp_path, 10001, 10001)
-    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest's folders are for their owner alone
-        folder.chmod(0o755)
     container = Running(image, tmp_path)
     yield container
-    if container.process.poll() is None:
-        container.process.kill()
-        container.process.wait()
+    container.end()
 
 
 def token(container: Running, kind: str) -> str:
@@ -185,3 +203,20 @@ def test_it_answers_read_only_and_drains(running: Running) -> None:
     assert "draining" in running.log.read_text()
     print(f"ended {seconds:.1f} s after SIGTERM")
     assert seconds < 30  # what engines wait by default is set to 60 in deploy/compose.yaml
+
+
+def test_the_gateway_serves_the_page_read_only_and_ends_when_told(web_image: Image, tmp_path: Path) -> None:
+    assert web_image.config["User"] == "10001"
+    container = Running(web_image, tmp_path)
+    try:
+        container.wait_until_healthy()
+        assert container.first.uids().real == 10001
+        assert "Read-only file system" in container.inside("touch", "/app/x").stderr
+        page, _ = container.curl("http://127.0.0.1:8000/").communicate()
+        assert "<title>" in page
+        health, _ = container.curl("http://127.0.0.1:8000/health").communicate()
+        assert json.loads(health) == {"status": "ok", "torchserve": "down"}
+        container.first.terminate()
+        assert container.process.wait(timeout=20) == 0
+    finally:
+        container.end()
