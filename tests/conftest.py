@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 import torch
+from threadpoolctl import threadpool_limits
 
 from serving.server import Server
 from training.archive import archive
@@ -109,6 +110,7 @@ def train_small(model: str, log: RatingsLog, folder: Path, **settings: Any) -> P
 def _one_thread() -> None:
     # Small batches do not gain from a second thread, and lose much where other processes want the cores.
     torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 @pytest.fixture(scope="session")

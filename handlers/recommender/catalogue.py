@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import torch
 
 from .vocabulary import Vocabulary
 
@@ -86,14 +87,12 @@ class Catalogue:
 
 
 def top(scores: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-    """The rows of the ``k`` highest of ``scores`` [rows] among ``allowed`` [rows], ties by row: [<= k].
-
-    A partial sort finds the k-th score; only what reaches it is sorted.
-    """
-    rows = np.flatnonzero(allowed)
-    values = scores[rows]
-    if k < len(rows):
-        bar = np.partition(values, len(rows) - k)[len(rows) - k]
-        rows = rows[values >= bar]
-        values = scores[rows]
-    return rows[np.argsort(-values, kind="stable")][:k]
+    """The rows of the ``k`` highest of ``scores`` [rows] among ``allowed`` [rows], ties by row: [<= k]."""
+    masked = np.where(allowed, scores, -np.inf)
+    values, rows = (found.numpy() for found in torch.from_numpy(masked).topk(min(k + 1, len(masked))))
+    if len(rows) > k and values[k] == values[k - 1] > -np.inf:
+        # A tie across the k-th place: which of them topk takes is anybody's guess.
+        rows = np.flatnonzero(masked >= values[k])
+        values = masked[rows]
+    order = np.lexsort((rows, -values))[:k]
+    return rows[order][values[order] > -np.inf]

@@ -31,11 +31,12 @@ class DeepFM(TwoEncoder):
         self.split = users.width + 2
         self.first_users = nn.Linear((1 + users.pool.size(0)) * users.width, hidden[0], bias=False)
         self.first_items = nn.Linear((1 + items.pool.size(0)) * items.width, hidden[0])
-        rest: list[nn.Module] = [nn.ReLU(), nn.Dropout(dropout)]
+        # In place: fresh pages for every activation cost the catalogue pass more than its arithmetic.
+        rest: list[nn.Module] = [nn.ReLU(inplace=True), nn.Dropout(dropout)]
         for inputs, outputs in pairwise(hidden):
-            rest += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+            rest += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
         self.rest = nn.Sequential(*rest, nn.Linear(hidden[-1], 1, bias=False))
-        self.block = 256  # movies a block of the catalogue pass, so that its hidden activations stay in cache
+        self.block = 2048  # pairs at once in the catalogue pass: 512 KiB of first activations, which stay in cache
         self.use_fm = use_fm
         self.use_mlp = use_mlp
 
@@ -70,10 +71,12 @@ class DeepFM(TwoEncoder):
         """Scores of every pair: [B, D] and [N, D] to [B, N]."""
         scores = torch.matmul(users[:, : self.split], items[:, : self.split].t())
         if self.use_mlp:
-            user_half = users[:, self.split :].unsqueeze(1)
-            blocks: list[Tensor] = []
-            for start in range(0, items.size(0), self.block):
-                item_half = items[start : start + self.block, self.split :]
-                blocks.append(self.rest(user_half + item_half).squeeze(2))  # [B, block]
-            scores = scores + torch.cat(blocks, dim=1)
+            user_half, item_half = users[:, self.split :], items[:, self.split :]
+            rows: list[Tensor] = []
+            for user in range(users.size(0)):
+                blocks: list[Tensor] = []
+                for start in range(0, items.size(0), self.block):
+                    blocks.append(self.rest(item_half[start : start + self.block] + user_half[user]).squeeze(1))
+                rows.append(torch.cat(blocks))
+            scores = scores + torch.stack(rows)
         return scores
