@@ -5,6 +5,8 @@ DATA ?= ml-100k
 MODEL ?= mf fm deepfm
 VERSION ?= 1.0
 PRESET ?= quick
+# How an archive is served: throughput (many requests a second) or latency (the shortest answer to one client).
+PROFILE ?= throughput
 # Further options of training, such as ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
 # Where pip finds torch. On Linux plain pip takes the CUDA build of several GB; the CPU build is at
@@ -22,8 +24,8 @@ SERVING := $(BIN)/python -m serving
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain docker \
-        web web-start web-stop test test-slow lint format clean
+.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain \
+        benchmark docker web web-start web-stop test test-slow lint format clean
 
 demo: train archive serve
 	@$(SERVING) demo
@@ -75,7 +77,7 @@ build/.asked-%: FORCE
 FORCE:
 
 archive: install
-	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(VERSION) || exit 1; done
+	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(VERSION) --profile $(PROFILE) || exit 1; done
 
 # --- serving
 
@@ -100,8 +102,20 @@ rollback: install
 # The nightly command.
 retrain: install
 	@for model in $(MODEL); do \
-		$(SERVING) retrain $$model --train="--data $(DATA) --preset $(PRESET) $(ARGS)" || exit 1; \
+		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) --preset $(PRESET) $(ARGS)" || exit 1; \
 	done
+
+# --- measuring
+
+# The servers that ours is compared to live in an environment of their own; wrk drives them all.
+.venv-benchmark/installed: requirements.txt benchmarks/serving/requirements.txt
+	$(PYTHON) -m venv .venv-benchmark
+	$(if $(TORCH_INDEX),.venv-benchmark/bin/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
+	.venv-benchmark/bin/pip install --quiet -r requirements.txt -r benchmarks/serving/requirements.txt
+	@touch $@
+
+benchmark: .venv-benchmark/installed archive
+	.venv-benchmark/bin/python -m benchmarks.serving
 
 docker:
 	docker build -t recommender:cpu \

@@ -26,6 +26,7 @@ class RecommenderHandler:
         folder = Path(properties["model_dir"])
         self.version = str(context.manifest["model"]["modelVersion"])
         self.recommender = recommender.Recommender(archive.load(folder, device), limits, device)
+        self.recommender.warm_up()
         if context.metrics is not None:  # None outside of TorchServe
             metrics.Reporter(self.recommender.tally, context.metrics, self.version, str(device)).start()
         if fast_path:

@@ -173,12 +173,14 @@ class Retrain(Switching):
     """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
     build: Path = ROOT / "build"
     """Where the model is trained."""
+    profile: Literal["throughput", "latency"] = "throughput"
+    """How the archive is served."""
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
 
     def run(self) -> None:
         """Train, pack, roll out."""
         server = self.where.server()
-        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train))
+        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), self.profile)
         _watched(
             Rollout(
                 server, self.model, version, None, self.tolerance, self.keep, self.drain, why="retrain", report=_report

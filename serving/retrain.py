@@ -21,13 +21,13 @@ def next_version(store: Path, model: str) -> str:
     return ".".join(map(str, (*front, last + 1)))
 
 
-def train_and_pack(store: Path, model: str, build: Path, options: list[str]) -> str:
-    """Train in ``build`` with ``options`` of ``python -m training train``, pack, and return the version."""
+def train_and_pack(store: Path, model: str, build: Path, options: list[str], profile: str) -> str:
+    """Train in ``build`` with ``options`` of ``python -m training train``, pack for a profile, return the version."""
     version = next_version(store, model)
     where = ["--build", str(build)]
     for arguments in (
         ["train", model, *where, *options],
-        ["archive", model, *where, "--version", version, "--store", str(store)],
+        ["archive", model, *where, "--version", version, "--store", str(store), "--profile", profile],
     ):
         if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT).returncode:
             raise RetrainError(f"python -m training {' '.join(arguments)} failed; the running version goes on")

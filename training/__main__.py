@@ -119,12 +119,14 @@ class Archive:
     """Where the model is."""
     store: Path = Path("model_store")
     """Where the archive goes."""
+    profile: Literal["throughput", "latency"] = "throughput"
+    """How it is served: many requests a second, or the shortest answer to one client."""
 
     def run(self) -> None:
         """Pack and check."""
         from .archive import archive
 
-        print(f"wrote {archive(self.model, self.version, self.build, self.store)}")
+        print(f"wrote {archive(self.model, self.version, self.build, self.store, self.profile)}")
 
 
 @dataclass(frozen=True)

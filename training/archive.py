@@ -10,10 +10,14 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Literal
+
+Profile = Literal["throughput", "latency"]
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
+PROFILES = {"throughput": CONFIG, "latency": "model-config.latency.yaml"}
 CHECKSUMS = "SHA256SUMS"
 
 # Run in a process of its own that sees the unpacked archive and the installed packages, nothing of this project.
@@ -51,8 +55,10 @@ class ArchiveRefused(RuntimeError):
     """An archive that must not reach the model store; the message says why."""
 
 
-def archive(model: str, version: str, build: Path, store: Path) -> Path:
+def archive(model: str, version: str, build: Path, store: Path, profile: Profile = "throughput") -> Path:
     """Pack ``build/<model>`` as ``store/<model>-<version>.mar``, check it, and move it into place.
+
+    ``profile`` says which of the settings in ``handlers/`` become the archive's ``model-config.yaml``.
 
     An archive never changes once it is written: the same version again is accepted when its contents are the same.
     ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
@@ -67,7 +73,7 @@ def archive(model: str, version: str, build: Path, store: Path) -> Path:
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
         work = Path(work_name)
-        contents = _stage(source, work / "contents")
+        contents = _stage(source, work / "contents", PROFILES[profile])
         if target.exists():
             lines = set(checksums_in(target).splitlines()) ^ set(contents.splitlines())
             if lines:
@@ -125,11 +131,12 @@ def checksums_in(archive_path: Path) -> str:
         return packed.read(CHECKSUMS).decode()
 
 
-def _stage(source: Path, contents: Path) -> str:
+def _stage(source: Path, contents: Path, config: str) -> str:
     """Lay out what goes to the archive's root, with a list of checksums; returns that list."""
     contents.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt")
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", *PROFILES.values())
     shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
+    shutil.copyfile(HANDLERS / config, contents / CONFIG)
     shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
     files = [path for path in contents.rglob("*") if path.is_file()]
     named = {str(path.relative_to(contents)): path for path in files}

@@ -77,6 +77,8 @@ def _arrays(
 ) -> dict[str, np.ndarray]:
     rows = torch.arange(len(dataset.movies.vocabulary))
     items = scripted.encode_items(scripted.own_items(rows), batches.movie_features, batches.movie_weights)
+    everybody = torch.arange(len(dataset.users.vocabulary))
+    users = scripted.encode_users(scripted.own_users(everybody), batches.user_features, batches.user_weights)
     directions = torch.nn.functional.normalize(items[:, : settings.width], dim=1)
     order = np.lexsort((dataset.movie_rows, dataset.user_rows))
     prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(dataset.user_rows))).numpy())
@@ -85,6 +87,7 @@ def _arrays(
         "user_weights": dataset.users.weights,
         "movie_features": dataset.movies.features,
         "movie_weights": dataset.movies.weights,
+        "user_encodings": users.numpy(),
         "item_encodings": items.numpy(),
         "item_directions": directions.numpy(),
         "map": plane(directions.numpy()),

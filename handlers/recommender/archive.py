@@ -72,6 +72,7 @@ ARRAYS = {
     "user_weights": "float32",  # [users, C]
     "movie_features": "int64",
     "movie_weights": "float32",
+    "user_encodings": "float32",  # [users, D]: the users of the log, encoded at export
     "item_encodings": "float32",  # [movies, D]: the catalogue, encoded at export
     "item_directions": "float32",  # [movies, width]: unit vectors, for cosines
     "map": "float32",  # [movies, 2]: the movies' places on a plane, in [-1, 1]
@@ -82,6 +83,8 @@ ARRAYS = {
     "prior_mean": "float32",  # [width + 1]
     "prior_precision": "float32",  # [width + 1, width + 1]
 }
+
+ON_DEVICE = ("user_encodings", "item_encodings", "item_directions")
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -157,7 +160,7 @@ def load(folder: Path, device: torch.device) -> Archive:
         users=users,
         movies=movies,
         catalogue=Catalogue(movies, titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
-        arrays=arrays | {name: arrays[name].to(device) for name in ("item_encodings", "item_directions")},
+        arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE},
         prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )
@@ -201,7 +204,7 @@ def _check_fit(
     } | {
         f"{name}.npy": (arrays[name].size(0), f"{side}.json", len(vocabulary))
         for side, vocabulary, names in (
-            ("users", users, ("user_features", "user_weights")),
+            ("users", users, ("user_features", "user_weights", "user_encodings")),
             ("movies", movies, ("movie_features", "movie_weights", "item_encodings", "item_directions")),
             ("movies", movies, ("map", "rating_counts")),
         )

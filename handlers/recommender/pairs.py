@@ -82,13 +82,12 @@ class PairScorer:
         return answers
 
     def _forward(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Tensor:
-        network, users = self.archive.network, torch.from_numpy(user_rows)
-        features, weights = self.archive.features_of(users)
-        rows = torch.from_numpy(movie_rows).to(self.device)
-        encoded = network.encode_users(
-            network.own_users(users.to(self.device)), features.to(self.device), weights.to(self.device)
+        """Raw scores [pairs]. One copy to the device; the caller's is the one back."""
+        users, items = torch.from_numpy(np.stack([user_rows, movie_rows])).to(self.device)
+        arrays = self.archive.arrays
+        return self.archive.network.score_pairs(
+            arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
         )
-        return network.score_pairs(encoded, self.archive.arrays["item_encodings"].index_select(0, rows))
 
 
 def _rows(vocabulary: Vocabulary, raw: list[Id]) -> tuple[list[Id], list[int]]:

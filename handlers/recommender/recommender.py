@@ -74,6 +74,14 @@ class Recommender:
             "sha256": archive.sha256,
         }
 
+    def warm_up(self) -> None:
+        """Answer what will be asked most, at the sizes that occur: first calls compile, and load kernels on a GPU."""
+        user, movie = self.archive.users.ids[-1], self.archive.movies.ids[-1]
+        for question in ({"user_id": user, "movie_id": movie}, {"user_id": user}):
+            for size in (1, 1, 1, 64, 64):
+                self.answer([{"body": encode(question)}] * size)
+        self.tally.take()
+
     @torch.no_grad()
     def answer(self, slots: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """The answers to a batch, in order. An error is the answer of its own slot (or instance) and of no other."""
@@ -163,8 +171,17 @@ class Recommender:
 
     def _encode_users(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: users of the log, the unknown one, and people described by the request."""
+        rows = torch.tensor([job.user_row for job in jobs], device=self.device)
+        users = self.archive.arrays["user_encodings"].index_select(0, rows)
+        described = [position for position, job in enumerate(jobs) if job.user_features or job.ratings]
+        if described:
+            users[described] = self._encode_described([jobs[position] for position in described])
+        return users
+
+    def _encode_described(self, jobs: Sequence[Job]) -> Tensor:
+        """[jobs, D]: people who come with side features, ratings, or both."""
         network = self.archive.network
-        rows = torch.tensor([job.user_row for job in jobs])
+        rows = torch.zeros(len(jobs), dtype=torch.int64)
         features, weights = self.archive.features_of(rows)
         for position, job in enumerate(jobs):
             if job.user_features:

@@ -1,0 +1,188 @@
+"""Every server in turn on the same network and the same dictionaries, driven by wrk on this machine.
+
+make benchmark
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+import tyro
+
+from handlers.recommender import archive
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+from serving.server import ROOT
+
+from . import catalogue, servers
+from .load import Load, check, drive
+from .report import RESULTS
+
+CLIENTS = (1, 16, 64, 128, 256)
+MODELS = ("mf", "fm", "deepfm")
+PEER = "deepfm"  # the model that every server serves
+
+
+@dataclass
+class Options:
+    """What to measure, and how long."""
+
+    rounds: int = 3
+    """Times that each server is started; medians are reported."""
+    seconds: int = 4
+    """Of each load."""
+    store: Path = ROOT / "model_store"
+    """Archives of version 1.0."""
+    build: Path = ROOT / "build"
+    """What they were made from."""
+
+
+def asked(model: str, build: Path, kind: str) -> Load:
+    """Requests about known users and movies, drawn by a fixed seed, with the answers of the handler's flow."""
+    known = archive.load(build / model, torch.device("cpu"))
+    rng = random.Random(0)
+    users, movies = known.users.ids[1:], known.movies.ids[1:]
+
+    def pair() -> dict[str, Any]:
+        return {"user_id": rng.choice(users), "movie_id": rng.choice(movies)}
+
+    if kind == "pairs":
+        bodies = [pair() for _ in range(2000)]
+    elif kind == "lists":
+        bodies = [{"user_id": rng.choice(users), "k": 10} for _ in range(2000)]
+    else:
+        bodies = [{"instances": [pair() for _ in range(1000)]} for _ in range(20)]
+    flow = Recommender(known, Limits(), torch.device("cpu"))
+    first = [{"body": json.dumps(body).encode()} for body in bodies[:50]]
+    return Load(bodies, [json.loads(answer.body) for answer in flow.answer(first)])
+
+
+def contestants(options: Options, work: Path) -> dict[str, Callable[[], AbstractContextManager[str]]]:
+    """What to measure by name: each starts a server and gives the address of its predictions."""
+    mar = options.store / f"{PEER}-1.0.mar"
+    config = servers.file_in(mar, "model-config.yaml")
+    slow = config.replace("fast_path: true", "fast_path: false")
+    noop = (servers.PEERS / "noop_handler.py").read_text()
+    build = options.build / PEER
+
+    def ours(name: str, files: dict[str, str], default_settings: bool = False) -> Callable:
+        @contextmanager
+        def start() -> Any:
+            variant = servers.repacked(mar, work / f"{name}.mar", files)
+            with servers.torchserve(work / name, {PEER: variant}, default_settings) as server:
+                yield f"{server.inference}/predictions/{PEER}"
+
+        return start
+
+    yaml = "model-config.yaml"
+    return {
+        "TorchServe as it comes": ours(
+            "default", {yaml: "handler:\n" + slow.split("handler:\n")[1]}, default_settings=True
+        ),
+        "TorchServe, our settings without the fast path": ours("settings", {yaml: slow}),
+        "ours, `throughput`": ours("throughput", {}),
+        "ours, `latency`": ours("latency", {yaml: (ROOT / "handlers/model-config.latency.yaml").read_text()}),
+        "a no-op handler behind `throughput`": ours("noop", {"recommender_handler.py": noop}),
+        "FastAPI, 1 worker": lambda: servers.fastapi(build, 1),
+        "FastAPI, 2 workers": lambda: servers.fastapi(build, 2),
+        "Mosec, batch 64, wait 2 ms": lambda: servers.mosec(build),
+    }
+
+
+def of_pairs(options: Options, work: Path) -> dict[str, Any]:
+    """Single pairs: by server and number of clients, medians over rounds in which each is started once."""
+    load = asked(PEER, options.build, "pairs")
+    runs: dict[str, dict[int, list[dict[str, float]]]] = {}
+    for number in range(options.rounds):
+        for name, start in contestants(options, work).items():
+            with start() as url:
+                if "no-op" not in name:
+                    check(url, load)
+                for clients in CLIENTS:
+                    found = drive(url, load, clients, options.seconds)
+                    runs.setdefault(name, {}).setdefault(clients, []).append(found)
+                    print(f"round {number + 1}: {name}, {clients} clients: {found}", flush=True)
+    return {name: {str(n): medians(some) for n, some in by.items()} for name, by in runs.items()}
+
+
+def of_ours(options: Options, work: Path) -> dict[str, Any]:
+    """What only ours answers: lists at 64 clients, and 1,000 pairs a request."""
+    archives = {model: options.store / f"{model}-1.0.mar" for model in MODELS}
+    found: dict[str, Any] = {"lists": {}, "instances": {}}
+    with servers.torchserve(work / "ours", archives) as server:
+        for model in MODELS:
+            url = f"{server.inference}/predictions/{model}"
+            for kind, clients in (("lists", 64), ("instances", 4)):
+                load = asked(model, options.build, kind)
+                check(url, load, 5)
+                some = [drive(url, load, clients, options.seconds) for _ in range(options.rounds)]
+                found[kind][model] = medians(some)
+                print(f"{kind} of {model}: {found[kind][model]}", flush=True)
+    return found
+
+
+def of_workers(options: Options, work: Path) -> dict[str, Any]:
+    """Seconds from registration to READY, and resident memory without shared pages beside a no-op handler's."""
+    found = {}
+    mar = options.store / f"{PEER}-1.0.mar"
+    noop = (servers.PEERS / "noop_handler.py").read_text()
+    for name, files in (("ours", {}), ("no-op", {"recommender_handler.py": noop})):
+        variant = servers.repacked(mar, work / "worker.mar", files)
+        started = time.perf_counter()
+        with servers.torchserve(work / "worker", {PEER: variant}) as server:
+            seconds = time.perf_counter() - started
+            worker = next(
+                one for one in server.process().children() if "model_service_worker" in " ".join(one.cmdline())
+            )
+            memory = psutil.Process(worker.pid).memory_full_info()
+            found[name] = {
+                "server and worker ready, s": round(seconds, 1),
+                "resident, MB": round(memory.rss / 1e6, 1),
+                "unshared, MB": round(memory.uss / 1e6, 1),
+            }
+    return found
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Of each value; errors add up."""
+    found = {name: round(median(run[name] for run in runs), 3) for name in runs[0]}
+    return found | {"errors": sum(run["errors"] for run in runs)}
+
+
+def main(options: Options) -> None:
+    """Measure everything and write the results."""
+    torch.set_num_threads(1)
+    np.random.default_rng(0)
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        work = Path(folder)
+        results = {
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, the load generator on the same ones",
+            "versions": {name: version(name) for name in ("torch", "torchserve", "mosec", "fastapi", "faiss-cpu")},
+            "rounds": options.rounds,
+            "seconds": options.seconds,
+            "workers": of_workers(options, work),
+            **of_ours(options, work),
+            "catalogue": {"movies": 1_000_000, **catalogue.measure(1_000_000, 5)},
+            "pairs": of_pairs(options, work),
+        }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"wrote {RESULTS}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,58 @@
+"""Drives a server with wrk, after its answers were checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+SCRIPT = Path(__file__).with_name("load.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests that are sent in turn, and how to find out that an answer is right."""
+
+    bodies: Sequence[dict[str, Any]]
+    expected: Sequence[Any] | None = None  # what each answer must be, scores within 1e-4
+
+
+def check(url: str, load: Load, most: int = 50) -> None:
+    """Ask the first requests alone. Raises RuntimeError for an answer that is not what is expected."""
+    session = requests.Session()
+    for body, expected in list(zip(load.bodies, load.expected or [], strict=False))[:most]:
+        answer = session.post(url, json=body, timeout=30).json()
+        if not _same(answer, expected):
+            raise RuntimeError(f"{url} answers {body} by {answer}, expected {expected}")
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, float):
+        return abs(found - expected) <= 1e-4
+    if isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(_same(found[key], expected[key]) for key in expected)
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(_same, found, expected))
+    return found == expected
+
+
+def drive(url: str, load: Load, clients: int, seconds: int) -> dict[str, float]:
+    """``requests_per_second``, ``p50_ms``, ``p99_ms`` and ``errors`` of so many clients, after a second to warm up."""
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as bodies:
+        bodies.writelines(json.dumps(body) + "\n" for body in load.bodies)
+        bodies.flush()
+        _wrk(url, clients, 1, bodies.name)
+        return _wrk(url, clients, seconds, bodies.name)
+
+
+def _wrk(url: str, clients: int, seconds: float, bodies: str) -> dict[str, float]:
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT), url]
+    result = subprocess.run(command, env=os.environ | {"BODIES": bodies}, capture_output=True, text=True, check=True)
+    return json.loads(result.stdout.splitlines()[-1])

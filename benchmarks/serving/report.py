@@ -1,0 +1,67 @@
+"""The committed results as the tables of the README pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def load() -> dict[str, Any]:
+    """The committed results."""
+    return json.loads(RESULTS.read_text())
+
+
+def pairs(results: dict[str, Any]) -> str:
+    """Requests a second of single pairs, by server and clients."""
+    clients = list(next(iter(results["pairs"].values())))
+    rows = [["single pairs, requests a second", *(f"{n} client{'s' * (n != '1')}" for n in clients)]]
+    for name, by in results["pairs"].items():
+        rows.append([name, *(f"{by[n]['requests_per_second']:,.0f}" for n in clients)])
+    return _table(rows)
+
+
+def latencies(results: dict[str, Any]) -> str:
+    """p50 and p99 in milliseconds, by server and clients."""
+    clients = list(next(iter(results["pairs"].values())))
+    rows = [["p50 / p99, ms", *(f"{n} client{'s' * (n != '1')}" for n in clients)]]
+    for name, by in results["pairs"].items():
+        rows.append([name, *(f"{by[n]['p50_ms']:.1f} / {by[n]['p99_ms']:.1f}" for n in clients)])
+    return _table(rows)
+
+
+def lists(results: dict[str, Any]) -> str:
+    """Lists and many pairs a request, by model."""
+    rows = [["", "top 10, 64 clients: requests a second", "p50, ms", "1,000 pairs a request: pairs a second"]]
+    for model, found in results["lists"].items():
+        many = 1000 * results["instances"][model]["requests_per_second"]
+        rows.append([model, f"{found['requests_per_second']:,.0f}", f"{found['p50_ms']:.1f}", f"{many:,.0f}"])
+    return _table(rows)
+
+
+def catalogue(results: dict[str, Any]) -> str:
+    """A list out of a million movies, beside what it is compared to."""
+    rows = [["top 10 of 1,000,000, one thread", "ours, ms", "compared to", "ms", "ratio"]]
+    for model, found in results["catalogue"].items():
+        if isinstance(found, dict):
+            (other,) = found.keys() - {"ours", "ratio"}
+            rows.append([model, f"{found['ours']:.0f}", other, f"{found[other]:.0f}", f"{found['ratio']:.2f}"])
+    return _table(rows)
+
+
+TABLES = (pairs, latencies, lists, catalogue)
+
+
+def ratios(results: dict[str, Any]) -> dict[str, float]:
+    """What the goals are stated in: ours against the others, at 64 clients."""
+    at_64 = {name: by["64"]["requests_per_second"] for name, by in results["pairs"].items()}
+    ours = at_64.pop("ours, `throughput`")
+    return {name: round(ours / other, 2) for name, other in at_64.items()}
+
+
+def _table(rows: list[list[str]]) -> str:
+    head, *body = rows
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,129 @@
+"""The servers that are measured, each started in turn and ended."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from serving.server import CONFIG, ROOT, Server
+
+PEERS = Path(__file__).with_name("peers")
+PROBE = {"user_id": 1, "movie_id": 1}
+
+
+def repacked(source: Path, target: Path, files: dict[str, str]) -> Path:
+    """An archive with the contents of another, some of its files replaced."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, files.get(name, old.read(name)))
+    return target
+
+
+def file_in(archive: Path, name: str) -> str:
+    with zipfile.ZipFile(archive) as packed:
+        return packed.read(name).decode()
+
+
+@contextmanager
+def torchserve(folder: Path, archives: dict[str, Path], default_settings: bool = False) -> Iterator[Server]:
+    """TorchServe on free ports with one archive a model, under our settings or under its own."""
+    store, home = folder / "store", folder / "home"
+    shutil.rmtree(folder, ignore_errors=True)
+    store.mkdir(parents=True)
+    for model, path in archives.items():
+        shutil.copyfile(path, store / f"{model}.mar")
+    ports = free_ports(6)
+    overrides = {
+        **{f"{name}_address": f"http://127.0.0.1:{ports.pop()}" for name in ("inference", "management", "metrics")},
+        "grpc_inference_port": str(ports.pop()),
+        "grpc_management_port": str(ports.pop()),
+        "initial_worker_port": str(ports.pop()),
+        "load_models": ",".join(f"{model}={model}.mar" for model in archives),
+        # Without it every request needs a token; it is the one default that is changed for everybody.
+        "disable_token_authorization": "true",
+    }
+    server = Server(store, home, overrides, config=() if default_settings else (CONFIG,))
+    server.start(timeout=300)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def process(command: list[str], url: str, environment: dict[str, str]) -> Iterator[str]:
+    """A peer from the benchmark's environment that answers a probe at ``url``; ended with its children."""
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                if requests.post(url, json=PROBE, timeout=5).ok:
+                    break
+            except requests.ConnectionError:
+                pass
+            if running.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(command)} does not answer at {url}")
+            time.sleep(0.2)
+        yield url
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        try:
+            running.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+
+
+def fastapi(build: Path, workers: int) -> contextmanager:
+    """FastAPI under uvicorn."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "uvicorn", "benchmarks.serving.peers.fastapi_app:app", "--port", str(port)]
+    command += ["--workers", str(workers), "--no-access-log", "--log-level", "warning"]
+    return process(command, f"http://127.0.0.1:{port}/predict", {"BUILD": str(build)})
+
+
+def mosec(build: Path) -> contextmanager:
+    """Mosec, batches of 64 within 2 ms."""
+    (port,) = free_ports(1)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.serving.peers.mosec_app",
+        "--port",
+        str(port),
+        "--address",
+        "127.0.0.1",
+    ]
+    command += ["--log-level", "error"]
+    return process(command, f"http://127.0.0.1:{port}/inference", {"BUILD": str(build)})
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
