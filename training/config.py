@@ -1,7 +1,7 @@
 """The settings of each model, and the presets that go by a name."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Target = Literal["rating", "like"]
 
@@ -23,6 +23,8 @@ class Settings:
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
     rank: int = 10
     """gibbs: length of one sample's vectors; their average is cut to ``width``."""
+    prior_precision: float = 10.0
+    """gibbs: of vectors and biases before any data; with a higher one a larger rank does not fit the noise."""
     sweeps: int = 100
     """gibbs: sweeps that are averaged."""
     burn_in: int = 20
@@ -54,6 +56,9 @@ class Settings:
     """DeepFM: keep its multilayer perceptron (switch off for an ablation)."""
 
 
+BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "width": 96, "burn_in": 30}
+BEST_FM = BEST | {"rank": 48, "prior_precision": 60.0, "sweeps": 250}
+
 RATING: dict[str, dict[str, Settings]] = {
     "quick": {
         "mf": Settings(method="gibbs"),
@@ -61,9 +66,9 @@ RATING: dict[str, dict[str, Settings]] = {
         "deepfm": Settings(method="gibbs"),
     },
     "best": {
-        "mf": Settings(method="gibbs", ratings_as="levels", rank=32, sweeps=200, width=96),
-        "fm": Settings(method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96),
-        "deepfm": Settings(method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96),
+        "mf": Settings(rank=32, prior_precision=30.0, sweeps=400, **BEST),
+        "fm": Settings(**BEST_FM),
+        "deepfm": Settings(**BEST_FM),
     },
 }
 
@@ -76,9 +81,7 @@ LIKE: dict[str, dict[str, Settings]] = {
     "best": {
         "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
         "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
-        "deepfm": Settings(
-            target="like", method="gibbs", ratings_as="levels", rank=48, sweeps=200, width=96, decay=0.01
-        ),
+        "deepfm": Settings(target="like", decay=0.01, feature_decay=0.01, **BEST_FM),
     },
 }
 

@@ -20,7 +20,7 @@ from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .evaluate import evaluate
 from .export import export
-from .fitting import Fit, build, fit, with_best_epoch
+from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, with_best_epoch
 from .models import NETWORKS
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
     The validation rows choose the number of epochs; the fit that is measured on the test rows has seen training and
-    validation rows; the one that is exported has seen every row (unless ``refit`` is off). ``test``: ratings of
-    their own, measured once at the end instead of a share of the log.
+    validation rows; the one that is exported has seen every row (unless ``refit`` is off). Where there is nothing to
+    choose and ``refit`` is off, that is the only fit, and there are no metrics of the validation rows. ``test``:
+    ratings of their own, measured once at the end instead of a share of the log.
     """
     if run.settings.target == "rating" and not log.has_ratings:
         raise DataError("has no ratings to train on", file=log.name, remedy="Use --target like")
@@ -54,9 +55,13 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
     recorder = Recorder(run.runs / run.model, run.settings)
 
-    settings, validation = _validate(run, dataset, parts, recorder)
     measured = np.union1d(parts.train, parts.validation)
-    fitted = _fit(run, dataset, measured, settings)
+    if run.refit or chooses_epochs(run.model, run.settings):
+        settings, validation = _validate(run, dataset, parts, recorder)
+        fitted = _fit(run, dataset, measured, settings)
+    else:
+        settings, validation = run.settings, {}
+        fitted = _fit(run, dataset, measured, settings, recorder.epoch)
     held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
@@ -84,6 +89,6 @@ def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> t
     return with_best_epoch(network, dataset, run.settings, fitted.curves), metrics
 
 
-def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings) -> Fit:
+def _fit(run: Run, dataset: Dataset, index: np.ndarray, settings: Settings, on_epoch: OnEpoch = lambda *_: None) -> Fit:
     network = build(run.model, dataset, index, settings, run.seed).to(run.device)
-    return fit(network, dataset, index, None, settings, run.seed)
+    return fit(network, dataset, index, None, settings, run.seed, on_epoch)

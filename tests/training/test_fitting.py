@@ -207,7 +207,7 @@ def test_feature_effects_are_found_where_they_are_planted() -> None:
     rng = np.random.default_rng(0)
     features = sparse.csr_array((rng.random((500, 6)) < 0.4).astype(float))
     effects = rng.normal(size=(6, 3))
-    block = gibbs.FeatureBlock(rng, features, 3)
+    block = gibbs.FeatureBlock(rng, features, 3, 10.0)
     drawn = []
     for _ in range(200):
         block.sample(features @ effects + rng.normal(scale=0.1, size=(500, 3)), np.eye(3) * 100)

@@ -13,7 +13,7 @@ import torch
 from tests.conftest import train_small
 from training import export as export_module
 from training.config import preset
-from training.data import DataError, generate, read_pairs
+from training.data import DataError, generate, load, read_pairs
 from training.export import ExportError
 from training.train import Run, train
 
@@ -44,6 +44,32 @@ def test_deepfm_reports_likes(log, tmp_path: Path) -> None:
     test = run("deepfm", tmp_path, log)["test"]
     assert {"auc", "log_loss"} <= test.keys()
     assert "rmse" not in test
+
+
+def test_nothing_to_choose_and_no_refit_are_one_fit(log, tmp_path: Path) -> None:
+    metrics = run("mf", tmp_path, log, refit=False)
+    assert metrics["validation"] == {}
+    assert metrics["test"]["rows"] == 200
+    assert run("deepfm", tmp_path, log, refit=False)["validation"]["rows"] == 100
+
+
+@pytest.mark.parametrize("target", ["rating", "like"])
+@pytest.mark.parametrize("model", ["mf", "fm", "deepfm"])
+def test_preset_best_runs_for_every_model_and_target(model: str, target: str, log, tmp_path: Path) -> None:
+    small = {"sweeps": 4, "burn_in": 2, "epochs": 2, "top_epochs": 1, "rank": 4}
+    chosen = dataclasses.replace(preset("best", model, target), **small)
+    where = torch.device("cpu"), tmp_path / "build", tmp_path / "runs"
+    metrics = train(Run(model, chosen, "random", 0, False, *where), log)
+    assert metrics["settings"]["target"] == target
+    assert ("rmse" in metrics["test"]) == (target == "rating")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "most"), [("mf", 0.905), ("fm", 0.882)])
+def test_preset_best_on_movielens_100k(model: str, most: float, tmp_path: Path) -> None:
+    where = torch.device("cpu"), tmp_path / "build", tmp_path / "runs"
+    metrics = train(Run(model, preset("best", model), "u1", 0, False, *where), load("ml-100k"))
+    assert most - 0.02 < metrics["test"]["rmse"] < most
 
 
 def test_a_run_leaves_logs_and_a_picture_of_its_losses(log, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from .curves import Curves, DivergedError, OnEpoch
 from .fit import Fit
 from .unknown import settle_unknown
 
-__all__ = ["Batches", "Curves", "DivergedError", "Fit", "build", "fit", "with_best_epoch"]
+__all__ = ["Batches", "Curves", "DivergedError", "Fit", "OnEpoch", "build", "chooses_epochs", "fit", "with_best_epoch"]
 
 
 def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> TwoEncoder:
@@ -56,6 +56,11 @@ def fit(
     batches = Batches(dataset, train, settings, device)
     settle_unknown(network.eval(), fitted.link, dataset, batches, settings, only_initialised=method is adam)
     return fitted
+
+
+def chooses_epochs(model: str, settings: Settings) -> bool:
+    """Whether a fit wants validation rows to know when to stop; an average of posterior samples does not."""
+    return settings.method == "adam" or model == "deepfm"
 
 
 def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, curves: Curves) -> Settings:

@@ -24,7 +24,6 @@ from ..config import Settings
 from ..dataset import Dataset, SideData
 from .observation import Levels, Numbers
 
-PRIOR_PRECISION = 10.0  # of vectors and biases before any data: most of the variance is shared by few dimensions
 ENTITIES_AT_A_TIME = 1024
 PAIRS_AT_A_TIME = 16_384  # so that their embeddings stay in cache
 OBSERVED = {"numbers": Numbers, "levels": Levels}
@@ -61,10 +60,8 @@ class Sampler:
         user_blocks = [_feature_matrix(dataset.users), _history(rated)] if use_features else []
         movie_blocks = [_feature_matrix(dataset.movies), _history(rated.T.tocsr())] if use_features else []
         self.observed = OBSERVED[settings.ratings_as](rng, dataset.ratings[order], users, shape[0])
-        self.users = SideSampler(rng, users, movies, settings.rank, shape[0], user_blocks)
-        self.movies = SideSampler(
-            rng, movies[self.by_movie], users[self.by_movie], settings.rank, shape[1], movie_blocks
-        )
+        self.users = SideSampler(rng, users, movies, shape[0], user_blocks, settings)
+        self.movies = SideSampler(rng, movies[self.by_movie], users[self.by_movie], shape[1], movie_blocks, settings)
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""
@@ -94,19 +91,20 @@ class SideSampler:
         rng: np.random.Generator,
         rows: np.ndarray,
         others: np.ndarray,
-        rank: int,
         entities: int,
         blocks: list[sparse.csr_array],
+        settings: Settings,
     ) -> None:
         self.rng = rng
-        self.size = rank + 1
+        self.size = settings.rank + 1
+        self.prior_precision = settings.prior_precision
         self.starts = np.searchsorted(rows, np.arange(entities + 1))
         self.others = others
-        self.blocks = [FeatureBlock(rng, block, self.size) for block in blocks]
+        self.blocks = [FeatureBlock(rng, block, self.size, self.prior_precision) for block in blocks]
         self.embeddings = rng.normal(scale=0.1, size=(entities, self.size)).astype(np.float32)
         self.embeddings[:, -1] = 0.0
         self.mean = np.zeros(self.size)
-        self.precision = np.eye(self.size) * PRIOR_PRECISION
+        self.precision = np.eye(self.size) * self.prior_precision
 
     def coefficients(self) -> np.ndarray:
         """What side features add to an embedding: [feature rows, E]; the first block's."""
@@ -148,7 +146,7 @@ class SideSampler:
         centre = rest.mean(axis=0)
         spread = rest - centre
         freedom = self.size + 1
-        scale = np.eye(self.size) * freedom / PRIOR_PRECISION + spread.T @ spread
+        scale = np.eye(self.size) * freedom / self.prior_precision + spread.T @ spread
         scale += weak * count / (weak + count) * np.outer(centre, centre)
         self.precision = _wishart(self.rng, freedom + count, np.linalg.inv(scale))
         root = np.linalg.cholesky(self.precision * (weak + count))
@@ -164,14 +162,15 @@ class FeatureBlock:
     of all of them costs a matrix product.
     """
 
-    def __init__(self, rng: np.random.Generator, features: sparse.csr_array, size: int) -> None:
+    def __init__(self, rng: np.random.Generator, features: sparse.csr_array, size: int, prior_precision: float) -> None:
         self.rng = rng
         self.left, self.singular, self.right = _svd(features)
         self.left = self.left.astype(np.float32)
         # Mean squared norm of a row; without features there is nothing to scale.
-        self.scale = np.square(self.singular).sum() / features.shape[0] or 1.0
+        scale = np.square(self.singular).sum() / features.shape[0] or 1.0
+        self.prior_precision = prior_precision * scale
         self.rotated = np.zeros((len(self.singular), size))
-        self.precision = np.eye(size) * PRIOR_PRECISION * self.scale
+        self.precision = np.eye(size) * self.prior_precision
         self.values = np.zeros((features.shape[0], size), np.float32)
 
     def coefficients(self) -> np.ndarray:
@@ -191,7 +190,7 @@ class FeatureBlock:
         self.rotated = drawn @ basis.T
         self.values = self.left @ (self.singular[:, None] * self.rotated).astype(np.float32)
         size = len(self.precision)
-        scale = np.eye(size) * (size + 1) / (PRIOR_PRECISION * self.scale) + self.rotated.T @ self.rotated
+        scale = np.eye(size) * (size + 1) / self.prior_precision + self.rotated.T @ self.rotated
         self.precision = _wishart(self.rng, size + 1 + len(self.singular), np.linalg.inv(scale))
 
 
