@@ -235,7 +235,7 @@ class TestOrdinal:
 
     def error(self, log, parts, model: str, ratings_as: str) -> float:
         network, dataset, found = fitted(
-            model, log, quick(model, ratings_as=ratings_as, sweeps=25, burn_in=10, top_epochs=2), parts[0]
+            model, log, quick(model, ratings_as=ratings_as, sweeps=50, burn_in=15), parts[0]
         )
         raw = torch.from_numpy(predict(network, dataset, parts[2]))
         return rmse(found.link.on_scale(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]])
