@@ -178,8 +178,10 @@ def test_it_answers_read_only_and_drains(running: Running) -> None:
         assert len(json.loads(answer)["recommendations"]) == 3
     refused, _ = running.curl(ask[0], "-d", "user_id=1").communicate()
     assert json.loads(refused)["type"] == "InvalidKeyException"
+    time.sleep(1.5)  # workers report once a second
     metrics, _ = running.curl("http://127.0.0.1:8082/metrics").communicate()
     assert "ts_inference_requests_total" in metrics
+    assert 'RecommenderRequests{ModelName="deepfm",ModelVersion="1.0"' in metrics
 
     rolled = running.inside(
         "python", "-m", "serving", "rollout", "fm", "--version", "1.1", "--drain", "1", "--p99", "20"
