@@ -26,7 +26,7 @@ from training.config import Settings, preset
 from training.data import RatingsLog, load
 from training.dataset import Dataset, encode
 from training.export import export
-from training.fitting import Batches, Fit, build, fit
+from training.fitting import Batches, Fit, build, fit, rank
 from training.models import NETWORKS
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -91,7 +91,8 @@ def folded_in(
     people = log.users.set_index("user_id")[list(log.user_features)].to_dict("index")
     with tempfile.TemporaryDirectory() as folder:
         dataset = encode(known, NETWORKS[model].uses_features)
-        export(Path(folder) / model, model, fit_to_others, known, dataset, settings, {})
+        head = rank.fit(dataset, np.arange(len(dataset)), settings)
+        export(Path(folder) / model, model, fit_to_others, head, known, dataset, settings, {})
         flow = Recommender(archive.load(Path(folder) / model, CPU), Limits(), CPU)
         for user in np.unique(users[parts.wanted]):
             mine = ratings.iloc[parts.given[users[parts.given] == user]]

@@ -42,7 +42,7 @@ WHICH = {"oneOf": [{"required": ["movie_id"]}, {"required": ["movie"]}]}
 # What the contract's function kind_of asks for beyond FIELDS: a description, and what has to be there.
 KINDS: dict[str, tuple[str, Schema]] = {
     "score": ("For whom, and which movie: the score of the pair.", {"allOf": [WHO, WHICH]}),
-    "recommend": ("For whom: the movies with the highest scores.", WHO),
+    "recommend": ("For whom: the movies that rank highest for them, each with the score of its pair.", WHO),
     "similar": ("Which movie: the movies most like it.", WHICH),
     "history": ("What a user has rated.", {"required": ["user_id", "history"]}),
     "catalogue": ("The movies of the archive, by movie id.", {"required": ["catalogue"]}),

@@ -33,6 +33,11 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
 
+    list_ridges: tuple[float, ...] = (300.0, 100.0, 1000.0)
+    """Lists: how much the regression that orders them is shrunk; the validation rows choose, else the first counts."""
+    list_widths: tuple[int, ...] = (32, 64, 128)
+    """Lists: length of its vectors; chosen in the same way."""
+
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
     patience: int = 3

@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 import torch
 
-from handlers.recommender.archive import ARRAYS, DataSummary, Metadata
+from handlers.recommender.archive import ARRAYS, RANK_ARRAYS, DataSummary, Metadata
 from handlers.recommender.catalogue import Titles
 from handlers.recommender.foldin import prior_of
 from handlers.recommender.link import Link, Ordinal
+from handlers.recommender.rank import RankHead
 
 from .config import Settings
 from .data.log import RatingsLog
@@ -39,6 +40,7 @@ def export(
     folder: Path,
     model: str,
     fitted: Fit,
+    head: RankHead,
     log: RatingsLog,
     dataset: Dataset,
     settings: Settings,
@@ -53,18 +55,18 @@ def export(
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
         scripted = torch.jit.script(network)
         batches = Batches(dataset, np.arange(len(dataset)), settings, torch.device("cpu"))
-        arrays = _arrays(scripted, dataset, batches, settings)
+        arrays = _arrays(scripted, dataset, batches, settings) | _rank_arrays(head)
         _check_same(network, scripted, batches)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             torch.jit.save(scripted, str(staging / f"{model}.pt"))
             for name, array in arrays.items():
-                np.save(staging / f"{name}.npy", array.astype(ARRAYS[name]), allow_pickle=False)
+                np.save(staging / f"{name}.npy", array.astype((ARRAYS | RANK_ARRAYS)[name]), allow_pickle=False)
             _write_json(staging / "users.json", dataset.users.vocabulary.ids)
             _write_json(staging / "movies.json", dataset.movies.vocabulary.ids)
             _write_json(staging / "titles.json", _titles(log, dataset))
-            _write_json(staging / "metadata.json", _metadata(model, fitted.link, log, dataset, settings))
+            _write_json(staging / "metadata.json", _metadata(model, fitted.link, head, log, dataset, settings))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             staging.chmod(0o755)
             _replace(staging, folder)
@@ -110,7 +112,13 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _metadata(model: str, link: Link, log: RatingsLog, dataset: Dataset, settings: Settings) -> Metadata:
+def _rank_arrays(head: RankHead) -> dict[str, np.ndarray]:
+    return {name: getattr(head, name.removeprefix("rank_")).numpy() for name in RANK_ARRAYS}
+
+
+def _metadata(
+    model: str, link: Link, head: RankHead, log: RatingsLog, dataset: Dataset, settings: Settings
+) -> Metadata:
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
         model=model,
@@ -129,6 +137,7 @@ def _metadata(model: str, link: Link, log: RatingsLog, dataset: Dataset, setting
         similarity_shrinkage=SIMILARITY_SHRINKAGE,
         user_features=dataset.users.schema,
         movie_features=dataset.movies.schema,
+        rank_weight=head.weight,
         **levels,
     )
 

@@ -20,7 +20,7 @@ from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .evaluate import evaluate
 from .export import export
-from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, with_best_epoch
+from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, rank, with_best_epoch
 from .models import NETWORKS
 
 logger = logging.getLogger(__name__)
@@ -43,9 +43,10 @@ class Run:
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose the number of epochs; the fit that is measured on the test rows has seen training and
-    validation rows; the one that is exported has seen every row (unless ``refit`` is off). Where there is nothing to
-    choose and ``refit`` is off, that is the only fit, and there are no metrics of the validation rows. ``test``:
+    The validation rows choose ridge and width of the head that orders lists, and the number of epochs; the fit that is
+    measured on the test rows has seen training and validation rows; the one that is exported has seen every row (unless
+    ``refit`` is off). Where there are no epochs to choose and ``refit`` is off, that is the only fit, and there are no
+    metrics of the validation rows. ``test``:
     ratings of their own, measured once at the end instead of a share of the log.
     """
     if run.settings.target == "rating" and not log.has_ratings:
@@ -55,6 +56,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
     recorder = Recorder(run.runs / run.model, run.settings)
 
+    run = dataclasses.replace(run, settings=rank.choose(dataset, parts.train, parts.validation, run.settings))
     measured = np.union1d(parts.train, parts.validation)
     if run.refit or chooses_epochs(run.model, run.settings):
         settings, validation = _validate(run, dataset, parts, recorder)
@@ -62,10 +64,11 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     else:
         settings, validation = run.settings, {}
         fitted = _fit(run, dataset, measured, settings, recorder.epoch)
+    head = rank.fit(dataset, measured, settings)
     held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
-        "test": evaluate(fitted.network, fitted.link, dataset, measured, held_out, settings) if len(held_out) else {},
+        "test": evaluate(fitted, head, dataset, measured, held_out, settings) if len(held_out) else {},
         "test_rows": "given with --test" if test is not None else run.split,
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
         "seed": run.seed,
@@ -74,9 +77,10 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     }
     if run.refit and len(measured) < len(dataset):
         fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
+        head = rank.fit(dataset, np.arange(len(dataset)), settings)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    export(run.build / run.model, run.model, fitted, log, dataset, settings, metrics)
+    export(run.build / run.model, run.model, fitted, head, log, dataset, settings, metrics)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
 
@@ -85,7 +89,8 @@ def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> t
     """Fit to the training rows alone: the settings for the fits to come, and the metrics of the validation rows."""
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)
     fitted = fit(network, dataset, parts.train, parts.validation, run.settings, run.seed, recorder.epoch)
-    metrics = evaluate(network, fitted.link, dataset, parts.train, dataset.take(parts.validation), run.settings)
+    head = rank.fit(dataset, parts.train, run.settings)
+    metrics = evaluate(fitted, head, dataset, parts.train, dataset.take(parts.validation), run.settings)
     return with_best_epoch(network, dataset, run.settings, fitted.curves), metrics
 
 

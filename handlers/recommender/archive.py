@@ -16,6 +16,7 @@ from .errors import ArchiveError
 from .features import FeatureSchema
 from .foldin import Prior, Solution, scorer, solve
 from .link import Link, Logistic, Ordinal, Regression
+from .rank import RankHead
 from .vocabulary import Vocabulary
 
 
@@ -36,7 +37,8 @@ class Metadata(msgspec.Struct, frozen=True):
     None for a log without ratings. ``width``: length of the vectors. ``similarity_shrinkage``: a movie with n ratings
     keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about
     a raw score. ``levels`` and ``cuts``: the rating levels and the cut points between them where ratings were fitted as
-    ordered levels; without them a raw score is a rating.
+    ordered levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
+    (``rank.RankHead``), None where the score orders the lists.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Metadata(msgspec.Struct, frozen=True):
     movie_features: FeatureSchema
     levels: tuple[float, ...] = ()
     cuts: tuple[float, ...] = ()
+    rank_weight: tuple[float, float] | None = None
 
     @property
     def link(self) -> Link:
@@ -86,6 +89,13 @@ ARRAYS = {
 
 ON_DEVICE = ("user_encodings", "item_encodings", "item_directions")
 
+# Of the head that orders lists, where there is one.
+RANK_ARRAYS = {
+    "rank_inputs": "float32",  # [movies, R]
+    "rank_items": "float32",  # [movies, R]
+    "rank_people": "float32",  # [1 + user feature values, R]
+}
+
 CHECKSUMS = "SHA256SUMS"
 
 
@@ -101,6 +111,7 @@ class Archive:
     catalogue: Catalogue
     arrays: dict[str, Tensor]
     prior: Prior
+    rank: RankHead | None
     sha256: str
 
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,7 +156,8 @@ def load(folder: Path, device: torch.device) -> Archive:
         metrics = msgspec.json.decode((folder / "metrics.json").read_bytes(), type=dict)
         users = Vocabulary(msgspec.json.decode((folder / "users.json").read_bytes(), type=list[int | str | None])[1:])
         movies = Vocabulary(msgspec.json.decode((folder / "movies.json").read_bytes(), type=list[int | str | None])[1:])
-        arrays = {name: _mapped(folder / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
+        kinds = ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS
+        arrays = {name: _mapped(folder / f"{name}.npy", dtype) for name, dtype in kinds.items()}
         network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
     except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
         raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
@@ -161,6 +173,9 @@ def load(folder: Path, device: torch.device) -> Archive:
         movies=movies,
         catalogue=Catalogue(movies, titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
         arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE},
+        rank=None
+        if metadata.rank_weight is None
+        else RankHead(*(arrays[name].to(device) for name in RANK_ARRAYS), metadata.rank_weight),
         prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )
@@ -210,6 +225,19 @@ def _check_fit(
         )
         for name in names
     }
+    if metadata.rank_weight is not None:
+        expected |= {
+            f"{name}.npy": (arrays[name].size(0), "movies.json", len(movies)) for name in ("rank_inputs", "rank_items")
+        } | {
+            "rank_people.npy": (
+                arrays["rank_people"].size(0),
+                "metadata.json (everybody and user_features)",
+                1 + metadata.user_features.size,
+            )
+        }
     for part, (found, other, size) in expected.items():
         if found != size:
             raise ArchiveError(f"{part} has {found} rows, {other} has {size}: they are not of one export")
+    widths = {f"{name}.npy": arrays[name].size(1) for name in RANK_ARRAYS if name in arrays}
+    if len(set(widths.values())) > 1:
+        raise ArchiveError(f"the columns of {widths} differ: they are not of one export")

@@ -1,10 +1,10 @@
 """Why a movie is in a list: which ratings and which side features moved its number, and by how much.
 
-The number is the unclipped score that orders the list; its personal part is what it has over the score of somebody
-unknown. Near a user's solution the score is linear in their own embedding, so a rating's share is ``J_i A^-1 p_j``:
-its pull p_j on the embedding, spread by the posterior precision A, seen by movie i. For MF that is the ridge
-regression's ``q_i' A^-1 q_j residual_j`` exactly. A side feature's share is what the score loses when the feature is
-taken away. What is left (interactions, histories, and for DeepFM the perceptron's bends) is the remainder.
+The number is the unclipped score, which need not be what orders the list; its personal part is what it has over the
+score of somebody unknown. Near a user's solution the score is linear in their own embedding, so a rating's share is
+``J_i A^-1 p_j``: its pull p_j on the embedding, spread by the posterior precision A, seen by movie i. For MF that is
+the ridge regression's ``q_i' A^-1 q_j residual_j`` exactly. A side feature's share is what the score loses when the
+feature is taken away. What is left (interactions, histories, and for DeepFM the perceptron's bends) is the remainder.
 """
 
 from typing import Any

@@ -19,6 +19,7 @@ from .explain import Explainer
 from .jobs import Job, Limits, Resolver
 from .metrics import Batch, Tally
 from .pairs import Pair, PairScorer, read
+from .rank import History
 
 MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 
@@ -181,17 +182,20 @@ class Recommender:
     def _encode_described(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: people who come with side features, ratings, or both."""
         network = self.archive.network
-        rows = torch.zeros(len(jobs), dtype=torch.int64)
-        features, weights = self.archive.features_of(rows)
-        for position, job in enumerate(jobs):
-            if job.user_features:
-                features[position], weights[position] = map(torch.tensor, job.user_features)
-        features, weights = features.to(self.device), weights.to(self.device)
-        own = network.own_users(rows.to(self.device))
+        features, weights = self._features_of(jobs)
+        own = network.own_users(torch.zeros(len(jobs), dtype=torch.int64, device=self.device))
         for position, job in enumerate(jobs):
             if job.ratings:
                 own[position] = self.archive.fold_in(features[position], weights[position], job.ratings).own
         return network.encode_users(own, features, weights)
+
+    def _features_of(self, jobs: Sequence[Job]) -> tuple[Tensor, Tensor]:
+        """Side features of who asks: indices and weights [jobs, C]."""
+        features, weights = self.archive.features_of(torch.tensor([job.user_row for job in jobs]))
+        for position, job in enumerate(jobs):
+            if job.user_features:
+                features[position], weights[position] = map(torch.tensor, job.user_features)
+        return features.to(self.device), weights.to(self.device)
 
     def _encode_new_movie(self, features: tuple[list[int], list[float]]) -> Tensor:
         """[D]: a movie described by its side features alone."""
@@ -243,21 +247,35 @@ class Recommender:
         items = self.archive.arrays["item_encodings"]
         block = max(1, MOST_SCORES // len(items))
         for start in range(0, len(jobs), block):
-            scores = self.archive.network.score_all(users[start : start + block], items).cpu()
-            for job, its in zip(jobs[start : start + block], scores, strict=True):
-                job.finish(**self._who(job), recommendations=self._list(job, its))
+            some, encoded = jobs[start : start + block], users[start : start + block]
+            if self.archive.rank is None:
+                order = self.archive.network.score_all(encoded, items)
+            else:
+                histories = [self._history_of(job) for job in some]
+                order = self.archive.rank.score_all(self.archive.rank.encode_users(histories, *self._features_of(some)))
+            for job, user, its in zip(some, encoded, order.cpu().numpy(), strict=True):
+                job.finish(**self._who(job), recommendations=self._list(job, user, its))
 
-    def _list(self, job: Job, scores: Tensor) -> list[dict[str, Any]]:
+    def _history_of(self, job: Job) -> History:
+        if job.ratings:
+            return np.array(list(job.ratings)), np.array(list(job.ratings.values()))
+        return self.archive.seen(job.user_row), self.archive.seen_ratings(job.user_row)
+
+    def _list(self, job: Job, user: Tensor, order: np.ndarray) -> list[dict[str, Any]]:
+        """The list of one user [D], by ``order`` [movies]; its scores are those of its pairs."""
         seen: list[Any] = []
         if job.request.exclude_seen is not False:
             seen = [list(job.ratings), self.archive.seen(job.user_row)]
-        rows = top(scores.numpy(), self._allowed(job, *seen), self._k(job))
-        raw = scores[torch.from_numpy(rows)]
+        rows = top(order, self._allowed(job, *seen), self._k(job))
+        if not len(rows):
+            return []
+        items = self.archive.arrays["item_encodings"][torch.from_numpy(rows)]
+        raw = self.archive.network.score_all(user.unsqueeze(0), items)[0].cpu()
         entries = [
             self.archive.catalogue.entry(row, score)
             for row, score in zip(rows.tolist(), self.archive.on_scale(raw).tolist(), strict=True)
         ]
-        if job.request.explain is True and entries:
+        if job.request.explain is True:
             because = self.explainer.explain(job, rows, raw)
             entries = [entry | reasons for entry, reasons in zip(entries, because, strict=True)]
         return entries

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from training import lists
 from training.config import preset
 from training.data import generate
 from training.dataset import Dataset, encode
-from training.evaluate import evaluate, recall_at
-from training.fitting import Batches, build, fit
+from training.evaluate import evaluate
+from training.fitting import Batches, build, fit, rank
 
 SETTINGS = dataclasses.replace(preset("quick", "mf"), sweeps=10, burn_in=5)
 
@@ -24,7 +25,8 @@ def fitted():
     order = np.random.default_rng(0).permutation(len(dataset))
     train, test = np.sort(order[:1200]), np.sort(order[1200:])
     network = build("mf", dataset, train, SETTINGS, 0)
-    return fit(network, dataset, train, None, SETTINGS, 0), dataset, train, test
+    fitted = fit(network, dataset, train, None, SETTINGS, 0)
+    return fitted, rank.fit(dataset, train, SETTINGS), dataset, train, test
 
 
 @torch.no_grad()
@@ -37,10 +39,11 @@ def all_scores(network, dataset: Dataset) -> np.ndarray:
 
 
 def test_list_metrics_follow_their_definitions(fitted) -> None:
-    (network, _, link), dataset, train, test = fitted
-    metrics = evaluate(network, link, dataset, train, dataset.take(test), SETTINGS)
-    scores = all_scores(network, dataset)
-    ndcg, recall = [], []
+    whole, head, dataset, train, test = fitted
+    metrics = evaluate(whole, head, dataset, train, dataset.take(test), SETTINGS)
+    scores = rank.order(head, dataset, train)(np.arange(len(dataset.users.vocabulary)))
+    counts = np.bincount(dataset.movie_rows[train], minlength=scores.shape[1])
+    ndcg, recall, shown = [], [], []
     for user in np.unique(dataset.user_rows[test]):
         seen = set(dataset.movie_rows[train][dataset.user_rows[train] == user])
         relevant = set(dataset.movie_rows[test][dataset.user_rows[test] == user])
@@ -49,19 +52,22 @@ def test_list_metrics_follow_their_definitions(fitted) -> None:
         ideal = sum(1 / np.log2(2 + place) for place in range(min(10, len(relevant))))
         ndcg.append(sum(gains) / ideal)
         recall.append(len(relevant & set(ranked[:20])) / len(relevant))
+        shown += ranked[:10]
     assert metrics["ndcg@10"] == pytest.approx(np.mean(ndcg), abs=1e-6)
     assert metrics["recall@20"] == pytest.approx(np.mean(recall), abs=1e-6)
+    assert metrics["coverage@10"] == pytest.approx(len(set(shown)) / (scores.shape[1] - 1))
+    assert metrics["popularity@10"] == pytest.approx(np.mean(counts[shown]))
 
 
 def test_rating_metrics_are_of_clipped_scores_and_cold_rows_are_apart(fitted) -> None:
-    (network, _, link), dataset, train, test = fitted
+    whole, head, dataset, train, test = fitted
     held = dataset.take(test)
-    metrics = evaluate(network, link, dataset, train, held, SETTINGS)
-    scores = all_scores(network, dataset)[held.user_rows, held.movie_rows].clip(1, 5)
+    metrics = evaluate(whole, head, dataset, train, held, SETTINGS)
+    scores = all_scores(whole.network, dataset)[held.user_rows, held.movie_rows].clip(1, 5)
     assert metrics["rmse"] == pytest.approx(np.sqrt(np.square(scores - held.ratings).mean()), rel=1e-5)
     assert metrics["mae"] == pytest.approx(np.abs(scores - held.ratings).mean(), rel=1e-5)
     few = train[dataset.user_rows[train] != held.user_rows[0]]
-    colder = evaluate(network, link, dataset, few, held, SETTINGS)
+    colder = evaluate(whole, head, dataset, few, held, SETTINGS)
     cold = held.user_rows == held.user_rows[0]
     assert colder["cold_users"]["rows"] == cold.sum()
     assert colder["cold_users"]["rmse"] == pytest.approx(
@@ -69,7 +75,11 @@ def test_rating_metrics_are_of_clipped_scores_and_cold_rows_are_apart(fitted) ->
     )
 
 
-def test_recall_of_fewer_movies_than_k() -> None:
-    relevant = np.array([[True, False, True]])
-    assert recall_at(relevant, np.array([[0.1, 0.2, 0.3]]), 20).tolist() == [1.0]
-    assert recall_at(relevant, np.array([[0.1, 0.2, 0.3]]), 1).tolist() == [0.5]
+def test_a_list_that_is_shorter_than_ten_can_be_perfect() -> None:
+    log = generate(seed=2, users=30, movies=12, ratings=150).log
+    dataset = encode(log, False)
+    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
+    wanted = np.zeros((len(dataset.users.vocabulary), len(dataset.movies.vocabulary)))
+    wanted[dataset.user_rows[test], dataset.movie_rows[test]] = 1
+    metrics = lists.measure(lambda rows: wanted[rows], dataset, train, dataset.take(test))
+    assert metrics["ndcg@10"] == metrics["recall@20"] == 1

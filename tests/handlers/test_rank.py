@@ -1,0 +1,122 @@
+"""Lists are ordered by the head made for it, and show the scores of their pairs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from handlers.recommender.archive import RANK_ARRAYS, load
+from handlers.recommender.errors import ArchiveError
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+from tests.conftest import MODELS
+
+CPU = torch.device("cpu")
+
+
+def said(answers) -> list[dict]:
+    assert [one.code for one in answers] == [200] * len(answers)
+    return [json.loads(one.body) for one in answers]
+
+
+def movies(body: dict) -> list[int]:
+    return [entry["movie_id"] for entry in body["recommendations"]]
+
+
+def ratings_of(log, user) -> list[dict]:
+    mine = log.ratings[log.ratings["user_id"] == user]
+    pairs = zip(mine["movie_id"].tolist(), mine["rating"].tolist(), strict=True)
+    return [{"movie_id": movie, "rating": rating} for movie, rating in pairs]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
+    """Written out once more, from the archive's files alone."""
+    inputs, items, people = (np.load(build / model / f"{name}.npy") for name in RANK_ARRAYS)
+    metadata = json.loads((build / model / "metadata.json").read_text())
+    features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
+    ids = json.loads((build / model / "movies.json").read_text())
+    users = json.loads((build / model / "users.json").read_text())
+    at_zero, slope = metadata["rank_weight"]
+    for user in users[1:40]:
+        row = users.index(user)
+        given = {ids.index(one["movie_id"]): one["rating"] for one in ratings_of(planted.log, user)}
+        vector = sum((at_zero + slope * rating) * inputs[movie] for movie, rating in given.items())
+        known = people[0] + (people[1 + features[row]] * weights[row][:, None]).sum(axis=0)
+        order = items @ (vector + known / (1 + len(given)))
+        best = sorted(set(range(1, len(ids))) - set(given), key=lambda movie: (-order[movie], movie))[:10]
+        (body,) = said(answer(model, [{"user_id": user, "k": 10}]))
+        assert order[[ids.index(movie) for movie in movies(body)]] == pytest.approx(order[best], abs=1e-6)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_entry_has_the_score_of_its_pair(model, answer, planted) -> None:
+    for who in ({"user_id": 11}, {"user_id": "nobody"}, {"ratings": ratings_of(planted.log, 13)[:5]}):
+        (body,) = said(answer(model, [who | {"k": 10}]))
+        pairs = said(answer(model, [who | {"movie_id": movie} for movie in movies(body)]))
+        assert [entry["score"] for entry in body["recommendations"]] == pytest.approx(
+            [pair["score"] for pair in pairs], abs=1e-4
+        )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_somebody_new_with_the_same_ratings_and_features_gets_the_same_list(model, answer, planted) -> None:
+    people = planted.log.users.set_index("user_id")[list(planted.log.user_features)]
+    for user in (11, 13, 15):
+        who: dict = {"ratings": ratings_of(planted.log, user)}
+        if model != "mf":
+            who["user"] = people.loc[user].to_dict()
+        known, new = said(answer(model, [{"user_id": user, "k": 20}, who | {"k": 20}]))
+        assert movies(known) == movies(new)
+
+
+def test_an_unknown_user_gets_what_many_have_rated(answer, planted) -> None:
+    counts = planted.log.ratings["movie_id"].value_counts()
+    (body,) = said(answer("mf", [{"user_id": "nobody", "k": 10}]))
+    assert counts[movies(body)].mean() > 0.9 * counts.nlargest(10).mean()
+
+
+def test_an_archive_without_the_head_orders_by_score(build: Path, tmp_path: Path) -> None:
+    """One that was packed before there was such a head."""
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    for name in RANK_ARRAYS:
+        (folder / f"{name}.npy").unlink()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    del metadata["rank_weight"]
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    flow = Recommender(load(folder, CPU), Limits(), CPU)
+    (body,) = said(flow.answer([{"body": b'{"user_id": 11, "k": 30}'}]))
+    scores = [entry["score"] for entry in body["recommendations"]]
+    assert len(scores) == 30
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("name", RANK_ARRAYS)
+def test_arrays_of_another_head_are_refused(name: str, build: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    array = np.load(folder / f"{name}.npy")
+    np.save(folder / f"{name}.npy", array[:-1])
+    with pytest.raises(ArchiveError, match=f"{name}.npy has {len(array) - 1} rows"):
+        load(folder, CPU)
+    np.save(folder / f"{name}.npy", np.ascontiguousarray(array[:, :-1]))
+    with pytest.raises(ArchiveError, match=f"{name}.npy"):
+        load(folder, CPU)
+    (folder / f"{name}.npy").unlink()
+    with pytest.raises(ArchiveError, match=f"{name}.npy"):
+        load(folder, CPU)
+
+
+def test_lists_of_many_at_once_are_those_of_one(recommenders, monkeypatch) -> None:
+    """Also where they do not fit into memory together."""
+    flow = recommenders["deepfm"]
+    slots = [{"body": msgspec.json.encode({"user_id": user, "k": 7})} for user in (11, 13, 10**6, 15, 17)]
+    alone = [said(flow.answer([slot]))[0] for slot in slots]
+    assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]
+    monkeypatch.setattr("handlers.recommender.recommender.MOST_SCORES", 2 * len(flow.archive.movies))
+    assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]

@@ -1,0 +1,65 @@
+"""What lists are worth: every held-out row a positive, over the whole catalogue, what a user has rated left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from handlers.recommender.catalogue import top
+
+from .dataset import Dataset
+
+USERS_A_BLOCK = 512
+MOST_USERS = 10_000  # users whose lists are evaluated at most, drawn at random
+LENGTH = 20
+
+Order = Callable[[np.ndarray], np.ndarray]  # user rows [B] to what orders their lists, float [B, movies]
+
+
+def measure(order: Order, train: Dataset, index: np.ndarray, held_out: Dataset) -> dict[str, float]:
+    """``ndcg@10`` and ``recall@20``, means over users with a held-out row, of the lists that ``order`` makes.
+
+    ``coverage@10``: the share of the catalogue that is in anybody's first ten. ``popularity@10``: how many rows of
+    ``index`` a movie in them has on average. Empty where no held-out row has a known user and movie.
+    """
+    known = np.unique(held_out.user_rows[(held_out.user_rows > 0) & (held_out.movie_rows > 0)])
+    if not len(known):
+        return {}
+    if len(known) > MOST_USERS:
+        known = np.sort(np.random.default_rng(0).choice(known, MOST_USERS, replace=False))
+    counts = np.bincount(train.movie_rows[index], minlength=len(train.movies.vocabulary))
+    ndcg, recall, shown = [], [], []
+    for start in range(0, len(known), USERS_A_BLOCK):
+        rows = known[start : start + USERS_A_BLOCK]
+        scores = order(rows)
+        relevant = _marked(rows, held_out.user_rows, held_out.movie_rows, scores.shape)
+        seen = _marked(rows, train.user_rows[index], train.movie_rows[index], scores.shape) & ~relevant
+        seen[:, 0] = True
+        for its, wanted, left_out in zip(scores, relevant, seen, strict=True):
+            listed = top(its, ~left_out, LENGTH)
+            hits = wanted[listed]
+            ndcg.append(_ndcg(hits[:10], wanted.sum()))
+            recall.append(hits.sum() / wanted.sum())
+            shown.append(listed[:10])
+    movies = np.concatenate(shown)
+    return {
+        "ndcg@10": float(np.mean(ndcg)),
+        "recall@20": float(np.mean(recall)),
+        "coverage@10": len(np.unique(movies)) / (len(counts) - 1),
+        "popularity@10": float(counts[movies].mean()),
+    }
+
+
+def _ndcg(hits: np.ndarray, wanted: int) -> float:
+    discounts = 1 / np.log2(np.arange(2, 12))
+    return float((hits * discounts[: len(hits)]).sum() / discounts[: min(10, wanted)].sum())
+
+
+def _marked(rows: np.ndarray, users: np.ndarray, movies: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """bool [rows, movies]: which pairs occur; ``rows`` ascend."""
+    here = np.isin(users, rows)
+    marked = np.zeros(shape, dtype=bool)
+    marked[np.searchsorted(rows, users[here]), movies[here]] = True
+    marked[:, 0] = False
+    return marked
