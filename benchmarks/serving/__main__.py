@@ -26,6 +26,7 @@ import tyro
 from handlers.recommender import archive
 from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
+from serving.management import Management
 from serving.server import ROOT
 
 from . import catalogue, servers
@@ -33,6 +34,7 @@ from .load import Load, check, drive
 from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
+WARM_UP = 8  # seconds at 64 clients before the first load: the JVM compiles what it runs often
 MODELS = ("mf", "fm", "deepfm")
 PEER = "deepfm"  # the model that every server serves
 
@@ -112,6 +114,7 @@ def of_pairs(options: Options, work: Path) -> dict[str, Any]:
             with start() as url:
                 if "no-op" not in name:
                     check(url, load)
+                drive(url, load, 64, WARM_UP)
                 for clients in CLIENTS:
                     found = drive(url, load, clients, options.seconds)
                     runs.setdefault(name, {}).setdefault(clients, []).append(found)
@@ -136,25 +139,24 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
 
 
 def of_workers(options: Options, work: Path) -> dict[str, Any]:
-    """Seconds from registration to READY, and resident memory without shared pages beside a no-op handler's."""
-    found = {}
+    """Seconds from registration to an answer, and resident memory without shared pages, beside a no-op handler's."""
     mar = options.store / f"{PEER}-1.0.mar"
     noop = (servers.PEERS / "noop_handler.py").read_text()
-    for name, files in (("ours", {}), ("no-op", {"recommender_handler.py": noop})):
-        variant = servers.repacked(mar, work / "worker.mar", files)
-        started = time.perf_counter()
-        with servers.torchserve(work / "worker", {PEER: variant}) as server:
-            seconds = time.perf_counter() - started
-            worker = next(
-                one for one in server.process().children() if "model_service_worker" in " ".join(one.cmdline())
-            )
-            memory = psutil.Process(worker.pid).memory_full_info()
-            found[name] = {
-                "server and worker ready, s": round(seconds, 1),
-                "resident, MB": round(memory.rss / 1e6, 1),
-                "unshared, MB": round(memory.uss / 1e6, 1),
-            }
-    return found
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in range(options.rounds):
+        for name, files in (("ours", {}), ("no-op", {"recommender_handler.py": noop})):
+            with servers.torchserve(work / "worker", {}) as server:
+                servers.repacked(mar, server.store / f"{PEER}-1.0.mar", files)
+                started = time.perf_counter()
+                Management(server.management).register(f"{PEER}-1.0.mar")
+                seconds = time.perf_counter() - started
+                drive(f"{server.inference}/predictions/{PEER}", asked(PEER, options.build, "pairs"), 64, 2)
+                (worker,) = (one for one in server.process().children() if "model_service_worker" in str(one.cmdline()))
+                unshared = worker.memory_full_info().uss / 1e6
+            found.setdefault(name, []).append({"ready, s": seconds, "unshared, MB": unshared})
+    return {
+        name: {what: round(median(run[what] for run in runs), 2) for what in runs[0]} for name, runs in found.items()
+    }
 
 
 def medians(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -1,0 +1,99 @@
+"""Rows a second of training by gradient descent, beside the notebooks' loop: a DataLoader over a Dataset of rows.
+
+Same network, batch size, optimizer and rows (ML-100K, one epoch); medians over rounds in turns.
+
+    python -m benchmarks.training
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from training.config import Settings, preset
+from training.data import load
+from training.dataset import Dataset as Encoded
+from training.dataset import encode
+from training.fitting import Batches, adam, build
+from training.fitting.batches import loss_of
+from training.models import NETWORKS
+
+RESULTS = Path(__file__).with_suffix(".json")
+ROUNDS = 3
+
+
+class Rows(Dataset):
+    """One rating at a time."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.users, self.movies, self.targets = batches.users, batches.movies, batches.targets
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __getitem__(self, at: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.users[at], self.movies[at], self.targets[at]
+
+
+def ours(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> None:
+    adam.fit(build(model, data, rows, settings, 0), data, rows, None, settings, 0, lambda *_: None)
+
+
+def theirs(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> None:
+    network = build(model, data, rows, settings, 0).train()
+    batches = Batches(data, rows, settings, torch.device("cpu"))
+    loss_function = loss_of(settings)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    for users, movies, targets in DataLoader(Rows(batches), batch_size=settings.batch_size, shuffle=True):
+        loss = loss_function(batches.scores(network, users, movies), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def rate(loop: Callable, *arguments: object) -> float:
+    """Rows a second."""
+    rows = arguments[2]
+    started = time.perf_counter()
+    loop(*arguments)
+    return len(rows) / (time.perf_counter() - started)
+
+
+def measure(model: str) -> dict[str, object]:
+    settings = dataclasses.replace(preset("quick", model), method="adam", epochs=1)
+    data = encode(load("ml-100k"), NETWORKS[model].uses_features)
+    rows = np.arange(len(data))
+    found: dict[str, list[float]] = {"ours": [], "notebook": []}
+    for _ in range(ROUNDS):
+        found["ours"].append(rate(ours, model, data, rows, settings))
+        found["notebook"].append(rate(theirs, model, data, rows, settings))
+    fast, slow = (median(rates) for rates in found.values())
+    return {"model": model, "ours": round(fast, -2), "notebook": round(slow, -2), "ratio": round(fast / slow, 1)}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rows = [measure(model) for model in NETWORKS]
+    batch = preset("quick", "mf").batch_size
+    results = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, one thread",
+        "torch": torch.__version__,
+        "batch": batch,
+        "rows": rows,
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
