@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import torch
 
-from handlers.recommender.archive import ARRAYS, RANK_ARRAYS, DataSummary, Metadata
+from handlers.recommender.archive import ARRAYS, RANK_ARRAYS, RANK_TABLES, DataSummary, Metadata
 from handlers.recommender.catalogue import Titles
 from handlers.recommender.foldin import prior_of
 from handlers.recommender.link import Link, Ordinal
@@ -23,7 +23,7 @@ from handlers.recommender.rank import RankHead
 from .config import Settings
 from .data.log import RatingsLog
 from .dataset import Dataset
-from .fitting import Fit
+from .fitting import Fit, rank
 from .fitting.batches import Batches
 from .models import TwoEncoder
 
@@ -55,7 +55,7 @@ def export(
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
         scripted = torch.jit.script(network)
         batches = Batches(dataset, np.arange(len(dataset)), settings, torch.device("cpu"))
-        arrays = _arrays(scripted, dataset, batches, settings) | _rank_arrays(head)
+        arrays = _arrays(scripted, dataset, batches, settings) | _rank_arrays(head, dataset)
         _check_same(network, scripted, batches)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -112,8 +112,9 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _rank_arrays(head: RankHead) -> dict[str, np.ndarray]:
-    return {name: getattr(head, name.removeprefix("rank_")).numpy() for name in RANK_ARRAYS}
+def _rank_arrays(head: RankHead, dataset: Dataset) -> dict[str, np.ndarray]:
+    everybody = rank.encoder(head, dataset, np.arange(len(dataset)))(np.arange(len(dataset.users.vocabulary)))
+    return {"rank_users": everybody.numpy()} | {f"rank_{name}": getattr(head, name).numpy() for name in RANK_TABLES}
 
 
 def _metadata(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from handlers.recommender.catalogue import top
 
@@ -14,7 +15,7 @@ USERS_A_BLOCK = 512
 MOST_USERS = 10_000  # users whose lists are evaluated at most, drawn at random
 LENGTH = 20
 
-Order = Callable[[np.ndarray], np.ndarray]  # user rows [B] to what orders their lists, float [B, movies]
+Order = Callable[[np.ndarray], torch.Tensor]  # user rows [B] to what orders their lists, float [B, movies]
 
 
 def measure(order: Order, train: Dataset, index: np.ndarray, held_out: Dataset) -> dict[str, float]:
@@ -33,11 +34,11 @@ def measure(order: Order, train: Dataset, index: np.ndarray, held_out: Dataset) 
     for start in range(0, len(known), USERS_A_BLOCK):
         rows = known[start : start + USERS_A_BLOCK]
         scores = order(rows)
-        relevant = _marked(rows, held_out.user_rows, held_out.movie_rows, scores.shape)
-        seen = _marked(rows, train.user_rows[index], train.movie_rows[index], scores.shape) & ~relevant
+        relevant = _marked(rows, held_out.user_rows, held_out.movie_rows, tuple(scores.shape))
+        seen = _marked(rows, train.user_rows[index], train.movie_rows[index], tuple(scores.shape)) & ~relevant
         seen[:, 0] = True
-        for its, wanted, left_out in zip(scores, relevant, seen, strict=True):
-            listed = top(its, ~left_out, LENGTH)
+        lists = top(scores, [np.flatnonzero(its) for its in seen], [LENGTH] * len(rows))
+        for listed, wanted in zip(lists, relevant, strict=True):
             hits = wanted[listed]
             ndcg.append(_ndcg(hits[:10], wanted.sum()))
             recall.append(hits.sum() / wanted.sum())

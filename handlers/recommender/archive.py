@@ -87,10 +87,13 @@ ARRAYS = {
     "prior_precision": "float32",  # [width + 1, width + 1]
 }
 
-ON_DEVICE = ("user_encodings", "item_encodings", "item_directions")
+ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
+
+RANK_TABLES = ("inputs", "items", "people")
 
 # Of the head that orders lists, where there is one.
 RANK_ARRAYS = {
+    "rank_users": "float32",  # [users, R]: the users of the log, encoded at export
     "rank_inputs": "float32",  # [movies, R]
     "rank_items": "float32",  # [movies, R]
     "rank_people": "float32",  # [1 + user feature values, R]
@@ -172,10 +175,10 @@ def load(folder: Path, device: torch.device) -> Archive:
         users=users,
         movies=movies,
         catalogue=Catalogue(movies, titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
-        arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE},
+        arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
         rank=None
         if metadata.rank_weight is None
-        else RankHead(*(arrays[name].to(device) for name in RANK_ARRAYS), metadata.rank_weight),
+        else RankHead(*(arrays[f"rank_{name}"].to(device) for name in RANK_TABLES), metadata.rank_weight),
         prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )
@@ -229,11 +232,12 @@ def _check_fit(
         expected |= {
             f"{name}.npy": (arrays[name].size(0), "movies.json", len(movies)) for name in ("rank_inputs", "rank_items")
         } | {
+            "rank_users.npy": (arrays["rank_users"].size(0), "users.json", len(users)),
             "rank_people.npy": (
                 arrays["rank_people"].size(0),
                 "metadata.json (everybody and user_features)",
                 1 + metadata.user_features.size,
-            )
+            ),
         }
     for part, (found, other, size) in expected.items():
         if found != size:

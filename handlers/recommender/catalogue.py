@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor
 
 from .vocabulary import Vocabulary
 
@@ -63,36 +64,44 @@ class Catalogue:
         entry = self.named(row)
         return entry if math.isnan(rating) else entry | {"rating": round(rating, 6)}
 
-    def allowed(
-        self,
-        candidates: Sequence[int] | None,
-        genres: Iterable[str] | None,
-        *left_out: Sequence[int] | np.ndarray,
+    def left_out(
+        self, candidates: Sequence[int] | None, genres: Iterable[str] | None, *rows: Sequence[int] | np.ndarray
     ) -> np.ndarray:
-        """Which rows a list may hold: bool [rows]."""
-        if candidates is None:
+        """The rows that a list may not hold: ``rows``, and what is no candidate or of none of the genres. int64."""
+        narrowed: list[np.ndarray] = []
+        if candidates is not None:
             mask = np.ones(len(self.vocabulary), dtype=bool)
-        else:
-            mask = np.zeros(len(self.vocabulary), dtype=bool)
-            mask[list(candidates)] = True
+            mask[list(candidates)] = False
+            narrowed.append(np.flatnonzero(mask))
         if genres is not None:
             any_of = np.zeros(len(self.vocabulary), dtype=bool)
             for genre in genres:
                 any_of |= self.by_genre.get(genre, False)
-            mask &= any_of
-        for rows in left_out:
-            mask[rows] = False
-        mask[0] = False
-        return mask
+            narrowed.append(np.flatnonzero(~any_of))
+        return np.concatenate([np.zeros(1, dtype=np.int64), *narrowed, *(np.asarray(some, np.int64) for some in rows)])
 
 
-def top(scores: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-    """The rows of the ``k`` highest of ``scores`` [rows] among ``allowed`` [rows], ties by row: [<= k]."""
-    masked = np.where(allowed, scores, -np.inf)
-    values, rows = (found.numpy() for found in torch.from_numpy(masked).topk(min(k + 1, len(masked))))
-    if len(rows) > k and values[k] == values[k - 1] > -np.inf:
-        # A tie across the k-th place: which of them topk takes is anybody's guess.
-        rows = np.flatnonzero(masked >= values[k])
-        values = masked[rows]
-    order = np.lexsort((rows, -values))[:k]
-    return rows[order][values[order] > -np.inf]
+def top(scores: Tensor, left_out: Sequence[np.ndarray], lengths: Sequence[int]) -> list[np.ndarray]:
+    """For each of B requests the rows of the highest of its ``scores`` [B, rows], best first, ties by row.
+
+    ``left_out`` rows are in no list; their scores are overwritten. A list is as long as ``lengths`` says, or shorter
+    where there is nothing more. One partial sort serves all; a tie across the end of one is settled by a look at the
+    whole of it, for which of the tied that took in is anybody's guess.
+    """
+    whose = np.repeat(np.arange(len(left_out)), [len(rows) for rows in left_out])
+    where = torch.from_numpy(np.stack([whose, np.concatenate(left_out)])).to(scores.device)
+    scores[where[0], where[1]] = -torch.inf
+    found = scores.topk(min(max(lengths) + 1, scores.size(1)))
+    values, rows = found.values.cpu().numpy(), found.indices.cpu().numpy()
+    order = np.lexsort((rows, -values))
+    values, rows = np.take_along_axis(values, order, 1), np.take_along_axis(rows, order, 1)
+    lists = []
+    for at, length in enumerate(lengths):
+        its, best = values[at], rows[at]
+        if length < len(its) < scores.size(1) and its[-1] == its[length - 1] > -np.inf:
+            everything = scores[at].cpu().numpy()
+            best = np.flatnonzero(everything >= its[-1])
+            best = best[np.argsort(-everything[best], kind="stable")]
+            its = everything[best]
+        lists.append(best[:length][its[:length] > -np.inf])
+    return lists

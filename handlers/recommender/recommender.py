@@ -12,16 +12,12 @@ from msgspec import UNSET
 from torch import Tensor
 
 from .archive import Archive
-from .catalogue import top
 from .contract import Request, parse
 from .errors import InternalError, RequestError, TooLarge
-from .explain import Explainer
-from .jobs import Job, Limits, Resolver
+from .jobs import Job, Limits, Resolver, features_of
+from .lists import Lists
 from .metrics import Batch, Tally
 from .pairs import Pair, PairScorer, read
-from .rank import History
-
-MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 
 encode = msgspec.json.Encoder().encode
 
@@ -44,11 +40,9 @@ class Recommender:
         self.limits = limits
         self.device = device
         self.resolver = Resolver(archive, limits)
-        self.explainer = Explainer(archive, device)
+        self.lists = Lists(archive, limits, device)
         self.pairs = PairScorer(archive, device)
         self.tally = Tally(*archive.metadata.score_range)
-        counts = archive.catalogue.counts
-        self.trust = counts / (counts + archive.metadata.similarity_shrinkage)  # [rows]: what a cosine keeps
 
     def describe(self) -> dict[str, Any]:
         """What the archive is: for ``GET /models/{name}?customized=true``."""
@@ -182,20 +176,12 @@ class Recommender:
     def _encode_described(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: people who come with side features, ratings, or both."""
         network = self.archive.network
-        features, weights = self._features_of(jobs)
+        features, weights = features_of(self.archive, jobs, self.device)
         own = network.own_users(torch.zeros(len(jobs), dtype=torch.int64, device=self.device))
         for position, job in enumerate(jobs):
             if job.ratings:
                 own[position] = self.archive.fold_in(features[position], weights[position], job.ratings).own
         return network.encode_users(own, features, weights)
-
-    def _features_of(self, jobs: Sequence[Job]) -> tuple[Tensor, Tensor]:
-        """Side features of who asks: indices and weights [jobs, C]."""
-        features, weights = self.archive.features_of(torch.tensor([job.user_row for job in jobs]))
-        for position, job in enumerate(jobs):
-            if job.user_features:
-                features[position], weights[position] = map(torch.tensor, job.user_features)
-        return features.to(self.device), weights.to(self.device)
 
     def _encode_new_movie(self, features: tuple[list[int], list[float]]) -> Tensor:
         """[D]: a movie described by its side features alone."""
@@ -244,53 +230,16 @@ class Recommender:
             job.finish(**self._who(job), **self._which(job), score=score)
 
     def _recommend(self, jobs: list[Job], users: Tensor) -> None:
-        items = self.archive.arrays["item_encodings"]
-        block = max(1, MOST_SCORES // len(items))
-        for start in range(0, len(jobs), block):
-            some, encoded = jobs[start : start + block], users[start : start + block]
-            if self.archive.rank is None:
-                order = self.archive.network.score_all(encoded, items)
-            else:
-                histories = [self._history_of(job) for job in some]
-                order = self.archive.rank.score_all(self.archive.rank.encode_users(histories, *self._features_of(some)))
-            for job, user, its in zip(some, encoded, order.cpu().numpy(), strict=True):
-                job.finish(**self._who(job), recommendations=self._list(job, user, its))
-
-    def _history_of(self, job: Job) -> History:
-        if job.ratings:
-            return np.array(list(job.ratings)), np.array(list(job.ratings.values()))
-        return self.archive.seen(job.user_row), self.archive.seen_ratings(job.user_row)
-
-    def _list(self, job: Job, user: Tensor, order: np.ndarray) -> list[dict[str, Any]]:
-        """The list of one user [D], by ``order`` [movies]; its scores are those of its pairs."""
-        seen: list[Any] = []
-        if job.request.exclude_seen is not False:
-            seen = [list(job.ratings), self.archive.seen(job.user_row)]
-        rows = top(order, self._allowed(job, *seen), self._k(job))
-        if not len(rows):
-            return []
-        items = self.archive.arrays["item_encodings"][torch.from_numpy(rows)]
-        raw = self.archive.network.score_all(user.unsqueeze(0), items)[0].cpu()
-        entries = [
-            self.archive.catalogue.entry(row, score)
-            for row, score in zip(rows.tolist(), self.archive.on_scale(raw).tolist(), strict=True)
-        ]
-        if job.request.explain is True:
-            because = self.explainer.explain(job, rows, raw)
-            entries = [entry | reasons for entry, reasons in zip(entries, because, strict=True)]
-        return entries
+        for job, entries in zip(jobs, self.lists.recommended(jobs, users), strict=True):
+            job.finish(**self._who(job), recommendations=entries)
 
     def _similar(self, job: Job) -> None:
-        directions = self.archive.arrays["item_directions"]
         if job.movie_features:
             vector = self._encode_new_movie(job.movie_features)[: self.archive.metadata.width]
             direction = torch.nn.functional.normalize(vector, dim=0)
         else:
-            direction = directions[job.movie_row]
-        scores = (directions @ direction).cpu().numpy() * self.trust
-        rows = top(scores, self._allowed(job, [job.movie_row]), self._k(job)).tolist()
-        entries = [self.archive.catalogue.entry(row, round(float(scores[row]), 6)) for row in rows]
-        job.finish(**self._which(job), similar=entries)
+            direction = self.archive.arrays["item_directions"][job.movie_row]
+        job.finish(**self._which(job), similar=self.lists.similar(job, direction))
 
     def _history(self, job: Job) -> None:
         seen = zip(self.archive.seen(job.user_row).tolist(), self.archive.seen_ratings(job.user_row).tolist())
@@ -299,7 +248,7 @@ class Recommender:
     def _catalogue(self, job: Job) -> None:
         catalogue = self.archive.catalogue
         offset = 0 if job.request.offset is UNSET else job.request.offset
-        job.finish(catalogue=catalogue.page(offset, self._k(job)), total=len(catalogue))
+        job.finish(catalogue=catalogue.page(offset, self.lists.length(job)), total=len(catalogue))
 
     # --- parts of answers
 
@@ -311,13 +260,6 @@ class Recommender:
         if job.request.movie is not UNSET:
             return {"movie": job.request.movie}
         return {"movie_id": self.archive.movies.canonical(job.request.movie_id)}
-
-    def _k(self, job: Job) -> int:
-        return 10 if job.request.k is UNSET else min(job.request.k, self.limits.max_k)
-
-    def _allowed(self, job: Job, *left_out: Any) -> np.ndarray:
-        genres = None if job.request.genres is UNSET else job.request.genres
-        return self.archive.catalogue.allowed(job.candidates, genres, job.exclude, *left_out)
 
 
 def _refused(error: RequestError) -> Answer:

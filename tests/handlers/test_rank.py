@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.archive import RANK_ARRAYS, load
+from handlers.recommender.archive import RANK_ARRAYS, RANK_TABLES, load
 from handlers.recommender.errors import ArchiveError
 from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
@@ -38,7 +38,7 @@ def ratings_of(log, user) -> list[dict]:
 @pytest.mark.parametrize("model", MODELS)
 def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
     """Written out once more, from the archive's files alone."""
-    inputs, items, people = (np.load(build / model / f"{name}.npy") for name in RANK_ARRAYS)
+    inputs, items, people = (np.load(build / model / f"rank_{name}.npy") for name in RANK_TABLES)
     metadata = json.loads((build / model / "metadata.json").read_text())
     features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
     ids = json.loads((build / model / "movies.json").read_text())
@@ -118,5 +118,5 @@ def test_lists_of_many_at_once_are_those_of_one(recommenders, monkeypatch) -> No
     slots = [{"body": msgspec.json.encode({"user_id": user, "k": 7})} for user in (11, 13, 10**6, 15, 17)]
     alone = [said(flow.answer([slot]))[0] for slot in slots]
     assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]
-    monkeypatch.setattr("handlers.recommender.recommender.MOST_SCORES", 2 * len(flow.archive.movies))
+    monkeypatch.setattr("handlers.recommender.lists.MOST_SCORES", 2 * len(flow.archive.movies))
     assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]

@@ -115,17 +115,6 @@ def test_a_user_who_has_seen_everything_gets_an_empty_list(answer, planted) -> N
     assert json.loads(body.body) == {"recommendations": []}
 
 
-def test_ties_break_by_movie_id(recommenders, planted) -> None:
-    """Movies without any rating and without features score alike in MF: their order is that of their ids."""
-    import numpy as np
-
-    from handlers.recommender.catalogue import top
-
-    scores = np.array([9.0, 1, 3, 3, 2, 3, 3], dtype=np.float32)
-    allowed = np.array([False, True, True, True, True, True, True])
-    assert [top(scores, allowed, k).tolist() for k in range(1, 7)] == [[2, 3, 5, 6, 4, 1][:k] for k in range(1, 7)]
-
-
 def test_a_fault_of_ours_in_one_request_spares_its_neighbours(recommenders, monkeypatch) -> None:
     flow = recommenders["mf"]
     real = flow._similar

@@ -79,7 +79,7 @@ def test_a_list_that_is_shorter_than_ten_can_be_perfect() -> None:
     log = generate(seed=2, users=30, movies=12, ratings=150).log
     dataset = encode(log, False)
     train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
-    wanted = np.zeros((len(dataset.users.vocabulary), len(dataset.movies.vocabulary)))
+    wanted = torch.zeros((len(dataset.users.vocabulary), len(dataset.movies.vocabulary)))
     wanted[dataset.user_rows[test], dataset.movie_rows[test]] = 1
     metrics = lists.measure(lambda rows: wanted[rows], dataset, train, dataset.take(test))
     assert metrics["ndcg@10"] == metrics["recall@20"] == 1

@@ -108,7 +108,7 @@ def test_side_features_make_a_list_of_their_own(log) -> None:
     shares = []
     for row in range(1, len(dataset.users.vocabulary)):
         seen = dataset.movie_rows[dataset.user_rows == row]
-        of_them, of_nobody = (np.argsort(-order(np.array([who]))[0], kind="stable")[:10] for who in (row, 0))
+        of_them, of_nobody = (np.argsort(-order(np.array([who]))[0].numpy(), kind="stable")[:10] for who in (row, 0))
         shares.append((np.isin(of_them, seen).mean(), np.isin(of_nobody, seen).mean()))
     described, unknown = np.mean(shares, axis=0)
     assert described > 1.1 * unknown

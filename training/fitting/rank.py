@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -64,16 +65,22 @@ def narrowed(head: RankHead, width: int) -> RankHead:
 
 def order(head: RankHead, dataset: Dataset, index: np.ndarray) -> Order:
     """What orders the lists of user rows [B], float32 [B, movies], where their histories are the rows ``index``."""
+    encode = encoder(head, dataset, index)
+    return lambda rows: head.score_all(encode(rows))
+
+
+def encoder(head: RankHead, dataset: Dataset, index: np.ndarray) -> Callable[[np.ndarray], torch.Tensor]:
+    """What encodes user rows [B] as float32 [B, D], where their histories are the rows ``index``."""
     by_user = index[np.argsort(dataset.user_rows[index], kind="stable")]
     offsets = np.searchsorted(dataset.user_rows[by_user], np.arange(len(dataset.users.vocabulary) + 1))
     features, weights = torch.from_numpy(dataset.users.features), torch.from_numpy(dataset.users.weights)
 
-    def scores(rows: np.ndarray) -> np.ndarray:
+    def encode(rows: np.ndarray) -> torch.Tensor:
         parts = [by_user[offsets[row] : offsets[row + 1]] for row in rows]
         histories = [(dataset.movie_rows[part], dataset.ratings[part]) for part in parts]
-        return head.score_all(head.encode_users(histories, features[rows], weights[rows])).numpy()
+        return head.encode_users(histories, features[rows], weights[rows])
 
-    return scores
+    return encode
 
 
 class _Regression:

@@ -1,0 +1,98 @@
+"""Lists: whose scores order them, what they may hold, and what they say of each movie."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from msgspec import UNSET
+from torch import Tensor
+
+from .archive import Archive
+from .catalogue import top
+from .explain import Explainer
+from .jobs import Job, Limits, features_of
+from .rank import History
+
+MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
+
+
+class Lists:
+    """Makes the lists of recommended and of similar movies from one archive."""
+
+    def __init__(self, archive: Archive, limits: Limits, device: torch.device) -> None:
+        self.archive = archive
+        self.limits = limits
+        self.device = device
+        self.explainer = Explainer(archive, device)
+        counts = archive.catalogue.counts
+        self.trust = torch.from_numpy(counts / (counts + archive.metadata.similarity_shrinkage)).float().to(device)
+
+    def recommended(self, jobs: Sequence[Job], users: Tensor) -> list[list[dict[str, Any]]]:
+        """A list for each of so many users, encoded as [jobs, D]."""
+        block = max(1, MOST_SCORES // len(self.archive.movies))
+        blocks = range(0, len(jobs), block)
+        return [one for at in blocks for one in self._recommended(jobs[at : at + block], users[at : at + block])]
+
+    def similar(self, job: Job, direction: Tensor) -> list[dict[str, Any]]:
+        """The movies nearest to a direction [width], their cosines shrunk where they are rarely rated."""
+        scores = (self.archive.arrays["item_directions"] @ direction) * self.trust
+        (rows,) = top(scores.unsqueeze(0).clone(), [self._left_out(job, [job.movie_row])], [self.length(job)])
+        cosines = scores[torch.from_numpy(rows).to(self.device)].cpu().numpy().astype(np.float64).round(6)
+        return self._entries(rows, cosines)
+
+    def length(self, job: Job) -> int:
+        """How many entries a request may have."""
+        return 10 if job.request.k is UNSET else min(job.request.k, self.limits.max_k)
+
+    def _recommended(self, jobs: Sequence[Job], users: Tensor) -> list[list[dict[str, Any]]]:
+        archive = self.archive
+        left_out = [self._left_out(job, *self._seen(job)) for job in jobs]
+        chosen = top(self._order(jobs, users), left_out, [self.length(job) for job in jobs])
+        # The scores of what is listed, all at once.
+        sizes = torch.tensor([len(rows) for rows in chosen], device=self.device)
+        rows = torch.from_numpy(np.concatenate(chosen)).to(self.device)
+        items = archive.arrays["item_encodings"].index_select(0, rows)
+        raw = archive.network.score_pairs(users.repeat_interleave(sizes, dim=0), items)
+        ends = np.cumsum([len(some) for some in chosen])[:-1]
+        lists = [
+            self._entries(some, scores)
+            for some, scores in zip(chosen, np.split(archive.on_scale(raw), ends), strict=True)
+        ]
+        for at, (job, some, its) in enumerate(zip(jobs, chosen, raw.cpu().split(sizes.tolist()), strict=True)):
+            if job.request.explain is True and len(some):
+                because = self.explainer.explain(job, some, its)
+                lists[at] = [entry | reasons for entry, reasons in zip(lists[at], because, strict=True)]
+        return lists
+
+    def _order(self, jobs: Sequence[Job], users: Tensor) -> Tensor:
+        """What the lists are ordered by: [jobs, movies]."""
+        rank = self.archive.rank
+        if rank is None:
+            return self.archive.network.score_all(users, self.archive.arrays["item_encodings"])
+        people = self.archive.arrays["rank_users"].index_select(
+            0, torch.tensor([job.user_row for job in jobs], device=self.device)
+        )
+        described = [position for position, job in enumerate(jobs) if job.user_features or job.ratings]
+        if described:
+            some = [jobs[position] for position in described]
+            people[described] = rank.encode_users(
+                [_history(job) for job in some], *features_of(self.archive, some, self.device)
+            )
+        return rank.score_all(people)
+
+    def _seen(self, job: Job) -> list[Any]:
+        if job.request.exclude_seen is False:
+            return []
+        return [list(job.ratings), self.archive.seen(job.user_row)]
+
+    def _left_out(self, job: Job, *rows: Any) -> np.ndarray:
+        genres = None if job.request.genres is UNSET else job.request.genres
+        return self.archive.catalogue.left_out(job.candidates, genres, job.exclude, *rows)
+
+    def _entries(self, rows: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+        return list(map(self.archive.catalogue.entry, rows.tolist(), scores.tolist()))
+
+
+def _history(job: Job) -> History:
+    return np.array(list(job.ratings), dtype=np.int64), np.array(list(job.ratings.values()))
