@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.new_users import RESULTS, table
+from benchmarks.serving import report
 
 ROOT = Path(__file__).parents[1]
 OURS = ("handlers", "training", "serving")
@@ -24,7 +25,7 @@ USED_OTHERWISE = {
     "pyarrow": ("training/data/tables.py", "read_parquet"),
     "tensorboard": ("training/curves.py", "torch.utils.tensorboard"),
 }
-MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
 
 
 def pins(name: str) -> dict[str, str]:
@@ -105,6 +106,9 @@ def test_readme_make_targets_exist() -> None:
 
 def test_readme_tables_are_the_committed_results() -> None:
     assert table(json.loads(RESULTS.read_text())) in (ROOT / "README.md").read_text()
+    serving, page = report.load(), (ROOT / "benchmarks/serving/README.md").read_text()
+    assert report.pairs(serving) in (ROOT / "README.md").read_text()
+    assert all(made(serving) in page for made in report.TABLES)
 
 
 def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:

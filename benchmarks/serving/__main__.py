@@ -34,7 +34,7 @@ from .load import Load, check, drive
 from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
-WARM_UP = 8  # seconds at 64 clients before the first load: the JVM compiles what it runs often
+WARM_UP = 6  # seconds at 64 clients before the first load: the JVM compiles what it runs often
 MODELS = ("mf", "fm", "deepfm")
 PEER = "deepfm"  # the model that every server serves
 
@@ -45,7 +45,7 @@ class Options:
 
     rounds: int = 3
     """Times that each server is started; medians are reported."""
-    seconds: int = 4
+    seconds: int = 3
     """Of each load."""
     store: Path = ROOT / "model_store"
     """Archives of version 1.0."""
@@ -132,6 +132,7 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
             for kind, clients in (("lists", 64), ("instances", 4)):
                 load = asked(model, options.build, kind)
                 check(url, load, 5)
+                drive(url, load, clients, WARM_UP)
                 some = [drive(url, load, clients, options.seconds) for _ in range(options.rounds)]
                 found[kind][model] = medians(some)
                 print(f"{kind} of {model}: {found[kind][model]}", flush=True)

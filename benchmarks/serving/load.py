@@ -44,11 +44,10 @@ def _same(found: Any, expected: Any) -> bool:
 
 
 def drive(url: str, load: Load, clients: int, seconds: int) -> dict[str, float]:
-    """``requests_per_second``, ``p50_ms``, ``p99_ms`` and ``errors`` of so many clients, after a second to warm up."""
+    """``requests_per_second``, ``p50_ms``, ``p99_ms`` and ``errors`` of so many clients."""
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as bodies:
         bodies.writelines(json.dumps(body) + "\n" for body in load.bodies)
         bodies.flush()
-        _wrk(url, clients, 1, bodies.name)
         return _wrk(url, clients, seconds, bodies.name)
 
 
