@@ -29,6 +29,8 @@ from training.export import export
 from training.fitting import Batches, Fit, build, fit, rank
 from training.models import NETWORKS
 
+from .tables import of_records
+
 RESULTS = Path(__file__).with_suffix(".json")
 CPU = torch.device("cpu")
 
@@ -133,14 +135,6 @@ def measure(model: str, log: RatingsLog, parts: Parts) -> dict:
     }
 
 
-def table(results: dict) -> str:
-    """The results as the README shows them."""
-    names = list(results["rows"][0])
-    lines = [" | ".join(names), " | ".join("---" for _ in names)]
-    lines += [" | ".join(str(row[name]) for name in names) for row in results["rows"]]
-    return "".join(f"| {line} |\n" for line in lines)
-
-
 def main() -> None:
     torch.set_num_threads(1)
     log = load("ml-100k")
@@ -153,7 +147,7 @@ def main() -> None:
         "rows": [measure(model, log, parts) for model in NETWORKS],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    print(table(results))
+    print(of_records(results["rows"]))
 
 
 if __name__ == "__main__":

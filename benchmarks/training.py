@@ -27,6 +27,8 @@ from training.fitting import Batches, adam, build
 from training.fitting.batches import loss_of
 from training.models import NETWORKS
 
+from .tables import of_records
+
 RESULTS = Path(__file__).with_suffix(".json")
 ROUNDS = 3
 
@@ -92,7 +94,7 @@ def main() -> None:
         "rows": rows,
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+    print(of_records(results["rows"]))
 
 
 if __name__ == "__main__":

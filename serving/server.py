@@ -48,6 +48,31 @@ def properties(*paths: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def on_free_ports() -> dict[str, str]:
+    """Overrides for a server beside any other on the machine: every port free, and on loopback."""
+    inference, management, metrics, grpc_inference, grpc_management, workers = free_ports(6)
+    return {
+        "inference_address": f"http://127.0.0.1:{inference}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc_inference),
+        "grpc_management_port": str(grpc_management),
+        "initial_worker_port": str(workers),
+    }
+
+
 class Server:
     """TorchServe with a model store and a configuration.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import requests
 import torch
 from threadpoolctl import threadpool_limits
 
-from serving.server import Server
+from serving.server import Server, on_free_ports
 from training.archive import archive
 from training.config import preset
 from training.data import RatingsLog, Truth, generate
@@ -48,34 +47,9 @@ class Planted(NamedTuple):
     truth: Truth
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def server_on_free_ports(store: Path, home: Path, **overrides: str) -> Server:
     """A TorchServe of its own, not yet started; ``overrides`` are settings of its configuration."""
-    inference, management, metrics, grpc_inference, grpc_management, workers = free_ports(6)
-    return Server(
-        store,
-        home,
-        {
-            "inference_address": f"http://127.0.0.1:{inference}",
-            "management_address": f"http://127.0.0.1:{management}",
-            "metrics_address": f"http://127.0.0.1:{metrics}",
-            "grpc_inference_port": str(grpc_inference),
-            "grpc_management_port": str(grpc_management),
-            "initial_worker_port": str(workers),
-        }
-        | overrides,
-    )
+    return Server(store, home, on_free_ports() | overrides)
 
 
 class Client:

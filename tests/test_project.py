@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.new_users import RESULTS, table
+from benchmarks import new_users, training
 from benchmarks.serving import report
+from benchmarks.tables import of_records
 
 ROOT = Path(__file__).parents[1]
 OURS = ("handlers", "training", "serving")
@@ -105,10 +106,13 @@ def test_readme_make_targets_exist() -> None:
 
 
 def test_readme_tables_are_the_committed_results() -> None:
-    assert table(json.loads(RESULTS.read_text())) in (ROOT / "README.md").read_text()
-    serving, page = report.load(), (ROOT / "benchmarks/serving/README.md").read_text()
-    assert report.pairs(serving) in (ROOT / "README.md").read_text()
-    assert all(made(serving) in page for made in report.TABLES)
+    readme, page = ((ROOT / name).read_text() for name in ("README.md", "benchmarks/serving/README.md"))
+    for benchmark in (new_users, training):
+        assert of_records(json.loads(benchmark.RESULTS.read_text())["rows"]) in readme
+    serving = report.load()
+    for text, tables in ((readme, report.IN_THE_README), (page, report.ON_ITS_PAGE)):
+        for table in tables:
+            assert table(serving) in text, table.__name__
 
 
 def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
 Profile = Literal["throughput", "latency"]
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
-PROFILES = {"throughput": CONFIG, "latency": "model-config.latency.yaml"}
 CHECKSUMS = "SHA256SUMS"
 
 # Run in a process of its own that sees the unpacked archive and the installed packages, nothing of this project.
@@ -58,7 +59,7 @@ class ArchiveRefused(RuntimeError):
 def archive(model: str, version: str, build: Path, store: Path, profile: Profile = "throughput") -> Path:
     """Pack ``build/<model>`` as ``store/<model>-<version>.mar``, check it, and move it into place.
 
-    ``profile`` says which of the settings in ``handlers/`` become the archive's ``model-config.yaml``.
+    ``profile``: how it is served (``config_of``).
 
     An archive never changes once it is written: the same version again is accepted when its contents are the same.
     ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
@@ -73,7 +74,7 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
         work = Path(work_name)
-        contents = _stage(source, work / "contents", PROFILES[profile])
+        contents = _stage(source, work / "contents", config_of(profile))
         if target.exists():
             lines = set(checksums_in(target).splitlines()) ^ set(contents.splitlines())
             if lines:
@@ -90,6 +91,15 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
         if not default.exists():
             set_default(target, default)
     return target
+
+
+def config_of(profile: Profile) -> str:
+    """The text of an archive's ``model-config.yaml``: that of ``handlers/``, with what a profile has in its place."""
+    text = (HANDLERS / CONFIG).read_text()
+    if profile == "throughput":
+        return text
+    instead = (HANDLERS / f"model-config.{profile}.yaml").read_text()
+    return yaml.safe_dump(yaml.safe_load(text) | yaml.safe_load(instead), sort_keys=False)
 
 
 def set_default(archive_path: Path, default: Path) -> None:
@@ -134,9 +144,9 @@ def checksums_in(archive_path: Path) -> str:
 def _stage(source: Path, contents: Path, config: str) -> str:
     """Lay out what goes to the archive's root, with a list of checksums; returns that list."""
     contents.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", *PROFILES.values())
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "model-config*.yaml")
     shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
-    shutil.copyfile(HANDLERS / config, contents / CONFIG)
+    (contents / CONFIG).write_text(config)
     shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
     files = [path for path in contents.rglob("*") if path.is_file()]
     named = {str(path.relative_to(contents)): path for path in files}

@@ -77,15 +77,18 @@ RATING: dict[str, dict[str, Settings]] = {
     },
 }
 
+# The sampler takes ratings alone, so that MF and FM of likes have one set of settings.
+LIKE_BY_ADAM = Settings(target="like", width=16, decay=0.01, feature_decay=0.01)
+
 LIKE: dict[str, dict[str, Settings]] = {
     "quick": {
-        "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
-        "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "mf": LIKE_BY_ADAM,
+        "fm": LIKE_BY_ADAM,
         "deepfm": Settings(target="like", method="gibbs", decay=0.01, feature_decay=0.01),
     },
     "best": {
-        "mf": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
-        "fm": Settings(target="like", width=16, decay=0.01, feature_decay=0.01),
+        "mf": LIKE_BY_ADAM,
+        "fm": LIKE_BY_ADAM,
         "deepfm": Settings(target="like", decay=0.01, feature_decay=0.01, **BEST_FM),
     },
 }

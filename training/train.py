@@ -46,8 +46,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     The validation rows choose ridge and width of the head that orders lists, and the number of epochs; the fit that is
     measured on the test rows has seen training and validation rows; the one that is exported has seen every row (unless
     ``refit`` is off). Where there are no epochs to choose and ``refit`` is off, that is the only fit, and there are no
-    metrics of the validation rows. ``test``:
-    ratings of their own, measured once at the end instead of a share of the log.
+    metrics of the validation rows. ``test``: ratings of their own, measured once at the end instead of a share of the
+    log.
     """
     if run.settings.target == "rating" and not log.has_ratings:
         raise DataError("has no ratings to train on", file=log.name, remedy="Use --target like")
@@ -58,7 +58,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
 
     run = dataclasses.replace(run, settings=rank.choose(dataset, parts.train, parts.validation, run.settings))
     measured = np.union1d(parts.train, parts.validation)
-    if run.refit or chooses_epochs(run.model, run.settings):
+    if run.refit or chooses_epochs(run.model, dataset, run.settings):
         settings, validation = _validate(run, dataset, parts, recorder)
         fitted = _fit(run, dataset, measured, settings)
     else:

@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 import tyro
@@ -28,6 +27,7 @@ from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
 from serving.management import Management
 from serving.server import ROOT
+from training.archive import config_of
 
 from . import catalogue, servers
 from .load import Load, check, drive
@@ -97,7 +97,7 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
         ),
         "TorchServe, our settings without the fast path": ours("settings", {yaml: slow}),
         "ours, `throughput`": ours("throughput", {}),
-        "ours, `latency`": ours("latency", {yaml: (ROOT / "handlers/model-config.latency.yaml").read_text()}),
+        "ours, `latency`": ours("latency", {yaml: config_of("latency")}),
         "a no-op handler behind `throughput`": ours("noop", {"recommender_handler.py": noop}),
         "FastAPI, 1 worker": lambda: servers.fastapi(build, 1),
         "FastAPI, 2 workers": lambda: servers.fastapi(build, 2),
@@ -107,10 +107,10 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
 
 def of_pairs(options: Options, work: Path) -> dict[str, Any]:
     """Single pairs: by server and number of clients, medians over rounds in which each is started once."""
-    load = asked(PEER, options.build, "pairs")
+    load, starts = asked(PEER, options.build, "pairs"), contestants(options, work)
     runs: dict[str, dict[int, list[dict[str, float]]]] = {}
     for number in range(options.rounds):
-        for name, start in contestants(options, work).items():
+        for name, start in starts.items():
             with start() as url:
                 if "no-op" not in name:
                     check(url, load)
@@ -141,7 +141,7 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
 
 def of_workers(options: Options, work: Path) -> dict[str, Any]:
     """Seconds from registration to an answer, and resident memory without shared pages, beside a no-op handler's."""
-    mar = options.store / f"{PEER}-1.0.mar"
+    mar, load = options.store / f"{PEER}-1.0.mar", asked(PEER, options.build, "pairs")
     noop = (servers.PEERS / "noop_handler.py").read_text()
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(options.rounds):
@@ -151,7 +151,7 @@ def of_workers(options: Options, work: Path) -> dict[str, Any]:
                 started = time.perf_counter()
                 Management(server.management).register(f"{PEER}-1.0.mar")
                 seconds = time.perf_counter() - started
-                drive(f"{server.inference}/predictions/{PEER}", asked(PEER, options.build, "pairs"), 64, 2)
+                drive(f"{server.inference}/predictions/{PEER}", load, 64, 2)
                 (worker,) = (one for one in server.process().children() if "model_service_worker" in str(one.cmdline()))
                 unshared = worker.memory_full_info().uss / 1e6
             found.setdefault(name, []).append({"ready, s": seconds, "unshared, MB": unshared})
@@ -169,7 +169,6 @@ def medians(runs: list[dict[str, float]]) -> dict[str, float]:
 def main(options: Options) -> None:
     """Measure everything and write the results."""
     torch.set_num_threads(1)
-    np.random.default_rng(0)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         work = Path(folder)
         results = {

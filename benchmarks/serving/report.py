@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tables import markdown
+
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -20,7 +22,7 @@ def pairs(results: dict[str, Any]) -> str:
     rows = [["single pairs, requests a second", *(f"{n} client{'s' * (n != '1')}" for n in clients)]]
     for name, by in results["pairs"].items():
         rows.append([name, *(f"{by[n]['requests_per_second']:,.0f}" for n in clients)])
-    return _table(rows)
+    return markdown(rows)
 
 
 def latencies(results: dict[str, Any]) -> str:
@@ -29,7 +31,7 @@ def latencies(results: dict[str, Any]) -> str:
     rows = [["p50 / p99, ms", *(f"{n} client{'s' * (n != '1')}" for n in clients)]]
     for name, by in results["pairs"].items():
         rows.append([name, *(f"{by[n]['p50_ms']:.1f} / {by[n]['p99_ms']:.1f}" for n in clients)])
-    return _table(rows)
+    return markdown(rows)
 
 
 def lists(results: dict[str, Any]) -> str:
@@ -38,7 +40,7 @@ def lists(results: dict[str, Any]) -> str:
     for model, found in results["lists"].items():
         many = 1000 * results["instances"][model]["requests_per_second"]
         rows.append([model, f"{found['requests_per_second']:,.0f}", f"{found['p50_ms']:.1f}", f"{many:,.0f}"])
-    return _table(rows)
+    return markdown(rows)
 
 
 def catalogue(results: dict[str, Any]) -> str:
@@ -48,20 +50,35 @@ def catalogue(results: dict[str, Any]) -> str:
         if isinstance(found, dict):
             (other,) = found.keys() - {"ours", "ratio"}
             rows.append([model, f"{found['ours']:.0f}", other, f"{found[other]:.0f}", f"{found['ratio']:.2f}"])
-    return _table(rows)
+    return markdown(rows)
 
 
-TABLES = (pairs, latencies, lists, catalogue)
-
-
-def ratios(results: dict[str, Any]) -> dict[str, float]:
-    """What the goals are stated in: ours against the others, at 64 clients."""
+def summary(results: dict[str, Any]) -> str:
+    """What the README says of the first table: ours against the others, at 64 clients."""
     at_64 = {name: by["64"]["requests_per_second"] for name, by in results["pairs"].items()}
-    ours = at_64.pop("ours, `throughput`")
-    return {name: round(ours / other, 2) for name, other in at_64.items()}
+    default, fastapi, mosec, noop = (
+        at_64["ours, `throughput`"] / at_64[other]
+        for other in (
+            "TorchServe as it comes",
+            "FastAPI, 2 workers",
+            "Mosec, batch 64, wait 2 ms",
+            "a no-op handler behind `throughput`",
+        )
+    )
+    return (
+        f"At 64 clients that is {default:.0f} times TorchServe as it comes, {fastapi:.1f} times FastAPI, "
+        f"{mosec:.2f} times Mosec, and {100 * noop:.0f} % of a\nhandler that does nothing."
+    )
 
 
-def _table(rows: list[list[str]]) -> str:
-    head, *body = rows
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def workers(results: dict[str, Any]) -> str:
+    """What a worker costs."""
+    (ready, memory), (noop_ready, noop_memory) = (results["workers"][name].values() for name in ("ours", "no-op"))
+    return (
+        f"A worker is ready {ready:.1f} s after its registration ({noop_ready:.1f} s with a handler that does nothing)"
+        f", and has {memory:.0f} MB\nof its own after a load ({noop_memory:.0f} MB)."
+    )
+
+
+ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers)
+IN_THE_README = (pairs, summary)

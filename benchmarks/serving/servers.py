@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import requests
 
-from serving.server import CONFIG, ROOT, Server
+from serving.server import CONFIG, ROOT, Server, free_ports, on_free_ports
 
 PEERS = Path(__file__).with_name("peers")
 PROBE = {"user_id": 1, "movie_id": 1}
@@ -43,12 +42,7 @@ def torchserve(folder: Path, archives: dict[str, Path], default_settings: bool =
     store.mkdir(parents=True)
     for model, path in archives.items():
         shutil.copyfile(path, store / f"{model}.mar")
-    ports = free_ports(6)
-    overrides = {
-        **{f"{name}_address": f"http://127.0.0.1:{ports.pop()}" for name in ("inference", "management", "metrics")},
-        "grpc_inference_port": str(ports.pop()),
-        "grpc_management_port": str(ports.pop()),
-        "initial_worker_port": str(ports.pop()),
+    overrides = on_free_ports() | {
         "load_models": ",".join(f"{model}={model}.mar" for model in archives),
         # Without it every request needs a token; it is the one default that is changed for everybody.
         "disable_token_authorization": "true",
@@ -93,7 +87,7 @@ def process(command: list[str], url: str, environment: dict[str, str]) -> Iterat
             running.wait()
 
 
-def fastapi(build: Path, workers: int) -> contextmanager:
+def fastapi(build: Path, workers: int) -> AbstractContextManager[str]:
     """FastAPI under uvicorn."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "uvicorn", "benchmarks.serving.peers.fastapi_app:app", "--port", str(port)]
@@ -101,7 +95,7 @@ def fastapi(build: Path, workers: int) -> contextmanager:
     return process(command, f"http://127.0.0.1:{port}/predict", {"BUILD": str(build)})
 
 
-def mosec(build: Path) -> contextmanager:
+def mosec(build: Path) -> AbstractContextManager[str]:
     """Mosec, batches of 64 within 2 ms."""
     (port,) = free_ports(1)
     command = [
@@ -115,15 +109,3 @@ def mosec(build: Path) -> contextmanager:
     ]
     command += ["--log-level", "error"]
     return process(command, f"http://127.0.0.1:{port}/inference", {"BUILD": str(build)})
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,9 +36,9 @@ class Metadata(msgspec.Struct, frozen=True):
 
     ``target``: scores are ratings on ``scale``, or the probability of a rating above ``like_above``. ``scale`` is
     None for a log without ratings. ``width``: length of the vectors. ``similarity_shrinkage``: a movie with n ratings
-    keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about
-    a raw score. ``levels`` and ``cuts``: the rating levels and the cut points between them where ratings were fitted as
-    ordered levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
+    keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
+    ``levels`` and ``cuts``: the rating levels and the cut points between them where ratings were fitted as ordered
+    levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
     (``rank.RankHead``), None where the score orders the lists.
     """
 
@@ -117,13 +118,18 @@ class Archive:
     rank: RankHead | None
     sha256: str
 
+    @cached_property
+    def link(self) -> Link:
+        """What a raw score means."""
+        return self.metadata.link
+
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Side features of users [B]: indices and weights [B, C], copies."""
         return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
 
     def on_scale(self, raw: Tensor) -> np.ndarray:
         """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``."""
-        return self.metadata.link.on_scale(raw).cpu().numpy().astype(np.float64).round(6)
+        return self.link.on_scale(raw).cpu().numpy().astype(np.float64).round(6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""
@@ -132,7 +138,7 @@ class Archive:
             scorer(self.network, features, weights, items),
             self.prior,
             torch.tensor(list(ratings.values()), device=items.device),
-            self.metadata.link,
+            self.link,
         )
 
     def seen(self, user_row: int) -> np.ndarray:

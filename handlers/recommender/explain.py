@@ -14,6 +14,7 @@ import torch
 from .archive import Archive
 from .foldin import scorer, with_jacobian
 from .jobs import LIKE, Job
+from .people import features_of
 
 MOST_MOVIES = 5  # rated movies named for each entry; the others' shares are in the remainder
 
@@ -37,7 +38,7 @@ class Explainer:
         The shares of ``because`` add up to ``personal``.
         """
         archive, network = self.archive, self.archive.network
-        features, weights = self._features(job)
+        features, weights = (part[0] for part in features_of(archive, [job], self.device))
         items = archive.arrays["item_encodings"][torch.from_numpy(rows)]
         ratings = job.ratings or self._history(job)
         own = archive.prior.mean
@@ -53,13 +54,6 @@ class Explainer:
             self._entry(total, dict(zip(ratings, movies)), {name: shares[at] for name, shares in by_feature.items()})
             for at, (total, movies) in enumerate(zip(personal.tolist(), by_movie.tolist(), strict=True))
         ]
-
-    def _features(self, job: Job) -> tuple[torch.Tensor, torch.Tensor]:
-        if job.user_features:
-            indices, weights = map(torch.tensor, job.user_features)
-        else:
-            indices, weights = (part[0] for part in self.archive.features_of(torch.tensor([job.user_row])))
-        return indices.to(self.device), weights.to(self.device)
 
     def _history(self, job: Job) -> dict[int, float]:
         ratings = self.archive.seen_ratings(job.user_row)

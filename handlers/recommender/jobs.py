@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import torch
 from msgspec import UNSET
 
 from .archive import Archive
@@ -46,15 +45,6 @@ class Job:
     def finish(self, **parts: Any) -> None:
         """Set the answer."""
         self.answer = parts | ({"unknown": self.unknown} if self.unknown else {})
-
-
-def features_of(archive: Archive, jobs: Sequence[Job], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Side features of who asks: indices and weights [jobs, C]."""
-    features, weights = archive.features_of(torch.tensor([job.user_row for job in jobs]))
-    for position, job in enumerate(jobs):
-        if job.user_features:
-            features[position], weights[position] = map(torch.tensor, job.user_features)
-    return features.to(device), weights.to(device)
 
 
 class Resolver:

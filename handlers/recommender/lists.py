@@ -8,10 +8,11 @@ import torch
 from msgspec import UNSET
 from torch import Tensor
 
+from . import people
 from .archive import Archive
 from .catalogue import top
 from .explain import Explainer
-from .jobs import Job, Limits, features_of
+from .jobs import Job, Limits
 from .rank import History
 
 MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
@@ -67,19 +68,14 @@ class Lists:
 
     def _order(self, jobs: Sequence[Job], users: Tensor) -> Tensor:
         """What the lists are ordered by: [jobs, movies]."""
-        rank = self.archive.rank
-        if rank is None:
+        if self.archive.rank is None:
             return self.archive.network.score_all(users, self.archive.arrays["item_encodings"])
-        people = self.archive.arrays["rank_users"].index_select(
-            0, torch.tensor([job.user_row for job in jobs], device=self.device)
-        )
-        described = [position for position, job in enumerate(jobs) if job.user_features or job.ratings]
-        if described:
-            some = [jobs[position] for position in described]
-            people[described] = rank.encode_users(
-                [_history(job) for job in some], *features_of(self.archive, some, self.device)
-            )
-        return rank.score_all(people)
+        return self.archive.rank.score_all(people.encode(jobs, self.archive.arrays["rank_users"], self._rank_described))
+
+    def _rank_described(self, jobs: Sequence[Job]) -> Tensor:
+        """[jobs, R]: people who come with side features, ratings, or both."""
+        features, weights = people.features_of(self.archive, jobs, self.device)
+        return self.archive.rank.encode_users([_history(job) for job in jobs], features, weights)
 
     def _seen(self, job: Job) -> list[Any]:
         if job.request.exclude_seen is False:

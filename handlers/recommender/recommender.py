@@ -11,10 +11,11 @@ import torch
 from msgspec import UNSET
 from torch import Tensor
 
+from . import people
 from .archive import Archive
 from .contract import Request, parse
 from .errors import InternalError, RequestError, TooLarge
-from .jobs import Job, Limits, Resolver, features_of
+from .jobs import Job, Limits, Resolver
 from .lists import Lists
 from .metrics import Batch, Tally
 from .pairs import Pair, PairScorer, read
@@ -166,17 +167,12 @@ class Recommender:
 
     def _encode_users(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: users of the log, the unknown one, and people described by the request."""
-        rows = torch.tensor([job.user_row for job in jobs], device=self.device)
-        users = self.archive.arrays["user_encodings"].index_select(0, rows)
-        described = [position for position, job in enumerate(jobs) if job.user_features or job.ratings]
-        if described:
-            users[described] = self._encode_described([jobs[position] for position in described])
-        return users
+        return people.encode(jobs, self.archive.arrays["user_encodings"], self._encode_described)
 
     def _encode_described(self, jobs: Sequence[Job]) -> Tensor:
         """[jobs, D]: people who come with side features, ratings, or both."""
         network = self.archive.network
-        features, weights = features_of(self.archive, jobs, self.device)
+        features, weights = people.features_of(self.archive, jobs, self.device)
         own = network.own_users(torch.zeros(len(jobs), dtype=torch.int64, device=self.device))
         for position, job in enumerate(jobs):
             if job.ratings:

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from serving.server import ROOT
-from tests.conftest import free_ports
+from serving.server import ROOT, free_ports
 from tests.deploy.test_image import BASE, BUILDAH
 from tests.serving.packing import repack
 

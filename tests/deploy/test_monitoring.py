@@ -17,8 +17,8 @@ import requests
 import yaml
 
 from serving.compare import session
-from serving.server import ROOT, Server
-from tests.conftest import Client, free_ports
+from serving.server import ROOT, Server, free_ports
+from tests.conftest import Client
 
 DEPLOY = ROOT / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/recommender.json").read_text())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from handlers.recommender.archive import load
 from handlers.recommender.errors import ArchiveError
@@ -73,6 +74,20 @@ def test_make_trains_again_after_a_change_of_the_code_and_finds_the_same_archive
     (tmp_path / "training/models/mf.py").touch()
     assert "training train" in make()
     assert (tmp_path / "model_store/mf-1.0.mar").stat() == before
+
+
+def test_a_profile_changes_its_own_settings_alone(build: Path, store: Path, tmp_path: Path) -> None:
+    made = archive("mf", "1.0", build, tmp_path, "latency")
+    throughput, latency = (yaml.safe_load(read(path)) for path in (store / "mf-1.0.mar", made))
+    assert latency == throughput | {"batchSize": 1}
+    assert throughput["batchSize"] > 1
+    differing = set(checksums_in(made).splitlines()) ^ set(checksums_in(store / "mf-1.0.mar").splitlines())
+    assert {line.split("  ")[1] for line in differing} == {"model-config.yaml"}
+
+
+def read(archive_path: Path) -> bytes:
+    with zipfile.ZipFile(archive_path) as packed:
+        return packed.read("model-config.yaml")
 
 
 def test_a_model_that_was_not_trained(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def fit(
     ``validation`` rows decide when to stop, where the method needs that. Raises DivergedError for a loss that is not
     finite, ValueError for settings that do not go together.
     """
-    method = _method(network, dataset, settings)
+    method = _method(type(network), dataset, settings)
     fitted = method.fit(network, dataset, train, validation, settings, seed, on_epoch)
     device = next(network.parameters()).device
     batches = Batches(dataset, train, settings, device)
@@ -58,21 +58,21 @@ def fit(
     return fitted
 
 
-def chooses_epochs(model: str, settings: Settings) -> bool:
+def chooses_epochs(model: str, dataset: Dataset, settings: Settings) -> bool:
     """Whether a fit wants validation rows to know when to stop; an average of posterior samples does not."""
-    return settings.method == "adam" or model == "deepfm"
+    return _method(NETWORKS[model], dataset, settings) is not posterior
 
 
 def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, curves: Curves) -> Settings:
     """The settings for a fit without validation rows that runs as long as the best epoch of one with them."""
-    method = _method(network, dataset, settings)
+    method = _method(type(network), dataset, settings)
     if method is posterior:
         return settings
     name = "epochs" if method is adam else "top_epochs"
     return dataclasses.replace(settings, **{name: curves.best_epoch})
 
 
-def _method(network: TwoEncoder, dataset: Dataset, settings: Settings) -> ModuleType:
-    if settings.method == "adam" or (isinstance(network, DeepFM) and not dataset.has_ratings):
+def _method(kind: type[TwoEncoder], dataset: Dataset, settings: Settings) -> ModuleType:
+    if settings.method == "adam" or (kind is DeepFM and not dataset.has_ratings):
         return adam  # a log of likes has no ratings to sample from
-    return warm if isinstance(network, DeepFM) else posterior
+    return warm if kind is DeepFM else posterior

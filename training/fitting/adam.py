@@ -32,9 +32,8 @@ def fit(
     """Fit ``network`` in place to the rows ``train``.
 
     With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
-    epoch's weights; without, it runs for ``settings.epochs``. ``link``: what raw scores mean,
-    where that is known before; the misfit of an Ordinal one is the loss. Raises DivergedError for a loss that is not
-    finite.
+    epoch's weights; without, it runs for ``settings.epochs``. ``link``: what raw scores mean, where that is known
+    before; the misfit of an Ordinal one is the loss. Raises DivergedError for a loss that is not finite.
     """
     device = next(network.parameters()).device
     batches = Batches(dataset, train, settings, device)
