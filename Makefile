@@ -25,7 +25,7 @@ SERVING := $(BIN)/python -m serving
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain \
-        benchmark docker web web-start web-stop test test-slow lint format clean
+        benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
 demo: train archive serve
 	@$(SERVING) demo
@@ -116,6 +116,16 @@ retrain: install
 
 benchmark: .venv-benchmark/installed archive
 	.venv-benchmark/bin/python -m benchmarks.serving
+
+# Libraries of recommenders, on the same splits; records that are there already are not measured again.
+.venv-quality/installed: requirements.txt benchmarks/quality/requirements.txt
+	$(PYTHON) -m venv .venv-quality
+	$(if $(TORCH_INDEX),.venv-quality/bin/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
+	.venv-quality/bin/pip install --quiet -r requirements.txt -r benchmarks/quality/requirements.txt
+	@touch $@
+
+benchmark-quality: .venv-quality/installed
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 .venv-quality/bin/python -m benchmarks.quality $(ARGS)
 
 docker:
 	docker build -t recommender:cpu \

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import new_users, training
+from benchmarks.quality import report as quality
 from benchmarks.serving import report
 from benchmarks.tables import of_records
 
@@ -106,13 +107,14 @@ def test_readme_make_targets_exist() -> None:
 
 
 def test_readme_tables_are_the_committed_results() -> None:
-    readme, page = ((ROOT / name).read_text() for name in ("README.md", "benchmarks/serving/README.md"))
+    readme = (ROOT / "README.md").read_text()
     for benchmark in (new_users, training):
         assert of_records(json.loads(benchmark.RESULTS.read_text())["rows"]) in readme
-    serving = report.load()
-    for text, tables in ((readme, report.IN_THE_README), (page, report.ON_ITS_PAGE)):
-        for table in tables:
-            assert table(serving) in text, table.__name__
+    for benchmark in (report, quality):
+        page = benchmark.RESULTS.with_name("README.md").read_text()
+        for text, tables in ((readme, benchmark.IN_THE_README), (page, benchmark.ON_ITS_PAGE)):
+            for table in tables:
+                assert table(benchmark.load()) in text, f"{benchmark.__name__}: {table.__name__}"
 
 
 def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Our models beside other libraries, on the same splits, on one thread of this machine.
+
+make benchmark-quality ARGS="--ml-1m FOLDER"
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import torch
+import tyro
+from threadpoolctl import threadpool_limits
+
+from training.data import RatingsLog, load
+
+from . import ratings
+from .records import Records, Task
+from .report import RESULTS
+
+TABLES = {"ratings": ratings.tasks}
+LIBRARIES = ("torch", "numpy", "scikit-surprise", "myfm", "implicit")
+
+
+@dataclass
+class Options:
+    """What to measure; what is in the results already is not measured again."""
+
+    table: tuple[str, ...] = tuple(TABLES)
+    """Of these tables."""
+    data: tuple[str, ...] = ("ml-100k", "ml-1m")
+    """On these data sets."""
+    name: str = ""
+    """Contestants with this in their name."""
+    split: str = ""
+    """Of this split: u1 to u5, random."""
+    seed: tuple[int, ...] = ()
+    """With these seeds (all by default)."""
+    ml_1m: Path | None = None
+    """A folder with MovieLens 1M as ratings.csv.gz, users.csv, movies.csv; else data/ml-1m, where it was fetched."""
+    again: bool = False
+    """Measure also what is in the results."""
+    list: bool = False
+    """Say what would be measured, and do nothing."""
+    results: Path = RESULTS
+    """Where the records are."""
+
+
+def log_of(data: str, options: Options) -> RatingsLog | None:
+    """A log, or None where it is not on this machine and not fetched by itself."""
+    if data == "ml-1m" and options.ml_1m is not None:
+        files = {name: options.ml_1m / f"{name}.csv" for name in ("users", "movies")}
+        return load("ml-1m", ratings=options.ml_1m / "ratings.csv.gz", **files)
+    if data == "ml-1m" and not Path("data/ml-1m").exists():
+        return None
+    return load(data)
+
+
+def wanted(options: Options) -> Iterator[Task]:
+    for data in options.data:
+        log = log_of(data, options)
+        if log is None:
+            print(f"{data} is not here: give --ml-1m FOLDER, or fetch it (make data DATA=ml-1m)")
+            continue
+        for table in options.table:
+            for task in TABLES[table](log, data):
+                named = options.name in task.name and task.split.startswith(options.split)
+                if named and (not options.seed or task.seed in options.seed):
+                    yield task
+
+
+def about() -> dict:
+    """The machine and the versions."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores ({cpu}), one thread",
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def main(options: Options) -> None:
+    """Measure what is missing, one record at a time."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    records = Records(options.results, about())
+    missing = [task for task in wanted(options) if options.again or not records.has(task)]
+    print(f"{len(missing)} to measure", flush=True)
+    for number, task in enumerate(missing, 1):
+        print(f"{number} of {len(missing)}: {task}", flush=True)
+        if not options.list:
+            found = task.measure()
+            records.add(task, found)
+            print(f"   {found}", flush=True)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

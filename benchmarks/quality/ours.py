@@ -1,0 +1,71 @@
+"""Our models, by the function behind ``python -m training train <model> --no-refit``, and what their archives cost."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from handlers.recommender import archive as archives
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+from training.archive import archive
+from training.config import Settings
+from training.data import RatingsLog
+from training.train import Run, train
+
+from .records import Record, stopwatch
+
+CPU = torch.device("cpu")
+METRICS = ("rmse", "auc")
+REQUESTS = 200
+
+
+def trained(
+    model: str, settings: Settings, log: RatingsLog, split: str, seed: int, test: pd.DataFrame | None = None
+) -> Record:
+    """Metrics of the test rows, seconds of the whole command, and what its archive costs."""
+    with tempfile.TemporaryDirectory(prefix="quality-") as folder:
+        build = Path(folder) / "build"
+        with stopwatch() as seconds:
+            metrics = train(Run(model, settings, split, seed, False, CPU, build, Path(folder) / "runs"), log, test)
+        found = {name: round(metrics["test"][name], 5) for name in METRICS if name in metrics["test"]}
+        return found | seconds | cost(model, build, Path(folder) / "store")
+
+
+def cost(model: str, build: Path, store: Path) -> Record:
+    """Length of the vectors (of the score, of the lists), megabytes of the archive, and the handler's milliseconds.
+
+    The milliseconds are medians over requests of one user, from the body's bytes to the answer's.
+    """
+    size = archive(model, "1.0", build, store).stat().st_size
+    known = archives.load(build / model, CPU)
+    flow = Recommender(known, Limits(), CPU)
+    rng = np.random.default_rng(0)
+    users, movies = (rng.choice(side.ids[1:], REQUESTS).tolist() for side in (known.users, known.movies))
+    pairs = [{"user_id": user, "movie_id": movie} for user, movie in zip(users, movies, strict=True)]
+    return {
+        "width": known.metadata.width,
+        "rank_width": int(known.arrays["rank_users"].shape[1]),
+        "archive_mb": round(size / 1e6, 2),
+        "pair_ms": _milliseconds(flow, pairs),
+        "list_ms": _milliseconds(flow, [{"user_id": user, "k": 10} for user in users]),
+    }
+
+
+def _milliseconds(flow: Recommender, requests: list[dict[str, Any]]) -> float:
+    times = []
+    for request in requests:
+        body = json.dumps(request).encode()
+        started = time.perf_counter()
+        (answer,) = flow.answer([{"body": body}])
+        times.append(time.perf_counter() - started)
+        if answer.code != 200:
+            raise RuntimeError(f"{request}: {answer.body!r}")
+    return round(1000 * float(np.median(times)), 3)

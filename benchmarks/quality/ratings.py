@@ -1,0 +1,98 @@
+"""Predicting held-out ratings: u1 to u5 of MovieLens 100K, and a random tenth of MovieLens 1M.
+
+RMSE of predictions clipped to the scale; AUC of "rated above 3", the predictions taken as they are as an order of all
+test pairs. No contestant sees a test row, or chooses anything by one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from importlib import import_module
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, root_mean_squared_error
+
+from training.config import preset
+from training.data import RatingsLog, split
+from training.data.splits import FOLDS
+from training.dataset import Dataset, encode
+
+from . import grids, ours
+from .grids import Settings
+from .records import Record, Task, stopwatch
+
+LIKE_ABOVE = 3.0
+SEEDS = (0, 1, 2)
+TEST_SHARE = 0.1  # of MovieLens 1M
+OURS = (("mf", "rating"), ("fm", "rating"), ("deepfm", "rating"), ("deepfm", "like"))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A log, its split by name, and the positions of what is trained on and of what is predicted."""
+
+    log: RatingsLog
+    how: str
+    train: np.ndarray
+    test: np.ndarray
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return encode(self.log, True)
+
+
+def part(log: RatingsLog, how: str, seed: int) -> Part:
+    """A fold, which is the same for every seed, or a random split, which is not."""
+    parts = split(log, how, seed, validation=0.0, test=TEST_SHARE)
+    return Part(log, how, parts.train, parts.test)
+
+
+def score(predicted: np.ndarray, ratings: np.ndarray) -> Record:
+    """Of predictions [n] that are not clipped, and the ratings [n] that were given."""
+    clipped = np.clip(predicted, ratings.min(), ratings.max())
+    return {
+        "rmse": round(float(root_mean_squared_error(ratings, clipped)), 5),
+        "auc": round(float(roc_auc_score(ratings > LIKE_ABOVE, predicted)), 5),
+    }
+
+
+def of_peer(log: RatingsLog, how: str, seed: int, library: str, settings: Settings) -> Record:
+    peer = import_module(f".peers.{library}", __package__)  # only the environment of this benchmark has it
+    rows = part(log, how, seed)
+    data, held_out = rows.dataset, rows.dataset.take(rows.test)
+    with stopwatch() as seconds:
+        predict = peer.fit(data, rows.train, settings, seed)
+    return score(predict(held_out), held_out.ratings) | seconds
+
+
+def of_ours(log: RatingsLog, how: str, seed: int, model: str, settings: ours.Settings) -> Record:
+    if how in FOLDS:
+        return ours.trained(model, settings, log, how, seed)
+    rows = part(log, how, seed)
+    return ours.trained(model, settings, log.with_rows(rows.train), how, seed, log.ratings.iloc[rows.test])
+
+
+def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
+    """Fold u1 with three seeds (of ours and of what is cheap), then the other folds; one random split of ml-1m."""
+    runs = (
+        [("u1", seed) for seed in SEEDS] + [(fold, 0) for fold in FOLDS[1:]] if data == "ml-100k" else [("random", 0)]
+    )
+    presets = ("quick", "best") if data == "ml-100k" else ("best",)
+    for how, seed in runs:
+        for name, (library, settings) in grids.RATINGS[data].items():
+            yield Task("ratings", data, how, name, seed, settings, partial(of_peer, log, how, seed, library, settings))
+        for choice in presets:
+            for model, target in OURS:
+                settings = preset(choice, model, target)
+                yield Task(
+                    "ratings",
+                    data,
+                    how,
+                    f"ours: `{model} --target {target} --preset {choice}`",
+                    seed,
+                    dataclasses.asdict(settings),
+                    partial(of_ours, log, how, seed, model, settings),
+                )
