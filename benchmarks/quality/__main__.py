@@ -18,11 +18,11 @@ from threadpoolctl import threadpool_limits
 
 from training.data import RatingsLog, load
 
-from . import ratings
+from . import ranking, ratings, reach, similar
 from .records import Records, Task
 from .report import RESULTS
 
-TABLES = {"ratings": ratings.tasks}
+TABLES = {"ratings": ratings.tasks, "ranking": ranking.tasks, "similar": similar.tasks, "reach": reach.tasks}
 LIBRARIES = ("torch", "numpy", "scikit-surprise", "myfm", "implicit")
 
 

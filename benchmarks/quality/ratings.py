@@ -7,7 +7,7 @@ test pairs. No contestant sees a test row, or chooses anything by one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
@@ -27,6 +27,7 @@ from .records import Record, Task, stopwatch
 LIKE_ABOVE = 3.0
 SEEDS = (0, 1, 2)
 TEST_SHARE = 0.1  # of MovieLens 1M
+VALIDATION_SHARE = 0.1  # of the training rows, where a peer is tuned
 OURS = (("mf", "rating"), ("fm", "rating"), ("deepfm", "rating"), ("deepfm", "like"))
 
 
@@ -59,13 +60,27 @@ def score(predicted: np.ndarray, ratings: np.ndarray) -> Record:
     }
 
 
-def of_peer(log: RatingsLog, how: str, seed: int, library: str, settings: Settings) -> Record:
+def of_peer(log: RatingsLog, how: str, seed: int, library: str, settings: Settings | list[Settings]) -> Record:
     peer = import_module(f".peers.{library}", __package__)  # only the environment of this benchmark has it
     rows = part(log, how, seed)
     data, held_out = rows.dataset, rows.dataset.take(rows.test)
+    about: Record = {}
+    if isinstance(settings, list):
+        settings, about = _tuned(peer.fit, settings, data, rows.train, seed)
     with stopwatch() as seconds:
         predict = peer.fit(data, rows.train, settings, seed)
-    return score(predict(held_out), held_out.ratings) | seconds
+    return score(predict(held_out), held_out.ratings) | about | seconds
+
+
+def _tuned(fit: Callable, grid: list[Settings], data: Dataset, train: np.ndarray, seed: int) -> tuple[Settings, Record]:
+    """The best of a grid by RMSE on some of the training rows, fitted to the others."""
+    order = np.random.default_rng(seed).permutation(train)
+    aside, rest = np.split(order, [round(VALIDATION_SHARE * len(order))])
+    held_out = data.take(aside)
+    with stopwatch("tuning") as seconds:
+        found = [score(fit(data, np.sort(rest), one, seed)(held_out), held_out.ratings)["rmse"] for one in grid]
+    best = int(np.argmin(found))
+    return grid[best], grids.choice(best, grid) | seconds
 
 
 def of_ours(log: RatingsLog, how: str, seed: int, model: str, settings: ours.Settings) -> Record:

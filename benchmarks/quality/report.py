@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from benchmarks.tables import markdown
@@ -38,7 +38,7 @@ def ratings_100k(results: Results) -> str:
         "RMSE, mean of u1 to u5": over_folds("rmse"),
         "CPU s on u1": middle("fit_cpu_s", "u1"),
     }
-    return table(of(results, "ratings", "ml-100k"), columns, lambda found: found["rmse"])
+    return table(of(results, "ratings", "ml-100k"), columns, "rmse")
 
 
 def ratings_1m(results: Results) -> str:
@@ -49,22 +49,87 @@ def ratings_1m(results: Results) -> str:
         "AUC": over_seeds("auc", "random"),
         "CPU s": middle("fit_cpu_s", "random"),
     }
-    return table(of(results, "ratings", "ml-1m"), columns, lambda found: found["rmse"])
+    return table(of(results, "ratings", "ml-1m"), columns, "rmse")
+
+
+def ranking_100k(results: Results) -> str:
+    """Lists of MovieLens 100K by contestant."""
+    return _ranking(results, "ml-100k", "MovieLens 100K")
+
+
+def ranking_1m(results: Results) -> str:
+    """Lists of MovieLens 1M by contestant."""
+    return _ranking(results, "ml-1m", "MovieLens 1M")
+
+
+def _ranking(results: Results, data: str, title: str) -> str:
+    columns = {
+        title: name,
+        "NDCG@10": over_seeds("ndcg@10", "random"),
+        "recall@20": middle("recall@20", "random", 4),
+        "coverage@10": middle("coverage@10", "random", 3),
+        "popularity@10": middle("popularity@10", "random", 0),
+        "trials": middle("trials", "random", 0),
+        "chosen (seed 0)": chosen,
+        "CPU s of a fit": middle("fit_cpu_s", "random", 2),
+    }
+    return table(of(results, "ranking", data), columns, "ndcg@10")
+
+
+def similar_100k(results: Results) -> str:
+    """Similar movies of MovieLens 100K by contestant."""
+    columns = {
+        "MovieLens 100K": name,
+        "NDCG@10": over_seeds("ndcg@10", "users"),
+        "recall@10": middle("recall@10", "users", 4),
+        "coverage@10": middle("coverage@10", "users", 3),
+        "chosen (seed 0)": chosen,
+    }
+    return table(of(results, "similar", "ml-100k"), columns, "ndcg@10")
+
+
+def reach(results: Results) -> str:
+    """RMSE and seconds by sweeps."""
+    columns = {
+        "fold u1": name,
+        "RMSE": over_seeds("rmse", "u1"),
+        "CPU s, median": median_of("fit_cpu_s"),
+        "clock s, median": median_of("fit_s"),
+    }
+    return table(of(results, "reach", "ml-100k"), columns, "rmse")
+
+
+def serving(results: Results) -> str:
+    """What our models cost where they are served."""
+    columns = {
+        "trained on u1": name,
+        "RMSE": over_seeds("rmse", "u1"),
+        "AUC": over_seeds("auc", "u1"),
+        "numbers in a vector (score, lists)": widths,
+        "archive, MB": middle("archive_mb", "u1", 2),
+        "a pair, ms": middle("pair_ms", "u1", 2),
+        "a list of 10, ms": middle("list_ms", "u1", 2),
+    }
+    ours = [record for record in of(results, "ratings", "ml-100k") if "archive_mb" in record]
+    return table(ours, columns, "auc")
 
 
 def of(results: Results, table: str, data: str) -> list[Results]:
     return [record for record in results["records"] if (record["table"], record["data"]) == (table, data)]
 
 
-def table(records: list[Results], columns: dict[str, Column], better: Callable[[Results], float]) -> str:
-    """A row a contestant, the best last; those without what orders them come at the end."""
+def table(records: list[Results], columns: dict[str, Column], metric: str) -> str:
+    """A row a contestant, the best by the first split's mean last; those without the metric come at the end."""
     by_name: dict[str, list[Results]] = {}
     for record in records:
         by_name.setdefault(record["name"], []).append(record)
 
     def place(group: list[Results]) -> float:
-        values = [better(record) for record in group if "rmse" in record or "ndcg@10" in record]
-        return -mean(values) if values else float("inf")
+        first = min((record["split"] for record in group), default="")
+        values = [record[metric] for record in group if metric in record and record["split"] == first]
+        if not values:
+            return float("inf")
+        return -mean(values) if metric == "rmse" else mean(values)
 
     groups = sorted(by_name.values(), key=place)
     return markdown([list(columns), *([column(group) for column in columns.values()] for group in groups)])
@@ -75,15 +140,28 @@ def name(group: list[Results]) -> str:
     return f"**{contestant}**" if contestant.startswith("ours") else contestant
 
 
-def over_seeds(metric: str, split: str, digits: int = 4) -> Column:
+def chosen(group: list[Results]) -> str:
+    """What was tuned; in italics what was chosen at an end of what was tried."""
+    record = next((record for record in group if record["seed"] == 0), {})
+    settings, edge = record.get("chosen", {}), record.get("edge", [])
+    texts = {name: f"{name} {value}" for name, value in settings.items()}
+    return ", ".join(f"*{text}*" if name in edge else text for name, text in texts.items())
+
+
+def widths(group: list[Results]) -> str:
+    record = next((record for record in group if record["split"] == "u1"), None)
+    return f"{record['width']}, {record['rank_width']}" if record else ""
+
+
+def over_seeds(metric: str, split: str) -> Column:
     """The mean over seeds, with the range where there are several."""
 
     def cell(group: list[Results]) -> str:
         values = [record[metric] for record in group if record["split"] == split and metric in record]
         if not values:
             return ""
-        shown = f"{mean(values):.{digits}f}"
-        return shown if len(values) == 1 else f"{shown} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+        shown = f"{mean(values):.4f}"
+        return shown if len(values) == 1 else f"{shown} ({min(values):.4f} to {max(values):.4f})"
 
     return cell
 
@@ -108,8 +186,12 @@ def middle(what: str, split: str, digits: int = 1) -> Column:
     return cell
 
 
-ON_ITS_PAGE = (about, ratings_100k)
-IN_THE_README = (ratings_100k,)
+def median_of(what: str) -> Column:
+    return lambda group: f"{median(record[what] for record in group):.1f}"
+
+
+ON_ITS_PAGE = (about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, similar_100k, reach, serving)
+IN_THE_README = (ratings_100k, ranking_100k)
 
 
 def write() -> None:

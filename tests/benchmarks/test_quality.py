@@ -1,12 +1,19 @@
-"""The quality benchmark's store of records and its tables; the measurements themselves need its own environment."""
+"""The quality benchmark: its store of records, its choice of settings and its scores (no peer is needed)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 
+from benchmarks.quality import grids, ranking, similar
 from benchmarks.quality.records import Records, Task
+from training.data import RatingsLog, Split
+from training.dataset import Dataset, encode
+from training.lists import Order
 
 
 def task(name: str, settings: dict | None = None) -> Task:
@@ -33,3 +40,51 @@ def test_records_of_two_machines_are_not_mixed(tmp_path: Path) -> None:
     Records(tmp_path / "r.json", {"machine": "this"}).add(task("first"), {})
     with pytest.raises(ValueError, match="machine was this, is that"):
         Records(tmp_path / "r.json", {"machine": "that"})
+
+
+def planted(likes: list[tuple[int, int]]) -> Dataset:
+    """Users 1.. and movies 1..6; every row a five."""
+    frame = pd.DataFrame(likes, columns=["user_id", "movie_id"]).astype({"user_id": "int64", "movie_id": "int64"})
+    movies = pd.DataFrame({"movie_id": range(1, 7), "title": "", "year": pd.array([None] * 6, "Int64"), "genres": ""})
+    movies = movies.astype({"title": "str", "genres": "str"})
+    return encode(RatingsLog("planted", frame.assign(rating=np.float32(5)), movies=movies), False)
+
+
+def test_the_tuned_contestant_is_the_one_with_the_planted_answer() -> None:
+    """One of three orders knows what is held out: it is chosen on validation rows and scores 1 on the test rows."""
+    data = planted([(user, movie) for user in (1, 2, 3) for movie in (1, 2, 3, 4, 5)])
+    movies = data.movie_rows
+    parts = Split(*(np.flatnonzero(np.isin(movies, some)) for some in ([1, 2, 3], [4], [5])))
+    scores = {"best": [0, 0, 0, 0, 5, 4, 0], "flat": [0, 1, 1, 1, 1, 1, 2], "worst": [0, 9, 9, 9, 0, 0, 9]}
+
+    def fit(_: np.ndarray, settings: dict) -> Order:
+        return lambda rows: torch.tensor(scores[settings["which"]]).float().repeat(len(rows), 1)
+
+    grid = [{"which": name} for name in ("flat", "best", "worst")]
+    found = ranking.tuned(fit, grid, data, parts)
+    assert found["chosen"] == {"which": "best"}
+    assert found["ndcg@10"] == 1.0
+    assert found["trials"] == 3
+
+
+def test_similar_lists_are_scored_by_what_held_out_users_like() -> None:
+    held_out = planted([(1, 1), (1, 2), (1, 3), (2, 4)])
+    lists = np.zeros((7, similar.LENGTH), int)
+    lists[1, :2] = 2, 3  # everything, in the first places
+    lists[2, :3] = 6, 1, 5  # one of two, in the second place
+    found = similar.score(lists, held_out)  # movie 3 lists nothing; user 2 has nothing to compare
+    second = 1 / np.log2(3)
+    assert found["users"] == 1
+    assert found["recall@10"] == pytest.approx((1 + 0.5 + 0) / 3, abs=1e-5)
+    assert found["ndcg@10"] == pytest.approx((1 + second / (1 + second) + 0) / 3, abs=1e-5)
+
+
+def test_item_knn_finds_planted_pairs() -> None:
+    data = planted([(1, 1), (1, 2), (2, 1), (2, 2), (3, 3), (3, 4), (4, 3), (4, 4), (5, 1), (5, 3)])
+    lists = similar.nearest(similar.item_knn(data, np.arange(len(data)), {"rows": "likes", "shrinkage": 0.0}))
+    assert lists[1:5, 0].tolist() == [2, 1, 4, 3]
+
+
+def test_an_end_of_a_grid_is_named() -> None:
+    grid = grids.grid(factors=(1, 2, 3), alpha=(0.5,), ridge=(1, 10))
+    assert grids.choice(grid.index({"factors": 2, "alpha": 0.5, "ridge": 10}), grid)["edge"] == ["ridge"]

@@ -1,0 +1,106 @@
+"""Lists: every held-out row a positive, over the whole catalogue, what a user has rated left out.
+
+A random quarter of the rows is the test. A tenth of all rows, out of the others, are for validation: every contestant
+chooses its settings by NDCG@10 on them, fitted to the rest, and is then fitted to both and measured once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.config import preset
+from training.data import RatingsLog, Split, split
+from training.dataset import Dataset, encode
+from training.fitting import rank
+from training.lists import Order, measure
+
+from . import grids
+from .grids import Settings
+from .records import Record, Task, stopwatch
+
+TEST, VALIDATION = 0.25, 0.1
+SEEDS = {"ml-100k": (0, 1, 2), "ml-1m": (0,)}
+
+Fit = Callable[[np.ndarray, Settings], Order]  # row positions and settings to what orders lists
+
+
+def tuned(fit: Fit, grid: list[Settings], dataset: Dataset, parts: Split) -> Record:
+    """The best of a grid on the validation rows, fitted to training and validation rows, on the test rows."""
+    held_out = dataset.take(parts.validation)
+    with stopwatch("tuning") as tuning:
+        found = [measure(fit(parts.train, one), dataset, parts.train, held_out)["ndcg@10"] for one in grid]
+    best = int(np.argmax(found))
+    both = np.union1d(parts.train, parts.validation)
+    with stopwatch() as seconds:
+        order = fit(both, grid[best])
+    return (
+        _rounded(measure(order, dataset, both, dataset.take(parts.test)))
+        | {"validation_ndcg@10": round(max(found), 5)}
+        | grids.choice(best, grid)
+        | tuning
+        | seconds
+    )
+
+
+def popularity(log: RatingsLog, seed: int) -> Record:
+    dataset, parts = encode(log, False), _parts(log, seed)
+
+    def fit(index: np.ndarray, _: Settings) -> Order:
+        counts = np.bincount(dataset.movie_rows[index], minlength=len(dataset.movies.vocabulary))
+        return lambda rows: torch.from_numpy(counts).float().repeat(len(rows), 1)
+
+    return tuned(fit, [{}], dataset, parts)
+
+
+def of_implicit(log: RatingsLog, seed: int, name: str, grid: list[Settings]) -> Record:
+    from .peers import implicit  # only the environment of this benchmark has it
+
+    dataset, parts = encode(log, False), _parts(log, seed)
+    return tuned(lambda index, one: implicit.order(name, dataset, index, one, seed), grid, dataset, parts)
+
+
+def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
+    """The head that orders the lists, chosen and fitted as ``python -m training train`` does."""
+    dataset, parts = encode(log, use_features), _parts(log, seed)
+    settings = preset("best", "mf")
+    with stopwatch("tuning") as tuning:
+        settings = rank.choose(dataset, parts.train, parts.validation, settings)
+    both = np.union1d(parts.train, parts.validation)
+    with stopwatch() as seconds:
+        head = rank.fit(dataset, both, settings)
+    return (
+        _rounded(measure(rank.order(head, dataset, both), dataset, both, dataset.take(parts.test)))
+        | {"chosen": {name: value[0] for name, value in _grid(settings).items()}}
+        | {"trials": prod(map(len, _grid(preset("best", "mf")).values()))}
+        | tuning
+        | seconds
+    )
+
+
+def _grid(settings: Any) -> dict[str, tuple]:
+    return {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
+
+
+def _parts(log: RatingsLog, seed: int) -> Split:
+    return split(log, "random", seed, validation=VALIDATION, test=TEST)
+
+
+def _rounded(found: dict[str, float]) -> Record:
+    return {name: round(value, 5) for name, value in found.items()}
+
+
+def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
+    for seed in SEEDS[data]:
+        task = partial(Task, "ranking", data, "random")
+        yield task("popularity", seed, None, partial(popularity, log, seed))
+        for name, features in (("ours: ids (`mf`)", False), ("ours: and side features (`fm`, `deepfm`)", True)):
+            yield task(name, seed, _grid(preset("best", "mf")), partial(of_ours, log, seed, features))
+        for name, grid in grids.RANKING[data].items():
+            yield task(name, seed, grid, partial(of_implicit, log, seed, name, grid))
