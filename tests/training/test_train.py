@@ -42,7 +42,7 @@ def test_metrics_say_what_was_measured_and_what_is_exported(log, tmp_path: Path)
 
 def test_deepfm_reports_likes(log, tmp_path: Path) -> None:
     test = run("deepfm", tmp_path, log)["test"]
-    assert {"auc", "log_loss"} <= test.keys()
+    assert {"auc", "log_loss", "ece"} <= test.keys()
     assert "rmse" not in test
 
 
@@ -62,6 +62,7 @@ def test_preset_best_runs_for_every_model_and_target(model: str, target: str, lo
     metrics = train(Run(model, chosen, "random", 0, False, *where), log)
     assert metrics["settings"]["target"] == target
     assert ("rmse" in metrics["test"]) == (target == "rating")
+    assert 0 < metrics["test"]["ece"] < 1
 
 
 @pytest.mark.slow
@@ -97,6 +98,9 @@ def test_test_ids_that_the_log_does_not_know_are_cold(log, tmp_path: Path) -> No
     given = log.ratings.iloc[:10].assign(user_id=999_999)
     metrics = run("mf", tmp_path, log, test=given)
     assert metrics["test"]["cold_users"]["rows"] == 10
+    liked = run("deepfm", tmp_path, log, test=given)["test"]["cold_users"]
+    assert liked["rows"] == 10
+    assert 0 < liked["log_loss"] < np.inf
 
 
 def test_ratings_cannot_be_fitted_to_a_log_of_likes(log, tmp_path: Path) -> None:
