@@ -6,6 +6,8 @@ make benchmark-quality ARGS="--ml-1m FOLDER"
 from __future__ import annotations
 
 import platform
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -84,18 +86,26 @@ def about() -> dict:
 
 
 def main(options: Options) -> None:
-    """Measure what is missing, one record at a time."""
+    """Measure what is missing, one record at a time; what fails is left missing, and named at the end."""
     torch.set_num_threads(1)
     threadpool_limits(1)
     records = Records(options.results, about())
     missing = [task for task in wanted(options) if options.again or not records.has(task)]
     print(f"{len(missing)} to measure", flush=True)
+    failed = []
     for number, task in enumerate(missing, 1):
         print(f"{number} of {len(missing)}: {task}", flush=True)
-        if not options.list:
+        if options.list:
+            continue
+        try:
             found = task.measure()
             records.add(task, found)
             print(f"   {found}", flush=True)
+        except Exception:  # hours of other measurements wait behind this one
+            traceback.print_exc()
+            failed.append(str(task))
+    if failed:
+        sys.exit("\n".join(["failed:", *failed]))
 
 
 if __name__ == "__main__":

@@ -57,14 +57,14 @@ RATINGS: dict[str, dict[str, tuple[str, Settings | list[Settings]]]] = {
 RANKING: dict[str, dict[str, list[Settings]]] = {
     "ml-100k": {
         "implicit, ALS": grid(
-            factors=(16, 32, 64, 128, 256),
-            regularization=(1.0, 10.0, 30.0, 100.0, 300.0),
-            alpha=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+            factors=(16, 32, 64, 128, 256, 512),
+            regularization=(10.0, 30.0, 100.0),
+            alpha=(1.0, 2.0, 4.0, 8.0, 16.0),
             iterations=(15,),
         ),
         "implicit, BPR": grid(
-            factors=(4, 8, 16, 32, 64),
-            learning_rate=(0.001, 0.003, 0.01, 0.03),
+            factors=(16, 32, 64, 128, 256),
+            learning_rate=(0.001, 0.003, 0.01),
             regularization=(0.0001, 0.001, 0.01, 0.1),
             iterations=(100,),
         ),
@@ -74,7 +74,7 @@ RANKING: dict[str, dict[str, list[Settings]]] = {
             factors=(64, 128, 256), regularization=(30.0, 100.0, 300.0), alpha=(4.0,), iterations=(15,)
         ),
         "implicit, BPR": grid(
-            factors=(64, 128, 256), learning_rate=(0.01, 0.03, 0.1), regularization=(0.01,), iterations=(100,)
+            factors=(64, 128, 256), learning_rate=(0.003, 0.01, 0.03), regularization=(0.001,), iterations=(100,)
         ),
     },
 }

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.quality import grids, ranking, similar
 from benchmarks.quality.records import Records, Task
-from training.data import RatingsLog, Split
+from training.data import RatingsLog, Split, generate
 from training.dataset import Dataset, encode
 from training.lists import Order
 
@@ -88,3 +88,12 @@ def test_item_knn_finds_planted_pairs() -> None:
 def test_an_end_of_a_grid_is_named() -> None:
     grid = grids.grid(factors=(1, 2, 3), alpha=(0.5,), ridge=(1, 10))
     assert grids.choice(grid.index({"factors": 2, "alpha": 0.5, "ridge": 10}), grid)["edge"] == ["ridge"]
+
+
+def test_the_item_knn_is_tuned_and_measured() -> None:
+    log = generate(seed=3, users=60, movies=30, ratings=900).log
+    grid = grids.grid(shrinkage=(0.0, 10.0, 100.0), rows=("likes", "all ratings"))
+    found = similar.of_item_knn(log, 0, grid)
+    assert found["trials"] == 6
+    assert 0 < found["ndcg@10"] <= 1
+    assert found["chosen"] in grid
