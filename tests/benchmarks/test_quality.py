@@ -16,7 +16,7 @@ from training.dataset import Dataset, encode
 from training.lists import Order
 
 
-def task(name: str, settings: dict | None = None) -> Task:
+def task(name: str, settings: dict | list | None = None) -> Task:
     return Task("ratings", "planted", "u1", name, 0, settings or {"ranks": (1, 2)}, dict)
 
 
@@ -34,6 +34,10 @@ def test_a_record_made_with_other_settings_is_measured_again(tmp_path: Path) -> 
     records = Records(tmp_path / "r.json", {})
     records.add(task("first"), {"rmse": 0.9})
     assert not records.has(task("first", {"ranks": (1, 3)}))
+    grid = grids.grid(ranks=(1, 2, 3))
+    records.add(task("tuned", grid), {"rmse": 0.9})
+    assert records.has(task("tuned", grid))
+    assert not records.has(task("tuned", grid[:2]))
 
 
 def test_records_of_two_machines_are_not_mixed(tmp_path: Path) -> None:
