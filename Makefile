@@ -24,7 +24,7 @@ SERVING := $(BIN)/python -m serving
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain \
+.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain report \
         benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
 demo: train archive serve
@@ -78,6 +78,10 @@ FORCE:
 
 archive: install
 	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(VERSION) --profile $(PROFILE) || exit 1; done
+
+# What a training run left, as one page a model: reports/<model>.html.
+report: install
+	@for model in $(MODEL); do $(TRAINING) report $$model || exit 1; done
 
 # --- serving
 
@@ -171,4 +175,4 @@ format: install-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf build runs logs
+	rm -rf build runs logs reports

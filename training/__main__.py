@@ -1,4 +1,4 @@
-"""The command line: ``python -m training {data,train,archive} --help``."""
+"""The command line: ``python -m training {data,train,archive,report} --help``."""
 
 from __future__ import annotations
 
@@ -130,6 +130,23 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Show a trained model on one HTML page: losses, errors, calibration, a map of the movies, example lists."""
+
+    model: Positional[Model]
+    build: Path = Path("build")
+    """Where the model is."""
+    reports: Path = Path("reports")
+    """Where <model>.html goes."""
+
+    def run(self) -> None:
+        """Write the page."""
+        from .report import write
+
+        print(f"wrote {write(self.model, self.build, self.reports)}")
+
+
+@dataclass(frozen=True)
 class Choice:
     """What the defaults of ``train`` depend on."""
 
@@ -138,10 +155,10 @@ class Choice:
     target: Target | None = None
 
 
-COMMANDS = {"data": Data, "train": Train, "archive": Archive}
+COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report}
 
 
-def parse(arguments: list[str]) -> Data | Train | Archive:
+def parse(arguments: list[str]) -> Data | Train | Archive | Report:
     """The command that the arguments ask for, the settings of ``train`` starting from its preset."""
     if arguments[:1] == ["train"]:
         beside_help = [one for one in arguments[1:] if one not in ("-h", "--help")]

@@ -20,6 +20,7 @@ HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 CHECKSUMS = "SHA256SUMS"
+DETAILS = "report.json"  # what only the report shows: it stays in build/
 
 # Run in a process of its own that sees the unpacked archive and the installed packages, nothing of this project.
 CHECK = """
@@ -144,7 +145,7 @@ def checksums_in(archive_path: Path) -> str:
 def _stage(source: Path, contents: Path, config: str) -> str:
     """Lay out what goes to the archive's root, with a list of checksums; returns that list."""
     contents.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "model-config*.yaml")
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "model-config*.yaml", DETAILS)
     shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
     (contents / CONFIG).write_text(config)
     shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)

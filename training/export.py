@@ -20,6 +20,7 @@ from handlers.recommender.foldin import prior_of
 from handlers.recommender.link import Link, Ordinal
 from handlers.recommender.rank import RankHead
 
+from .archive import DETAILS
 from .config import Settings
 from .data.log import RatingsLog
 from .dataset import Dataset
@@ -45,8 +46,11 @@ def export(
     dataset: Dataset,
     settings: Settings,
     metrics: dict[str, Any],
+    shown: dict[str, Any] | None = None,
 ) -> None:
     """Write ``folder``, whole or not at all; what was there before is replaced.
+
+    ``shown``: what only the report shows, which does not go into the archive.
 
     Raises ExportError where the scripted network's scores differ from the eager network's.
     """
@@ -68,6 +72,8 @@ def export(
             _write_json(staging / "titles.json", _titles(log, dataset))
             _write_json(staging / "metadata.json", _metadata(model, fitted.link, head, log, dataset, settings))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+            if shown is not None:
+                _write_json(staging / DETAILS, shown)
             staging.chmod(0o755)
             _replace(staging, folder)
         finally:

@@ -18,7 +18,8 @@ from .curves import Recorder
 from .data.log import DataError, RatingsLog
 from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
-from .evaluate import evaluate
+from .details import details
+from .evaluate import evaluate, predict
 from .export import export
 from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, rank, with_best_epoch
 from .models import NETWORKS
@@ -75,12 +76,15 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(settings),
     }
+    shown = {"losses": recorder.losses}
+    if len(held_out):
+        shown |= details(predict(fitted, dataset, held_out, settings), dataset, measured, settings)
     if run.refit and len(measured) < len(dataset):
         fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
         head = rank.fit(dataset, np.arange(len(dataset)), settings)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    export(run.build / run.model, run.model, fitted, head, log, dataset, settings, metrics)
+    export(run.build / run.model, run.model, fitted, head, log, dataset, settings, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
 

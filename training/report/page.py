@@ -1,0 +1,140 @@
+"""Everything that the page says, gathered and rendered."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from handlers.recommender import archive as archives
+from handlers.recommender.archive import Archive
+from handlers.recommender.errors import ArchiveError
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+
+from ..archive import DETAILS
+from . import charts, movies
+
+NAMES = {"mf": "Matrix Factorization", "fm": "Factorization Machine", "deepfm": "DeepFM"}
+EXAMPLES = 3
+LENGTH = 8
+CPU = torch.device("cpu")
+
+
+def write(model: str, build: Path, reports: Path) -> Path:
+    """Write ``reports/<model>.html`` from ``build/<model>/``; returns its path.
+
+    The page refers to nothing outside itself. Raises ValueError where there is no model, or one without its details.
+    """
+    folder = build / model
+    try:
+        details = json.loads((folder / DETAILS).read_text())
+        known = archives.load(folder, CPU)
+    except (OSError, ArchiveError) as error:
+        raise ValueError(
+            f"{folder} cannot be reported on ({error}): train it first (make train MODEL={model})"
+        ) from error
+    reports.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", prefix=f".{model}-", dir=reports, delete=False, encoding="utf-8") as page:
+        staged = Path(page.name)
+    try:
+        staged.write_text(render(known, details), encoding="utf-8")
+        staged.chmod(0o644)
+        os.replace(staged, reports / f"{model}.html")
+    finally:
+        staged.unlink(missing_ok=True)
+    return reports / f"{model}.html"
+
+
+def render(known: Archive, details: dict[str, Any]) -> str:
+    """The page of a model, given what training left beside it (``details.py``)."""
+    # Titles and genres are anybody's text, so everything is escaped.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "name": movies.name_of, "columns": columns}
+    metadata, metrics = known.metadata, known.metrics
+    parts = {"validation": metrics["validation"], "test": metrics["test"]}
+    flow = Recommender(known, Limits(), CPU)
+    error = "RMSE" if metadata.target == "rating" else "log loss"
+    bins, curve = details.get("by_count"), details.get("reliability")
+    return environment.get_template("page.html").render(
+        name=NAMES[metadata.model],
+        metadata=metadata,
+        metrics=metrics,
+        parts={part: _floats(values) for part, values in parts.items() if values},
+        cold=[
+            (part, side.split("_")[1], values[side]["rows"], _floats(values[side]))
+            for part, values in parts.items()
+            for side in ("cold_users", "cold_movies")
+            if side in values
+        ],
+        error=error,
+        bins=bins,
+        losses=charts.losses(details["losses"]) if any(details["losses"].values()) else None,
+        by_count=charts.by_count(bins, error) if bins else None,
+        reliability=charts.reliability(curve) if curve else None,
+        map=movies.draw(known.catalogue.page(0, len(known.catalogue))),
+        users=_users(known, flow),
+        similar=_similar(known, flow),
+    )
+
+
+def number(value: Any) -> str:
+    """Four digits after the point for measurements, thousands apart for counts."""
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 100 else f"{value:,.1f}"
+    return f"{value:,}"
+
+
+def columns(rows: Sequence[dict[str, float]]) -> list[str]:
+    """The metrics that any of some rows has, in their order."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _floats(values: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if isinstance(value, float)}
+
+
+def _users(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
+    """Users who have rated more than a quarter, half and three quarters of all: what they rated best, what is next."""
+    counts = np.diff(known.arrays["seen_offsets"].numpy())
+    rated = np.flatnonzero(counts)
+    some = rated[np.argsort(counts[rated], kind="stable")]
+    places = dict.fromkeys(len(some) * quarter // 4 for quarter in range(1, 1 + EXAMPLES))
+    found = []
+    for row in some[list(places)].tolist():
+        user = known.users.ids[row]
+        history = _ask(flow, {"user_id": user, "history": True})["history"]
+        best = sorted(history, key=lambda one: -one.get("rating", 0))[:LENGTH]
+        listed = _ask(flow, {"user_id": user, "k": LENGTH})["recommendations"]
+        found.append({"id": user, "count": len(history), "best": best, "listed": listed})
+    return found
+
+
+def _similar(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
+    """The most rated movies and those that are similar."""
+    rows = np.argsort(-known.catalogue.counts, kind="stable")[:EXAMPLES]
+    return [
+        {
+            "movie": known.catalogue.named(row),
+            "listed": _ask(flow, {"movie_id": known.movies.ids[row], "k": LENGTH})["similar"],
+        }
+        for row in rows.tolist()
+    ]
+
+
+def _ask(flow: Recommender, request: dict[str, Any]) -> dict[str, Any]:
+    (answer,) = flow.answer([{"body": json.dumps(request).encode()}])
+    return json.loads(answer.body)
