@@ -21,6 +21,7 @@ READ_SIZE = 65_536
 
 _packed = struct.Struct("!i").pack
 _length = struct.Struct("!i").unpack_from
+_END = _packed(END)
 
 
 class FrameRequest(NamedTuple):
@@ -90,22 +91,17 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
         return None, at
     end = at + size if size > 0 else at
     identifier = buffer[at:end]
-    at = headers = end
-    while True:  # headers are skipped: only a request without parameters has one that matters
-        (size,) = _length(buffer, at)
-        at += 4
-        if size == END:
-            break
-        if size > 0:
-            at += size
-        (size,) = _length(buffer, at)
-        at += 4 + size if size > 0 else 4
+    # A client's requests have the same headers, so most are known: those between here and the next end of a list.
+    at = buffer.find(_END, end) + 4
+    described = _known_headers(bytes(buffer[end:at]))
+    if described is None:
+        described, at = _headers(buffer, end)
     slot: dict[str, bytes] = {}
     while True:
         (size,) = _length(buffer, at)
         at += 4
         if size == END:
-            break
+            return FrameRequest(identifier, slot, described and not slot), at
         end = at + size if size > 0 else at
         name = buffer[at:end]
         (size,) = _length(buffer, end)
@@ -117,22 +113,34 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
         at = end
         _length(buffer, at)  # there, so the value is whole
         slot[name.decode()] = value
-    return FrameRequest(identifier, slot, not slot and _headers(buffer, headers).get(b"describe") == b"True"), at
 
 
-def _headers(buffer: bytearray, at: int) -> dict[bytes, bytes]:
-    headers = {}
+@lru_cache(maxsize=256)
+def _known_headers(block: bytes) -> bool | None:
+    """Whether these headers ask for a description; None where ``block`` is no list of headers, the whole of it."""
+    try:
+        described, end = _headers(block, 0)
+    except struct.error:
+        return None
+    return described if end == len(block) else None
+
+
+def _headers(buffer: bytes | bytearray, at: int) -> tuple[bool, int]:
+    """Whether the headers at ``at`` ask for a description (the last one of that name says), and where they end."""
+    described = False
     while True:
-        pair = []
-        for _ in range(2):
-            (size,) = _length(buffer, at)
-            at += 4
-            if size == END and not pair:
-                return headers
-            end = at + max(size, 0)
-            pair.append(bytes(buffer[at:end]))
-            at = end
-        headers[pair[0]] = pair[1]
+        (size,) = _length(buffer, at)
+        at += 4
+        if size == END:
+            return described, at
+        end = at + size if size > 0 else at
+        is_describe = buffer[at:end] == b"describe"
+        (size,) = _length(buffer, end)
+        at = end + 4
+        end = at + size if size > 0 else at
+        if is_describe:
+            described = buffer[at:end] == b"True"
+        at = end
 
 
 def response(answers: Sequence[tuple[bytes, int, str, bytes]], version: str) -> bytes:
@@ -140,7 +148,7 @@ def response(answers: Sequence[tuple[bytes, int, str, bytes]], version: str) -> 
     parts = [_START]
     for identifier, code, phrase, body in answers:
         parts += (_packed(len(identifier)), identifier, _head(code, phrase, version), _packed(len(body)), body)
-    parts.append(_packed(END))
+    parts.append(_END)
     return b"".join(parts)
 
 

@@ -68,7 +68,7 @@ class PairScorer:
         users, user_rows = _rows(self.archive.users, [pair.user_id for pair in pairs])
         movies, movie_rows = _rows(self.archive.movies, [pair.movie_id for pair in pairs])
         batch.lap("Lookup")
-        scores = self.archive.on_scale(self._forward(np.array(user_rows), np.array(movie_rows)))
+        scores = self.archive.on_scale(self._forward(np.array([user_rows, movie_rows])))
         batch.lap("Forward")
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
         if 0 in user_rows or 0 in movie_rows:
@@ -81,9 +81,9 @@ class PairScorer:
         batch.scores.append(scores)
         return answers
 
-    def _forward(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Tensor:
-        """Raw scores [pairs]. One copy to the device; the caller's is the one back."""
-        users, items = torch.from_numpy(np.stack([user_rows, movie_rows])).to(self.device)
+    def _forward(self, rows: np.ndarray) -> Tensor:
+        """Raw scores [pairs] of user and movie rows [2, pairs]. One copy to the device, the caller's back."""
+        users, items = torch.from_numpy(rows).to(self.device)
         arrays = self.archive.arrays
         return self.archive.network.score_pairs(
             arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
