@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def markdown(rows: Sequence[Sequence[object]]) -> str:
@@ -15,3 +17,12 @@ def markdown(rows: Sequence[Sequence[object]]) -> str:
 def of_records(records: Sequence[dict[str, object]]) -> str:
     """One row a record, their common keys the head."""
     return markdown([list(records[0]), *(list(record.values()) for record in records)])
+
+
+def fill(page: Path, tables: Mapping[str, str]) -> None:
+    """Put each table in its place on a page, between ``<!-- name -->`` and ``<!-- end -->``."""
+    text = page.read_text()
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = place.sub(lambda found, table=table: found[1] + table + found[2], text)
+    page.write_text(text)

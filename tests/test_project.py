@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import new_users, training
+from benchmarks import ablation, new_users, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report
 from benchmarks.tables import of_records
@@ -110,6 +110,8 @@ def test_readme_tables_are_the_committed_results() -> None:
     readme = (ROOT / "README.md").read_text()
     for benchmark in (new_users, training):
         assert of_records(json.loads(benchmark.RESULTS.read_text())["rows"]) in readme
+    for table in ablation.IN_THE_README:
+        assert table(ablation.load_records()) in readme, table.__name__
     for benchmark in (report, quality):
         page = benchmark.RESULTS.with_name("README.md").read_text()
         for text, tables in ((readme, benchmark.IN_THE_README), (page, benchmark.ON_ITS_PAGE)):

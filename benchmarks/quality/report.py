@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.tables import markdown
+from benchmarks.tables import fill, markdown
 
 RESULTS = Path(__file__).with_name("results.json")
 Results = dict[str, Any]
@@ -199,11 +198,7 @@ def write() -> None:
     results = load()
     pages = ((RESULTS.with_name("README.md"), ON_ITS_PAGE), (RESULTS.parents[2] / "README.md", IN_THE_README))
     for path, tables in pages:
-        text = path.read_text()
-        for made in tables:
-            place = re.compile(rf"(<!-- {made.__name__} -->\n).*?(<!-- end -->)", re.DOTALL)
-            text = place.sub(lambda found, made=made: found[1] + made(results) + found[2], text)
-        path.write_text(text)
+        fill(path, {made.__name__: made(results) for made in tables})
 
 
 if __name__ == "__main__":

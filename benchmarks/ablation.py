@@ -1,0 +1,281 @@
+"""What each ingredient of the models is worth: added one after the other on fold u1 of MovieLens 100K.
+
+Each is fitted to the 80,000 training rows and measured once on the 20,000 test rows; what a fit has to choose (epochs,
+a ridge) it chooses on validation rows drawn from the former. A record is saved as it comes, and what is there already
+is not measured again unless its settings have changed. The tables of the README are written anew.
+
+    python -m benchmarks.ablation
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+import tyro
+from scipy import sparse
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
+from threadpoolctl import threadpool_limits
+
+from training.calibration import reliability
+from training.config import Settings, preset
+from training.data import RatingsLog, Split, load, split
+from training.dataset import encode
+from training.evaluate import predict
+from training.fitting import build, chooses_epochs, fit, gibbs, with_best_epoch
+from training.fitting.observation import Numbers
+from training.models import NETWORKS
+
+from .quality.records import Record, Records, Task, stopwatch
+from .tables import fill, markdown
+
+RESULTS = Path(__file__).with_suffix(".json")
+README = RESULTS.parents[1] / "README.md"
+CPU = torch.device("cpu")
+RIDGES = (1.0, 2.0, 5.0, 10.0, 20.0)
+
+
+class OneNoise(Numbers):
+    """All users share one noise precision."""
+
+    def _draw_users(self, errors: np.ndarray) -> None:
+        pass
+
+
+class UserHistory(gibbs.Sampler):
+    """Movies are drawn without the history of who rated them."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.movies.blocks = self.movies.blocks[:1]
+
+
+def one_noise() -> AbstractContextManager:
+    return mock.patch.dict(gibbs.OBSERVED, numbers=OneNoise)
+
+
+@contextmanager
+def user_history() -> Iterator[None]:
+    with mock.patch.object(gibbs, "Sampler", UserHistory):
+        yield
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model with some of its ingredients. ``without``: takes others away while it is fitted."""
+
+    model: str
+    settings: Settings
+    features: bool = True
+    without: Callable[[], AbstractContextManager] = nullcontext
+
+    def describe(self) -> Record:
+        """What the record says that it was fitted with."""
+        return {"model": self.model, "features": self.features, "without": self.without.__name__} | dataclasses.asdict(
+            self.settings
+        )
+
+    def measure(self, log: RatingsLog, parts: Split, seed: int) -> Record:
+        if not self.features:
+            log = dataclasses.replace(log, user_features=(), movie_features=())
+        dataset = encode(log, NETWORKS[self.model].uses_features)
+        everything, settings = np.union1d(parts.train, parts.validation), self.settings
+        with self.without(), stopwatch() as seconds:
+            if chooses_epochs(self.model, dataset, settings):
+                network = build(self.model, dataset, parts.train, settings, seed)
+                tried = fit(network, dataset, parts.train, parts.validation, settings, seed)
+                settings = with_best_epoch(network, dataset, settings, tried.curves)
+            network = build(self.model, dataset, everything, settings, seed)
+            fitted = fit(network, dataset, everything, None, settings, seed)
+        predictions = predict(fitted, dataset, dataset.take(parts.test), settings)
+        scores = fitted.link.on_scale(predictions.raw).double().numpy()
+        if settings.target == "rating":
+            return {"rmse": _rmse(predictions.ratings, scores)} | seconds
+        return {
+            "auc": round(float(roc_auc_score(predictions.likes, scores)), 5),
+            "log_loss": round(float(log_loss(predictions.likes, scores)), 5),
+            "ece": round(reliability(predictions.likes, scores).error, 5),
+        } | seconds
+
+
+class GlobalMean:
+    """The mean of all ratings."""
+
+    def describe(self) -> Record:
+        return {}
+
+    def measure(self, log: RatingsLog, parts: Split, seed: int) -> Record:
+        ratings = log.ratings["rating"].to_numpy(np.float64)
+        with stopwatch() as seconds:
+            constant = np.delete(ratings, parts.test).mean()
+        return {"rmse": _rmse(ratings[parts.test], np.full(len(parts.test), constant))} | seconds
+
+
+class Biases:
+    """The mean, a number a user and a number a movie, by ridge regression."""
+
+    def describe(self) -> Record:
+        return {"ridges": RIDGES}
+
+    def measure(self, log: RatingsLog, parts: Split, seed: int) -> Record:
+        data = encode(log, use_features=False)
+        ratings = data.ratings.astype(np.float64)
+        one, rows = np.ones(len(data)), np.arange(len(data))
+        pairs = sparse.hstack(
+            [sparse.csr_array((one, (rows, side))) for side in (data.user_rows, data.movie_rows)], format="csr"
+        )
+
+        def error(ridge: float, train: np.ndarray, test: np.ndarray) -> float:
+            fitted = Ridge(ridge, solver="sparse_cg").fit(pairs[train], ratings[train])
+            return _rmse(ratings[test], fitted.predict(pairs[test]).clip(*log.scale))
+
+        with stopwatch() as seconds:
+            best = min(RIDGES, key=lambda ridge: error(ridge, parts.train, parts.validation))
+            found = error(best, np.union1d(parts.train, parts.validation), parts.test)
+        return {"rmse": found} | seconds
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of a table: its name, what is measured, with how many seeds."""
+
+    name: str
+    what: Fitted | GlobalMean | Biases
+    seeds: int = 1
+
+
+def _steps() -> dict[str, list[Step]]:
+    quick, best = preset("quick", "fm"), preset("best", "fm")
+    levels = dataclasses.replace(quick, ratings_as="levels")
+    likes = preset("quick", "deepfm", "like")
+    perceptron = dataclasses.replace(likes, use_fm=False, method="adam")
+    return {
+        "ratings": [
+            Step("the mean of all ratings", GlobalMean()),
+            Step("a bias a user and a movie", Biases()),
+            Step("MF: vectors, one optimum (Adam)", Fitted("mf", dataclasses.replace(quick, method="adam")), 3),
+            Step("the average of posterior samples (Gibbs)", Fitted("mf", quick, without=one_noise), 3),
+            Step("a noise of each user's own: MF, `quick`", Fitted("mf", quick), 3),
+            Step("FM: the user's history", Fitted("fm", quick, features=False, without=user_history), 3),
+            Step("the movie's history", Fitted("fm", quick, features=False), 3),
+            Step("side features: FM, `quick`", Fitted("fm", quick), 3),
+            Step("ratings as ordered levels", Fitted("fm", levels), 3),
+            Step("longer vectors, more samples: FM, `best`", Fitted("fm", best)),
+            Step("a perceptron on top: DeepFM, `best`", Fitted("deepfm", preset("best", "deepfm", "rating"))),
+        ],
+        "likes": [
+            Step("DeepFM, `quick`", Fitted("deepfm", likes), 3),
+            Step("without its perceptron", Fitted("deepfm", dataclasses.replace(likes, use_mlp=False)), 3),
+            Step("without its factorization machine", Fitted("deepfm", perceptron), 3),
+        ],
+    }
+
+
+STEPS = _steps()
+
+
+def tasks(log: RatingsLog, parts: Split) -> list[Task]:
+    """All measurements, in the order of the tables."""
+    return [
+        Task(table, log.name, "u1", step.name, seed, step.what.describe(), partial(step.what.measure, log, parts, seed))
+        for table, steps in STEPS.items()
+        for step in steps
+        for seed in range(step.seeds)
+    ]
+
+
+def steps_of_ratings(records: Sequence[Record]) -> str:
+    """RMSE of each step, and what it gained on the one before."""
+    lines: list[list[str]] = [["each added to what is above it", "RMSE", "gain", "CPU s"]]
+    before = None
+    for step in STEPS["ratings"]:
+        errors, seconds = _of(records, "ratings", step.name, "rmse"), _of(records, "ratings", step.name, "fit_cpu_s")
+        if errors:
+            gain = "" if before is None else f"{before - mean(errors):.4f}"
+            lines.append([step.name, _spread(errors), gain, f"{mean(seconds):.1f}"])
+            before = mean(errors)
+    return markdown(lines)
+
+
+def parts_of_deepfm(records: Sequence[Record]) -> str:
+    """What DeepFM's two parts are worth for the probability of a rating above 3."""
+    lines: list[list[str]] = [["probability of a rating above 3", "AUC", "log loss", "calibration error", "CPU s"]]
+    for step in STEPS["likes"]:
+        found = {name: _of(records, "likes", step.name, name) for name in ("auc", "log_loss", "ece", "fit_cpu_s")}
+        if found["auc"]:
+            lines.append(
+                [
+                    step.name,
+                    _spread(found["auc"]),
+                    f"{mean(found['log_loss']):.4f}",
+                    f"{mean(found['ece']):.4f}",
+                    f"{mean(found['fit_cpu_s']):.1f}",
+                ]
+            )
+    return markdown(lines)
+
+
+IN_THE_README = (steps_of_ratings, parts_of_deepfm)
+
+
+def load_records() -> list[Record]:
+    """What is committed."""
+    return json.loads(RESULTS.read_text())["records"]
+
+
+def _of(records: Sequence[Record], table: str, name: str, metric: str) -> list[float]:
+    return [record[metric] for record in records if (record["table"], record["name"]) == (table, name)]
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.4f}"
+    return f"{mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
+
+
+def _rmse(ratings: np.ndarray, scores: np.ndarray) -> float:
+    return round(float(root_mean_squared_error(ratings, scores)), 5)
+
+
+@dataclass
+class Options:
+    """What to measure; what is in the results already is not measured again."""
+
+    table: tuple[str, ...] = tuple(STEPS)
+    """Of these tables."""
+    name: str = ""
+    """Steps with this in their name."""
+    results: Path = RESULTS
+    """Where the records are."""
+
+
+def main(options: Options) -> None:
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    log = load("ml-100k")
+    kept = Records(options.results, {"machine": f"{platform.machine()}, one thread", "torch": torch.__version__})
+    for task in tasks(log, split(log, "u1", 0)):
+        if task.table in options.table and options.name in task.name and not kept.has(task):
+            found = task.measure()
+            kept.add(task, found)
+            print(f"{task}: {found}", flush=True)
+    tables = {made.__name__: made(list(kept.by_key.values())) for made in IN_THE_README}
+    print(*tables.values(), sep="\n")
+    if options.results == RESULTS:
+        fill(README, tables)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, prog="python -m benchmarks.ablation"))
