@@ -61,8 +61,8 @@ class Settings:
     """DeepFM: keep its multilayer perceptron (switch off for an ablation)."""
 
 
-BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "width": 96, "burn_in": 30}
-BEST_FM = BEST | {"rank": 48, "prior_precision": 60.0, "sweeps": 250}
+BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "width": 96, "prior_precision": 60.0}
+BEST_FM = BEST | {"rank": 48, "sweeps": 250, "burn_in": 30}
 
 RATING: dict[str, dict[str, Settings]] = {
     "quick": {
@@ -71,7 +71,7 @@ RATING: dict[str, dict[str, Settings]] = {
         "deepfm": Settings(method="gibbs"),
     },
     "best": {
-        "mf": Settings(rank=32, prior_precision=30.0, sweeps=400, **BEST),
+        "mf": Settings(rank=64, sweeps=400, burn_in=50, **BEST),
         "fm": Settings(**BEST_FM),
         "deepfm": Settings(**BEST_FM),
     },
