@@ -56,7 +56,13 @@ def theirs(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> N
     loss_function = loss_of(settings)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     for users, movies, targets in DataLoader(Rows(batches), batch_size=settings.batch_size, shuffle=True):
-        loss = loss_function(batches.scores(network, users, movies), targets)
+        of_users = network.encode_users(
+            network.own_users(users), batches.user_features[users], batches.user_weights[users]
+        )
+        of_movies = network.encode_items(
+            network.own_items(movies), batches.movie_features[movies], batches.movie_weights[movies]
+        )
+        loss = loss_function(network.score_pairs(of_users, of_movies), targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

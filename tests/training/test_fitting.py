@@ -13,7 +13,7 @@ from scipy import sparse
 from training.config import Settings, preset
 from training.data import generate
 from training.dataset import Dataset, encode
-from training.fitting import Batches, DivergedError, build, fit, gibbs, observation, posterior
+from training.fitting import Batches, DivergedError, adam, build, fit, gibbs, observation, posterior
 from training.models import NETWORKS
 
 MODELS = list(NETWORKS)
@@ -54,6 +54,12 @@ def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
     return float(np.sqrt(np.square(predicted - actual).mean()))
 
 
+def gradients(network, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    network.zero_grad()
+    loss.backward()
+    return {name: one.grad.clone() for name, one in network.named_parameters() if one.grad is not None}
+
+
 @pytest.fixture(scope="module")
 def fits(log_and_truth, parts):
     """Each model fitted to ratings, once for all tests that look at it."""
@@ -76,6 +82,31 @@ class TestEveryModel:
         spread = ratings[parts[2]].std()
         # Of the distance from a constant to the planted truth, at least three quarters.
         assert spread - error > 0.75 * (spread - truth.best_rmse), (spread, error, truth.best_rmse)
+
+    def test_who_is_encoded_once_has_the_gradients_of_each_row_alone(self, model: str, log_and_truth) -> None:
+        settings = quick(model, decay=0.03, feature_decay=0.02)
+        dataset = encode(log_and_truth[0], NETWORKS[model].uses_features)
+        network = build(model, dataset, np.arange(len(dataset)), settings, 0).double().eval()
+        batches = Batches(dataset, np.arange(300), settings, torch.device("cpu"))
+        users, movies = batches.users, batches.movies
+        sides = (
+            (batches.user_features[users], batches.user_weights[users].double()),
+            (batches.movie_features[movies], batches.movie_weights[movies].double()),
+        )
+        batches.user_weights, batches.movie_weights = batches.user_weights.double(), batches.movie_weights.double()
+        own = network.own_users(users), network.own_items(movies)
+        scores = network.score_pairs(network.encode_users(own[0], *sides[0]), network.encode_items(own[1], *sides[1]))
+        shrunk = settings.decay * (own[0].square().sum() + own[1].square().sum())
+        for side, (features, weights) in zip((network.users, network.items), sides, strict=True):
+            if network.uses_features:
+                squares = side.features(features).square().sum(2)
+                shrunk = shrunk + settings.feature_decay * (squares * weights).sum()
+        expected = gradients(network, scores.square().mean() + shrunk / len(users))
+        penalty = adam.penalty(network, batches, users, movies, settings)
+        found = gradients(network, batches.scores(network, users, movies).square().mean() + penalty)
+        assert found.keys() == expected.keys()
+        for name, gradient in found.items():
+            torch.testing.assert_close(gradient, expected[name])
 
     def test_an_unknown_user_is_no_worse_off_than_with_the_movies_mean(self, model, fits, log_and_truth, parts) -> None:
         network, dataset, _ = fits(model)

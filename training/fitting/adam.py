@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from handlers.recommender.link import Link
@@ -40,7 +40,8 @@ def fit(
     held_out = None if validation is None else Batches(dataset, validation, settings, device)
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings, link)
-    optimizer = torch.optim.Adam([one for one in network.parameters() if one.requires_grad], lr=settings.learning_rate)
+    fitted = [one for one in network.parameters() if one.requires_grad]
+    optimizer = torch.optim.Adam(fitted, lr=settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
@@ -78,15 +79,21 @@ def fit(
 
 def penalty(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> Tensor:
     """Squared embeddings of what a batch touches, so that what is rated often is shrunk as often: scalar."""
-    own = network.own_users(users).square().sum() + network.own_items(movies).square().sum()
-    total = settings.decay * own
-    if network.uses_features:
-        for side, features, weights in (
-            (network.users, batches.user_features[users], batches.user_weights[users]),
-            (network.items, batches.movie_features[movies], batches.movie_weights[movies]),
-        ):
-            total = total + settings.feature_decay * (side.features(features).square().sum(2) * weights).sum()
+    total = torch.zeros((), device=users.device)
+    for side, rows, features, weights in (
+        (network.users, users, batches.user_features, batches.user_weights),
+        (network.items, movies, batches.movie_features, batches.movie_weights),
+    ):
+        total = total + settings.decay * _weighed(side.own, rows, torch.ones_like(rows, dtype=side.own.weight.dtype))
+        if network.uses_features:
+            total = total + settings.feature_decay * _weighed(side.features, features[rows], weights[rows])
     return total / len(users)
+
+
+def _weighed(table: nn.Embedding, rows: Tensor, weights: Tensor) -> Tensor:
+    """``(table(rows).square().sum(-1) * weights).sum()``, each row squared once, by the sum of its weights."""
+    on_each = weights.new_zeros(len(table.weight)).index_add_(0, rows.flatten(), weights.flatten())
+    return on_each @ table.weight.square().sum(1)
 
 
 @torch.no_grad()

@@ -36,11 +36,14 @@ class Batches:
         return len(self.users)
 
     def encode(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> tuple[Tensor, Tensor]:
-        """Encodings of aligned user and movie rows: [B, D] each."""
-        return (
-            network.encode_users(network.own_users(users), self.user_features[users], self.user_weights[users]),
-            network.encode_items(network.own_items(movies), self.movie_features[movies], self.movie_weights[movies]),
+        """Encodings of aligned user and movie rows: [B, D] each. Who is there more than once is encoded once."""
+        users, user_of = users.unique(return_inverse=True)
+        movies, movie_of = movies.unique(return_inverse=True)
+        of_users = network.encode_users(network.own_users(users), self.user_features[users], self.user_weights[users])
+        of_movies = network.encode_items(
+            network.own_items(movies), self.movie_features[movies], self.movie_weights[movies]
         )
+        return of_users.index_select(0, user_of), of_movies.index_select(0, movie_of)
 
     def scores(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> Tensor:
         """Unclipped scores of aligned rows: [B]."""
