@@ -29,17 +29,18 @@ def check(url: str, load: Load, most: int = 50) -> None:
     session = requests.Session()
     for body, expected in list(zip(load.bodies, load.expected or [], strict=False))[:most]:
         answer = session.post(url, json=body, timeout=30).json()
-        if not _same(answer, expected):
+        if not same(answer, expected):
             raise RuntimeError(f"{url} answers {body} by {answer}, expected {expected}")
 
 
-def _same(found: Any, expected: Any) -> bool:
+def same(found: Any, expected: Any) -> bool:
+    """Whether two answers are alike, scores within 1e-4."""
     if isinstance(expected, float):
         return abs(found - expected) <= 1e-4
     if isinstance(expected, dict):
-        return found.keys() == expected.keys() and all(_same(found[key], expected[key]) for key in expected)
+        return found.keys() == expected.keys() and all(same(found[key], expected[key]) for key in expected)
     if isinstance(expected, list):
-        return len(found) == len(expected) and all(map(_same, found, expected))
+        return len(found) == len(expected) and all(map(same, found, expected))
     return found == expected
 
 
@@ -48,10 +49,12 @@ def drive(url: str, load: Load, clients: int, seconds: int) -> dict[str, float]:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as bodies:
         bodies.writelines(json.dumps(body) + "\n" for body in load.bodies)
         bodies.flush()
-        return _wrk(url, clients, seconds, bodies.name)
+        return wrk(url, clients, seconds, Path(bodies.name))
 
 
-def _wrk(url: str, clients: int, seconds: float, bodies: str) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT), url]
-    result = subprocess.run(command, env=os.environ | {"BODIES": bodies}, capture_output=True, text=True, check=True)
+def wrk(url: str, clients: int, seconds: int, bodies: Path, script: Path = SCRIPT) -> dict[str, float]:
+    """What ``script`` prints at the end, after so many clients have sent the lines of ``bodies`` in turn."""
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), url]
+    environment = os.environ | {"BODIES": str(bodies), "LOAD": str(SCRIPT)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])

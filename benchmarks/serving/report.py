@@ -9,11 +9,12 @@ from typing import Any
 from benchmarks.tables import markdown
 
 RESULTS = Path(__file__).with_name("results.json")
+SOAK = Path(__file__).with_name("soak.json")
 
 
 def load() -> dict[str, Any]:
     """The committed results."""
-    return json.loads(RESULTS.read_text())
+    return json.loads(RESULTS.read_text()) | {"soak": json.loads(SOAK.read_text())}
 
 
 def pairs(results: dict[str, Any]) -> str:
@@ -80,5 +81,19 @@ def workers(results: dict[str, Any]) -> str:
     )
 
 
-ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers)
+def soak(results: dict[str, Any]) -> str:
+    """Minutes of mixed requests: what was answered, and resident memory at both ends."""
+    found = results["soak"]
+    rows = [[f"{found['minutes']:g} minutes at {found['clients']} clients, {found['model']}", ""]]
+    rows.append(["requests answered", f"{found['requests']:,}"])
+    rows.append(["of those refused, as they should be (400)", f"{found['refused']:,}"])
+    rows.append(["answered by 500 or above, or not at all", f"{found['failed'] + found['unanswered']:,}"])
+    rows.append(["sampled, each equal to the answer given alone", f"{found['sampled']:,}"])
+    for name in ("worker", "JVM"):
+        first, last = found[f"{name}, MB"].values()
+        rows.append([f"resident memory of the {name}, first / last minute, MB", f"{first:,} / {last:,}"])
+    return markdown(rows)
+
+
+ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers, soak)
 IN_THE_README = (pairs, summary)
