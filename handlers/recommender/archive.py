@@ -90,7 +90,7 @@ ARRAYS = {
 
 ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
 
-RANK_TABLES = ("inputs", "items", "people")
+RANK_TABLES = ("inputs", "items", "people", "alike")
 
 # Of the head that orders lists, where there is one.
 RANK_ARRAYS = {
@@ -98,6 +98,7 @@ RANK_ARRAYS = {
     "rank_inputs": "float32",  # [movies, R]
     "rank_items": "float32",  # [movies, R]
     "rank_people": "float32",  # [1 + user feature values, R]
+    "rank_alike": "float32",  # [movies, R]
 }
 
 CHECKSUMS = "SHA256SUMS"
@@ -236,7 +237,8 @@ def _check_fit(
     }
     if metadata.rank_weight is not None:
         expected |= {
-            f"{name}.npy": (arrays[name].size(0), "movies.json", len(movies)) for name in ("rank_inputs", "rank_items")
+            f"{name}.npy": (arrays[name].size(0), "movies.json", len(movies))
+            for name in ("rank_inputs", "rank_items", "rank_alike")
         } | {
             "rank_users.npy": (arrays["rank_users"].size(0), "users.json", len(users)),
             "rank_people.npy": (

@@ -35,16 +35,31 @@ class Lists:
         blocks = range(0, len(jobs), block)
         return [one for at in blocks for one in self._recommended(jobs[at : at + block], users[at : at + block])]
 
-    def similar(self, job: Job, direction: Tensor) -> list[dict[str, Any]]:
-        """The movies nearest to a direction [width], their cosines shrunk where they are rarely rated."""
-        scores = (self.archive.arrays["item_directions"] @ direction) * self.trust
+    def similar(self, job: Job, described: Tensor | None = None) -> list[dict[str, Any]]:
+        """The movies that the raters of the one asked for rate too.
+
+        Those nearest to it in the model's vectors where nobody has rated it; nearest to ``described`` [width], the
+        vector of a movie of which only features are known.
+        """
+        scores = self._alike(job.movie_row) if described is None else self._cosines(described)
         (rows,) = top(scores.unsqueeze(0).clone(), [self._left_out(job, [job.movie_row])], [self.length(job)])
-        cosines = scores[torch.from_numpy(rows).to(self.device)].cpu().numpy().astype(np.float64).round(6)
-        return self._entries(rows, cosines)
+        listed = scores[torch.from_numpy(rows).to(self.device)].cpu().numpy().astype(np.float64).round(6)
+        return self._entries(rows, listed)
 
     def length(self, job: Job) -> int:
         """How many entries a request may have."""
         return 10 if job.request.k is UNSET else min(job.request.k, self.limits.max_k)
+
+    def _alike(self, row: int) -> Tensor:
+        rank = self.archive.rank
+        if rank is None or not rank.alike[row].any():
+            return self._cosines(self.archive.arrays["item_directions"][row])
+        return rank.alike @ rank.alike[row]
+
+    def _cosines(self, vector: Tensor) -> Tensor:
+        """Shrunk where a movie is rarely rated."""
+        direction = torch.nn.functional.normalize(vector, dim=0)
+        return (self.archive.arrays["item_directions"] @ direction) * self.trust
 
     def _recommended(self, jobs: Sequence[Job], users: Tensor) -> list[list[dict[str, Any]]]:
         archive = self.archive

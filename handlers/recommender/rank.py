@@ -1,4 +1,4 @@
-"""The second head: what a list is ordered by. Its two encoders are sums of rows of three tables.
+"""The second head: what a list is ordered by, and which movies are alike. Its encoders are sums of rows of tables.
 
 A person is what they have rated, ``sum of weight(rating) * inputs[movie]``, and, the less of that there is, what is
 true of everybody or of people with their side features: ``people / (1 + number of ratings)``. The catalogue is
@@ -20,12 +20,15 @@ History = tuple[np.ndarray, np.ndarray]  # movie rows [n] and ratings [n]; not f
 class RankHead:
     """``inputs``, ``items`` float32 [movies, D]; ``people`` float32 [1 + user feature values, D], everybody first.
 
+    ``alike`` float32 [movies, D]: the product of two movies' rows is a cosine of who rates them, shrunk for the rarely
+    rated; zero for a movie that nobody has rated.
     ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like 1.
     """
 
     inputs: Tensor
     items: Tensor
     people: Tensor
+    alike: Tensor
     weight: tuple[float, float]
 
     def encode_users(self, histories: Sequence[History], features: Tensor, weights: Tensor) -> Tensor:

@@ -230,12 +230,10 @@ class Recommender:
             job.finish(**self._who(job), recommendations=entries)
 
     def _similar(self, job: Job) -> None:
+        described = None
         if job.movie_features:
-            vector = self._encode_new_movie(job.movie_features)[: self.archive.metadata.width]
-            direction = torch.nn.functional.normalize(vector, dim=0)
-        else:
-            direction = self.archive.arrays["item_directions"][job.movie_row]
-        job.finish(**self._which(job), similar=self.lists.similar(job, direction))
+            described = self._encode_new_movie(job.movie_features)[: self.archive.metadata.width]
+        job.finish(**self._which(job), similar=self.lists.similar(job, described))
 
     def _history(self, job: Job) -> None:
         seen = zip(self.archive.seen(job.user_row).tolist(), self.archive.seen_ratings(job.user_row).tolist())

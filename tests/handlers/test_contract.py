@@ -71,17 +71,13 @@ class TestEveryModel:
         expected = [one for one in whole[3:40] if one not in seen and {"Comedy", "Drama"} & set(genres[one].split("|"))]
         assert ids(left) == expected
 
-    def test_similar_movies_are_of_the_same_cluster(self, client: Client, model: str, planted) -> None:
-        cluster = dict(zip(planted.log.movies["movie_id"].tolist(), planted.truth.movie_cluster.tolist()))
-        counts = planted.log.ratings["movie_id"].value_counts()
-        hits = []
-        for one in counts.index[:20].tolist():
-            entries = client.ask(model, {"movie_id": one, "k": 5})["similar"]
-            assert one not in ids(entries)
-            assert all(-1 <= entry["score"] <= 1 for entry in entries)
-            hits += [cluster[other] == cluster[one] for other in ids(entries)]
-        chance = np.mean([cluster[one] == cluster[other] for one in cluster for other in cluster if one != other])
-        assert np.mean(hits) > 0.6 > 2 * chance
+    def test_similar_movies_are_rated_by_the_same_people(self, client: Client, model: str, log) -> None:
+        raters = log.ratings.groupby("movie_id")["user_id"].agg(set)
+        for one in raters.index[raters.map(len).argsort()[::-1][:20]]:
+            shared = raters.drop(one).map(lambda others, own=raters[one]: len(own & others))
+            entries = client.ask(model, {"movie_id": int(one), "k": 5})["similar"]
+            assert all(0 < entry["score"] <= 1 for entry in entries)
+            assert shared[ids(entries)].mean() > 1.5 * shared.mean()
 
     def test_opposite_ratings_give_other_lists(self, client: Client, model: str, planted) -> None:
         cluster = dict(zip(planted.log.movies["movie_id"].tolist(), planted.truth.movie_cluster.tolist()))

@@ -38,7 +38,7 @@ def ratings_of(log, user) -> list[dict]:
 @pytest.mark.parametrize("model", MODELS)
 def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
     """Written out once more, from the archive's files alone."""
-    inputs, items, people = (np.load(build / model / f"rank_{name}.npy") for name in RANK_TABLES)
+    inputs, items, people, _ = (np.load(build / model / f"rank_{name}.npy") for name in RANK_TABLES)
     metadata = json.loads((build / model / "metadata.json").read_text())
     features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
     ids = json.loads((build / model / "movies.json").read_text())
@@ -74,6 +74,32 @@ def test_somebody_new_with_the_same_ratings_and_features_gets_the_same_list(mode
             who["user"] = people.loc[user].to_dict()
         known, new = said(answer(model, [{"user_id": user, "k": 20}, who | {"k": 20}]))
         assert movies(known) == movies(new)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_similar_movies_are_those_alike(model, answer, build: Path) -> None:
+    alike = np.load(build / model / "rank_alike.npy")
+    ids = json.loads((build / model / "movies.json").read_text())
+    for row in range(1, 30):
+        products = alike @ alike[row]
+        (body,) = said(answer(model, [{"movie_id": ids[row], "k": 10}]))
+        assert [one["score"] for one in body["similar"]] == pytest.approx(
+            sorted(np.delete(products, [0, row]), reverse=True)[:10], abs=1e-5
+        )
+
+
+def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    alike, directions = np.load(folder / "rank_alike.npy"), np.load(folder / "item_directions.npy")
+    alike[5] = 0
+    np.save(folder / "rank_alike.npy", alike)
+    flow = Recommender(load(folder, CPU), Limits(), CPU)
+    (body,) = said(flow.answer([{"body": msgspec.json.encode({"movie_id": flow.archive.movies.ids[5], "k": 3})}]))
+    counts = np.load(folder / "rating_counts.npy")
+    cosines = directions @ directions[5] * counts / (counts + flow.archive.metadata.similarity_shrinkage)
+    assert [one["score"] for one in body["similar"]] == pytest.approx(
+        sorted(np.delete(cosines, [0, 5]), reverse=True)[:3], abs=1e-5
+    )
 
 
 def test_an_unknown_user_gets_what_many_have_rated(answer, planted) -> None:

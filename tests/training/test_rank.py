@@ -66,6 +66,15 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
     assert away == pytest.approx(np.square(np.linalg.svd(root @ full)[1][5:]).sum(), rel=1e-3)
 
 
+def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
+    dataset = encode(log, False)
+    regression = rank._Regression(dataset, everything(dataset))
+    alike = regression.head(20.0, 60).alike.numpy().astype(float)[1:]
+    own = np.diag(regression.gram)
+    roots = np.sqrt(own + rank.ALIKE_SHRINKAGE * own.mean())
+    assert alike @ alike.T == pytest.approx(regression.gram / np.outer(roots, roots), abs=1e-4)
+
+
 def test_lists_hold_the_movies_of_the_users_own_kind() -> None:
     """Two kinds of movies and two kinds of people who rate nothing else; each has left out one of theirs."""
     users, movies = np.divmod(np.arange(40 * 20), 20)

@@ -6,6 +6,9 @@ of their ratings, so that few do not outvote many. A rating counts by how good i
 ridge grows with the fourth root of a movie's ratings. The weights B are then cut to a low rank so that what they say of
 the log's users changes least (reduced-rank regression: Izenman, J. Multivariate Analysis 5, 1975): ``B V V^T``, V the
 leading eigenvectors of ``B^T G B``, G the Gram matrix. That makes two encoders of it, and the lists better.
+
+Movies are alike as far as the same people rate them: G seen through the same directions, ``V V^T G V V^T``, divided by
+the roots of the two movies' own entries in G plus a shrinkage, without which what hardly anybody rates is most alike.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
+from handlers.recommender.archive import RANK_TABLES
 from handlers.recommender.rank import RankHead
 
 from ..config import Settings
@@ -30,6 +34,7 @@ FEATURE_RIDGE = 20.0  # users of a group that its taste is shrunk by
 RATING_SLOPE = 0.5  # how much more a rating half the scale above the mean weighs, and one below it less
 USER_POWER = -0.5
 RIDGE_POWER = 0.25
+ALIKE_SHRINKAGE = 20.0  # in average movies' own entries
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +64,8 @@ def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings
 
 def narrowed(head: RankHead, width: int) -> RankHead:
     """The head cut further: its columns are in the order of what they matter."""
-    inputs, items, people = (table[:, :width].contiguous() for table in (head.inputs, head.items, head.people))
-    return dataclasses.replace(head, inputs=inputs, items=items, people=people)
+    tables = {name: getattr(head, name)[:, :width].contiguous() for name in RANK_TABLES}
+    return dataclasses.replace(head, **tables)
 
 
 def order(head: RankHead, dataset: Dataset, index: np.ndarray) -> Order:
@@ -116,8 +121,15 @@ class _Regression:
             inputs=self._table(weights @ directions),
             items=self._table(directions),
             people=torch.from_numpy(np.ascontiguousarray(self.people @ directions, dtype=np.float32)),
+            alike=self._table(self._alike(directions)),
             weight=self.weight,
         )
+
+    def _alike(self, directions: np.ndarray) -> np.ndarray:
+        own = np.diag(self.gram)
+        values, vectors = np.linalg.eigh(directions.T @ self.gram @ directions)
+        root = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0))
+        return directions @ root / np.sqrt(own + ALIKE_SHRINKAGE * own.mean())[:, None]
 
     def _table(self, values: np.ndarray) -> torch.Tensor:
         table = np.zeros((self.rows, values.shape[1]), np.float32)
