@@ -190,7 +190,7 @@ def median_of(what: str) -> Column:
 
 
 ON_ITS_PAGE = (about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, similar_100k, reach, serving)
-IN_THE_README = (ratings_100k, ranking_100k)
+IN_THE_README = (ratings_100k, ratings_1m, ranking_100k, similar_100k)
 
 
 def write() -> None:
