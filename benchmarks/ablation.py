@@ -39,10 +39,9 @@ from training.fitting.observation import Numbers
 from training.models import NETWORKS
 
 from .quality.records import Record, Records, Task, stopwatch
-from .tables import fill, markdown
+from .tables import README, fill, markdown, named, spread
 
 RESULTS = Path(__file__).with_suffix(".json")
-README = RESULTS.parents[1] / "README.md"
 CPU = torch.device("cpu")
 RIDGES = (1.0, 2.0, 5.0, 10.0, 20.0)
 
@@ -204,7 +203,7 @@ def steps_of_ratings(records: Sequence[Record]) -> str:
         errors, seconds = _of(records, "ratings", step.name, "rmse"), _of(records, "ratings", step.name, "fit_cpu_s")
         if errors:
             gain = "" if before is None else f"{before - mean(errors):.4f}"
-            lines.append([step.name, _spread(errors), gain, f"{mean(seconds):.1f}"])
+            lines.append([step.name, spread(errors), gain, f"{mean(seconds):.1f}"])
             before = mean(errors)
     return markdown(lines)
 
@@ -218,7 +217,7 @@ def parts_of_deepfm(records: Sequence[Record]) -> str:
             lines.append(
                 [
                     step.name,
-                    _spread(found["auc"]),
+                    spread(found["auc"]),
                     f"{mean(found['log_loss']):.4f}",
                     f"{mean(found['ece']):.4f}",
                     f"{mean(found['fit_cpu_s']):.1f}",
@@ -237,12 +236,6 @@ def load_records() -> list[Record]:
 
 def _of(records: Sequence[Record], table: str, name: str, metric: str) -> list[float]:
     return [record[metric] for record in records if (record["table"], record["name"]) == (table, name)]
-
-
-def _spread(values: Sequence[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.4f}"
-    return f"{mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
 
 
 def _rmse(ratings: np.ndarray, scores: np.ndarray) -> float:
@@ -271,7 +264,7 @@ def main(options: Options) -> None:
             found = task.measure()
             kept.add(task, found)
             print(f"{task}: {found}", flush=True)
-    tables = {made.__name__: made(list(kept.by_key.values())) for made in IN_THE_README}
+    tables = named(IN_THE_README, list(kept.by_key.values()))
     print(*tables.values(), sep="\n")
     if options.results == RESULTS:
         fill(README, tables)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
+from typing import Any
+
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 
 def markdown(rows: Sequence[Sequence[object]]) -> str:
@@ -17,6 +21,17 @@ def markdown(rows: Sequence[Sequence[object]]) -> str:
 def of_records(records: Sequence[dict[str, object]]) -> str:
     """One row a record, their common keys the head."""
     return markdown([list(records[0]), *(list(record.values()) for record in records)])
+
+
+def spread(values: Sequence[float]) -> str:
+    """The mean, with the range where there are several."""
+    shown = f"{mean(values):.4f}"
+    return shown if len(values) == 1 else f"{shown} ({min(values):.4f} to {max(values):.4f})"
+
+
+def named(tables: Iterable[Callable[[Any], str]], results: Any) -> dict[str, str]:
+    """What each says of the results, by its name."""
+    return {made.__name__: made(results) for made in tables}
 
 
 def fill(page: Path, tables: Mapping[str, str]) -> None:

@@ -9,15 +9,12 @@ import dataclasses
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-
 from training.config import preset
 from training.data import RatingsLog
-from training.dataset import Dataset
-from training.fitting import Batches, build, fit
+from training.evaluate import predict
+from training.fitting import build, fit
 
 from . import grids
-from .ours import CPU
 from .ratings import SEEDS, part, score
 from .records import Record, Task, stopwatch
 
@@ -30,13 +27,8 @@ def of_ours(log: RatingsLog, seed: int, sweeps: int) -> Record:
     data, held_out = rows.dataset, rows.dataset.take(rows.test)
     with stopwatch() as seconds:
         fitted = fit(build("fm", data, rows.train, settings, seed), data, rows.train, None, settings, seed)
-    return score(_predicted(fitted, held_out, settings), held_out.ratings) | seconds
-
-
-def _predicted(fitted, held_out: Dataset, settings) -> np.ndarray:
-    batches = Batches(held_out, np.arange(len(held_out)), settings, CPU)
-    raw = batches.all_scores(fitted.network, batches.users, batches.movies).detach()
-    return fitted.link.on_scale(raw).numpy()
+    raw = predict(fitted, data, held_out, settings).raw
+    return score(fitted.link.on_scale(raw).numpy(), held_out.ratings) | seconds
 
 
 def of_myfm(log: RatingsLog, seed: int, sweeps: int) -> Record:

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.tables import fill, markdown
+from benchmarks.tables import README, fill, markdown, named, spread
 
 RESULTS = Path(__file__).with_name("results.json")
 Results = dict[str, Any]
@@ -157,10 +157,7 @@ def over_seeds(metric: str, split: str) -> Column:
 
     def cell(group: list[Results]) -> str:
         values = [record[metric] for record in group if record["split"] == split and metric in record]
-        if not values:
-            return ""
-        shown = f"{mean(values):.4f}"
-        return shown if len(values) == 1 else f"{shown} ({min(values):.4f} to {max(values):.4f})"
+        return spread(values) if values else ""
 
     return cell
 
@@ -194,11 +191,10 @@ IN_THE_README = (ratings_100k, ratings_1m, ranking_100k, similar_100k)
 
 
 def write() -> None:
-    """Put what the results say in its place on the two pages, each between ``<!-- name -->`` and ``<!-- end -->``."""
+    """Put what the results say in its place on the two pages."""
     results = load()
-    pages = ((RESULTS.with_name("README.md"), ON_ITS_PAGE), (RESULTS.parents[2] / "README.md", IN_THE_README))
-    for path, tables in pages:
-        fill(path, {made.__name__: made(results) for made in tables})
+    fill(RESULTS.with_name("README.md"), named(ON_ITS_PAGE, results))
+    fill(README, named(IN_THE_README, results))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import markdown
+from benchmarks.tables import README, fill, markdown, named
 
 RESULTS = Path(__file__).with_name("results.json")
 SOAK = Path(__file__).with_name("soak.json")
@@ -68,7 +68,7 @@ def summary(results: dict[str, Any]) -> str:
     )
     return (
         f"At 64 clients that is {default:.0f} times TorchServe as it comes, {fastapi:.1f} times FastAPI, "
-        f"{mosec:.2f} times Mosec, and {100 * noop:.0f} % of a\nhandler that does nothing."
+        f"{mosec:.2f} times Mosec, and {100 * noop:.0f} % of a\nhandler that does nothing.\n"
     )
 
 
@@ -77,7 +77,7 @@ def workers(results: dict[str, Any]) -> str:
     (ready, memory), (noop_ready, noop_memory) = (results["workers"][name].values() for name in ("ours", "no-op"))
     return (
         f"A worker is ready {ready:.1f} s after its registration ({noop_ready:.1f} s with a handler that does nothing)"
-        f", and has {memory:.0f} MB\nof its own after a load ({noop_memory:.0f} MB)."
+        f", and has {memory:.0f} MB\nof its own after a load ({noop_memory:.0f} MB).\n"
     )
 
 
@@ -97,3 +97,14 @@ def soak(results: dict[str, Any]) -> str:
 
 ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers, soak)
 IN_THE_README = (pairs, summary)
+
+
+def write() -> None:
+    """Put what the results say in its place on the two pages."""
+    results = load()
+    fill(RESULTS.with_name("README.md"), named(ON_ITS_PAGE, results))
+    fill(README, named(IN_THE_README, results))
+
+
+if __name__ == "__main__":
+    write()
