@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import torch
-from recommender import archive, frames, jobs, metrics, recommender, worker
+from recommender import archive, contract, frames, jobs, metrics, recommender, worker
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
 
@@ -32,7 +32,7 @@ class RecommenderHandler:
         if fast_path:
             worker.take_over(self.answer_frames, self.version, context.metrics)
 
-    def answer_frames(self, requests: Sequence[frames.FrameRequest]) -> list[recommender.Answer]:
+    def answer_frames(self, requests: Sequence[frames.FrameRequest]) -> list[contract.Answer]:
         """One answer a request, for the fast path (recommender/worker.py)."""
         return self._answer([request.slot for request in requests], [request.described for request in requests])
 
@@ -46,11 +46,11 @@ class RecommenderHandler:
             context.set_response_status(answer.code, answer.phrase, index)
         return [answer.body for answer in answers]
 
-    def _answer(self, slots: Sequence[Mapping[str, Any]], described: Sequence[bool]) -> list[recommender.Answer]:
+    def _answer(self, slots: Sequence[Mapping[str, Any]], described: Sequence[bool]) -> list[contract.Answer]:
         if not any(described):
             return self.recommender.answer(slots)
         answers = iter(self.recommender.answer([slot for slot, one in zip(slots, described, strict=True) if not one]))
-        description = recommender.Answer(200, "", msgspec.json.encode(self.recommender.describe()))
+        description = contract.Answer(200, "", msgspec.json.encode(self.recommender.describe()))
         return [description if one else next(answers) for one in described]
 
 

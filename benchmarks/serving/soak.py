@@ -26,7 +26,8 @@ import tyro
 
 from handlers.recommender import archive
 from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Answer, Recommender
+from handlers.recommender.contract import Answer
+from handlers.recommender.recommender import Recommender
 from serving.server import ROOT
 
 from . import servers

@@ -128,9 +128,9 @@ class Archive:
         """Side features of users [B]: indices and weights [B, C], copies."""
         return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
 
-    def on_scale(self, raw: Tensor) -> np.ndarray:
-        """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``."""
-        return self.link.on_scale(raw).cpu().numpy().astype(np.float64).round(6)
+    def on_scale(self, raw: Tensor) -> Tensor:
+        """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``, where that is."""
+        return self.link.on_scale(raw).double().round(decimals=6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""

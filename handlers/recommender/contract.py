@@ -68,6 +68,14 @@ class _Body(Request, forbid_unknown_fields=True):
     instances: list[msgspec.Raw] | UnsetType = UNSET
 
 
+class Answer(Struct, gc=False):
+    """What comes back for one body: an HTTP status, its phrase and a JSON body."""
+
+    code: int
+    phrase: str
+    body: bytes
+
+
 WHO = frozenset({"user_id", "ratings", "user"})
 NARROW = frozenset({"k", "exclude", "candidates", "genres"})
 

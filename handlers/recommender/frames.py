@@ -9,9 +9,12 @@ import logging
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
+
+from .contract import Answer
 
 PREDICT = b"I"
 END = -1
@@ -24,7 +27,7 @@ _length = struct.Struct("!i").unpack_from
 _END = _packed(END)
 
 
-class FrameRequest(NamedTuple):
+class FrameRequest(Struct, gc=False):
     """One request of a batch. ``described``: TorchServe's describe call, which has a header and no parameters."""
 
     id: bytes
@@ -96,6 +99,11 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
     described = _known_headers(bytes(buffer[end:at]))
     if described is None:
         described, at = _headers(buffer, end)
+    elif buffer.startswith(_JSON_BODY, at):
+        start = at + len(_JSON_BODY) + 4
+        end = start + _length(buffer, start - 4)[0]
+        if end >= start and buffer.startswith(_END, end):  # whole, and the only parameter: what most requests are
+            return FrameRequest(identifier, {"body": buffer[start:end]}, False), end + 4
     slot: dict[str, bytes] = {}
     while True:
         (size,) = _length(buffer, at)
@@ -143,21 +151,15 @@ def _headers(buffer: bytes | bytearray, at: int) -> tuple[bool, int]:
         at = end
 
 
-def response(answers: Sequence[tuple[bytes, int, str, bytes]], version: str) -> bytes:
-    """The frame that answers a batch, for each request its id, status, phrase and JSON body."""
+def response(ids: Iterable[bytes], answers: Iterable[Answer], version: str) -> bytes:
+    """The frame that answers a batch."""
     parts = [_START]
-    for identifier, code, phrase, body in answers:
-        parts += (_packed(len(identifier)), identifier, _head(code, phrase, version), _packed(len(body)), body)
+    for identifier, answer in zip(ids, answers, strict=True):
+        body = answer.body
+        head = _head(answer.code, answer.phrase, version)
+        parts += (_packed(len(identifier)), identifier, head, _packed(len(body)), body)
     parts.append(_END)
     return b"".join(parts)
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode()
-    return _packed(len(encoded)) + encoded
-
-
-_START = _packed(200) + _text("Prediction success")
 
 
 @lru_cache(maxsize=64)
@@ -167,3 +169,12 @@ def _head(code: int, phrase: str, version: str) -> bytes:
     headers = {"content-type": kind, "X-Model-Version": version}
     pairs = b"".join(_text(name) + _text(value) for name, value in headers.items())
     return _text(kind) + _packed(code) + _text(phrase) + _packed(len(headers)) + pairs
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return _packed(len(encoded)) + encoded
+
+
+_START = _packed(200) + _text("Prediction success")
+_JSON_BODY = _text("body") + _text("application/json")

@@ -73,7 +73,7 @@ class Lists:
         ends = np.cumsum([len(some) for some in chosen])[:-1]
         lists = [
             self._entries(some, scores)
-            for some, scores in zip(chosen, np.split(archive.on_scale(raw), ends), strict=True)
+            for some, scores in zip(chosen, np.split(archive.on_scale(raw).cpu().numpy(), ends), strict=True)
         ]
         for at, (job, some, its) in enumerate(zip(jobs, chosen, raw.cpu().split(sizes.tolist()), strict=True)):
             if job.request.explain is True and len(some):

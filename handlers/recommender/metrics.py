@@ -6,7 +6,7 @@ more than answering it.
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,21 @@ LABELS = {"RecommenderErrors": "Code", "RecommenderScores": "le", "RecommenderDe
 Key = tuple[str, str]
 
 
+_TIMES: dict[str, Key] = {phase: (f"Recommender{phase}Time", "") for phase in PHASES}
+
+
 class Batch:
     """What one batch adds. Times are in milliseconds."""
 
     def __init__(self) -> None:
-        self.counts: Counter[Key] = Counter()
+        self.counts: defaultdict[Key, float] = defaultdict(int)
         self.scores: list[np.ndarray] = []
         self._last = time.perf_counter()
 
     def lap(self, phase: str) -> None:
         """Book the time since the last lap on ``phase``."""
         now = time.perf_counter()
-        self.counts[f"Recommender{phase}Time", ""] += (now - self._last) * 1000
+        self.counts[_TIMES[phase]] += (now - self._last) * 1000
         self._last = now
 
     def count(self, name: str, value: int = 1, label: str = "") -> None:

@@ -11,15 +11,15 @@ import msgspec
 import numpy as np
 import torch
 from msgspec import UNSET, Struct, UnsetType
-from torch import Tensor
 
 from .archive import Archive
 from .contract import Id
 from .metrics import Batch
+from .staging import Staging
 from .vocabulary import Vocabulary
 
 
-class Pair(Struct, forbid_unknown_fields=True):
+class Pair(Struct, forbid_unknown_fields=True, gc=False):
     """A request for one score that has no other field."""
 
     user_id: Id
@@ -30,7 +30,7 @@ class _Instances(Struct, forbid_unknown_fields=True):
     instances: list[Pair]
 
 
-class ScoredPair(Struct):
+class ScoredPair(Struct, gc=False):
     """The answer to a pair."""
 
     user_id: Id
@@ -41,18 +41,21 @@ class ScoredPair(Struct):
 
 _decode_pair = msgspec.json.Decoder(Pair).decode
 _decode_instances = msgspec.json.Decoder(_Instances).decode
-_MANY = b'{"instances"'
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
     """The pair, or the pairs of ``instances``, in one slot of a batch; None for everything else."""
     body = slot.get("body")
-    if not isinstance(body, bytes | bytearray):
+    if not isinstance(body, (bytes, bytearray)):  # noqa: UP038 - a union is built anew at each call
         return None
     try:
-        # A guess by the first bytes; a wrong one leaves the body to the general flow, which answers the same.
-        return _decode_instances(body).instances if body.startswith(_MANY) else _decode_pair(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_pair(body)
+    except _UNREADABLE:
+        pass
+    try:
+        return _decode_instances(body).instances
+    except _UNREADABLE:
         return None
 
 
@@ -61,14 +64,14 @@ class PairScorer:
 
     def __init__(self, archive: Archive, device: torch.device) -> None:
         self.archive = archive
-        self.device = device
+        self.staging = Staging(device)
 
     def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
         """The answers in order, ids in the archive's own type and unknown ones named; times and counts to ``batch``."""
         users, user_rows = _rows(self.archive.users, [pair.user_id for pair in pairs])
         movies, movie_rows = _rows(self.archive.movies, [pair.movie_id for pair in pairs])
         batch.lap("Lookup")
-        scores = self.archive.on_scale(self._forward(np.array([user_rows, movie_rows])))
+        scores = self._forward(np.array([user_rows, movie_rows]))
         batch.lap("Forward")
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
         if 0 in user_rows or 0 in movie_rows:
@@ -81,13 +84,15 @@ class PairScorer:
         batch.scores.append(scores)
         return answers
 
-    def _forward(self, rows: np.ndarray) -> Tensor:
-        """Raw scores [pairs] of user and movie rows [2, pairs]. One copy to the device, the caller's back."""
-        users, items = torch.from_numpy(rows).to(self.device)
+    @torch.inference_mode()
+    def _forward(self, rows: np.ndarray) -> np.ndarray:
+        """Scores float64 [pairs] of user and movie rows int64 [2, pairs]: one copy to the device, one back."""
+        users, items = self.staging.inward(rows).unbind()
         arrays = self.archive.arrays
-        return self.archive.network.score_pairs(
+        raw = self.archive.network.score_pairs(
             arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
         )
+        return self.staging.outward(self.archive.on_scale(raw))
 
 
 def _rows(vocabulary: Vocabulary, raw: list[Id]) -> tuple[list[Id], list[int]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from . import people
 from .archive import Archive
-from .contract import Request, parse
+from .contract import Answer, Request, parse
 from .errors import InternalError, RequestError, TooLarge
 from .jobs import Job, Limits, Resolver
 from .lists import Lists
@@ -23,14 +23,6 @@ from .pairs import Pair, PairScorer, read
 encode = msgspec.json.Encoder().encode
 
 logger = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """One slot's answer: an HTTP status, its phrase and a JSON body."""
-
-    code: int
-    phrase: str
-    body: bytes
 
 
 class Recommender:
@@ -78,7 +70,6 @@ class Recommender:
                 self.answer([{"body": encode(question)}] * size)
         self.tally.take()
 
-    @torch.no_grad()
     def answer(self, slots: Sequence[Mapping[str, Any]]) -> list[Answer]:
         """The answers to a batch, in order. An error is the answer of its own slot (or instance) and of no other."""
         batch = Batch()
@@ -94,29 +85,34 @@ class Recommender:
 
     def _answer_pairs(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer | None]:
         """The answers to what is pairs alone, None in the place of everything else."""
-        asked = [read(slot) for slot in slots]
-        ones = [[one] if isinstance(one, Pair) else one for one in asked]
-        ones = [some if some and len(some) <= self.limits.max_instances else [] for some in ones]
-        pairs = [pair for some in ones for pair in some]
+        asked = list(map(read, slots))
+        single = set(map(type, asked)) == {Pair}  # what most batches are
+        pairs = asked if single else [pair for one in asked for pair in self._within_limits(one)]
         batch.lap("Decode")
         if not pairs:
             return [None] * len(slots)
         try:
-            scored = iter(self.pairs.score(pairs, batch))
+            scored = self.pairs.score(pairs, batch)
         except Exception:
             logger.exception("a batch of %d pairs failed", len(pairs))
             return [None] * len(slots)
-        answers: list[Answer | None] = []
-        for one, some in zip(asked, ones, strict=True):
-            if not some:
-                answers.append(None)
-            elif isinstance(one, Pair):
-                answers.append(self._encoded(next(scored)))
-            else:
-                answers.append(self._encoded({"predictions": list(islice(scored, len(some)))}))
+        if single:
+            answers: list[Answer | None] = list(map(self._encoded, scored))
+        else:
+            left, answers = iter(scored), []
+            for one in asked:
+                some = list(islice(left, len(self._within_limits(one))))
+                outcome = some[0] if isinstance(one, Pair) else {"predictions": some}
+                answers.append(self._encoded(outcome) if some else None)
         batch.lap("Encode")
         return answers
 
+    def _within_limits(self, one: Pair | list[Pair] | None) -> list[Pair]:
+        """The pairs of one body; none where they are too many, which the general flow answers."""
+        pairs = [one] if isinstance(one, Pair) else one or []
+        return pairs if len(pairs) <= self.limits.max_instances else []
+
+    @torch.no_grad()
     def _answer_any(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer]:
         parsed = [self._parse(slot) for slot in slots]
         batch.lap("Decode")
@@ -196,11 +192,11 @@ class Recommender:
 
     def _encoded(self, outcome: Any) -> Answer:
         body = encode(outcome)
-        size, most = len(body), self.limits.max_answer_bytes
-        if size <= most:
+        if len(body) <= self.limits.max_answer_bytes:
             return Answer(200, "", body)
+        most = self.limits.max_answer_bytes
         return _refused(
-            TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
+            TooLarge(f"the answer has {len(body):,} bytes, {most:,} are the most: ask for fewer entries at once")
         )
 
     # --- the kinds of requests

@@ -18,7 +18,7 @@ from ts.protocol import otf_message_handler
 from ts.service import PREDICTION_METRIC
 
 from . import frames
-from .recommender import Answer
+from .contract import Answer
 
 TESTED = "0.12.0"  # the version whose frames these are
 
@@ -81,8 +81,7 @@ class FastPath:
                 logger.exception("the fast path failed; TorchServe's own answers this batch")
                 break
             reader.skip(size)
-            parts = [(request.id, *answer) for request, answer in zip(requests, answers, strict=True)]
-            connection.sendall(frames.response(parts, self._version))
+            connection.sendall(frames.response([request.id for request in requests], answers, self._version))
             self._report(started)
         return otf_message_handler.retrieve_msg(reader)
 

@@ -11,7 +11,8 @@ import torch
 
 from handlers.recommender import archive
 from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Answer, Recommender
+from handlers.recommender.contract import Answer
+from handlers.recommender.recommender import Recommender
 from tests.conftest import MODELS
 
 with warnings.catch_warnings():

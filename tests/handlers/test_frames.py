@@ -14,6 +14,7 @@ from ts.protocol import otf_message_handler
 from ts.service import Service
 
 from handlers.recommender import frames
+from handlers.recommender.contract import Answer
 
 # What a TorchServe 0.12 sent for a JSON body, a form, an upload, a multipart form, no body, text beyond ASCII, a
 # describe call, a client's describe header, and several requests at once.
@@ -157,4 +158,5 @@ def test_a_response_is_what_torchserve_would_write(answers: list[tuple[bytes, tu
     ids = {index: identifier.decode() for index, (identifier, _, _) in enumerate(answers)}
     bodies = [body for _, _, body in answers]
     reference = otf_message_handler.create_predict_response(bodies, ids, "Prediction success", 200, context=context)
-    assert frames.response([(id, code, phrase, body) for id, (code, phrase), body in answers], "1.0") == reference
+    given = [Answer(code, phrase, body) for _, (code, phrase), body in answers]
+    assert frames.response([identifier for identifier, _, _ in answers], given, "1.0") == reference

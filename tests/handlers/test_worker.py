@@ -12,7 +12,7 @@ import ts
 from ts.protocol import otf_message_handler
 
 from handlers.recommender import worker
-from handlers.recommender.recommender import Answer
+from handlers.recommender.contract import Answer
 
 from .test_frames import LOAD, Pieces
 

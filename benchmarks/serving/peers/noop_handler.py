@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from recommender import frames, worker
-from recommender.recommender import Answer
+from recommender.contract import Answer
 
 
 class NoopHandler:
