@@ -28,7 +28,7 @@ def measure(movies: int, rounds: int) -> dict[str, dict[str, float]]:
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
     torch.manual_seed(0)
-    sides = [Side(2, 1, [1], WIDTH) for _ in range(2)]
+    sides = [Side(2, [1], WIDTH) for _ in range(2)]
     simple = torch.jit.script(TwoEncoder(*sides, 3.5).eval())
     deep = torch.jit.script(DeepFM(*sides, 3.5, (64, 32)).eval())
     found = {}

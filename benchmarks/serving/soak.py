@@ -25,8 +25,8 @@ import torch
 import tyro
 
 from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
 from handlers.recommender.contract import Answer
+from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
 from serving.server import ROOT
 

@@ -17,12 +17,12 @@ Value = str | int | float | Sequence[str] | None
 
 
 def tags_of(value: Value) -> list[str]:
-    """The values of a multi-valued field: a list as it is, a string split at ``|``."""
+    """The values of a multi-valued field, each once: those of a list, or of a string split at ``|``."""
     if value is None:
         return []
     if isinstance(value, str):
         value = value.split("|")
-    return [str(tag).strip() for tag in value if str(tag).strip()]
+    return list(dict.fromkeys(str(tag).strip() for tag in value if str(tag).strip()))
 
 
 def text_of(value: Value) -> str:
@@ -96,11 +96,6 @@ class FeatureSchema(msgspec.Struct, frozen=True):
     def size(self) -> int:
         """Rows of the side's feature table; at least 1, so that the table exists."""
         return max(1, sum(field.size for field in self.fields))
-
-    @property
-    def columns(self) -> list[int]:
-        """Columns of each field."""
-        return [field.columns for field in self.fields]
 
     def encode(self, values: Mapping[str, Any], side: str = "") -> tuple[list[int], list[float], list[str]]:
         """Indices and weights of one user or movie, and the names of fields with a value that is not known.

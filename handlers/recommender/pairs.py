@@ -47,7 +47,7 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
     """The pair, or the pairs of ``instances``, in one slot of a batch; None for everything else."""
     body = slot.get("body")
-    if not isinstance(body, (bytes, bytearray)):  # noqa: UP038 - a union is built anew at each call
+    if not isinstance(body, (bytes, bytearray)):
         return None
     try:
         return _decode_pair(body)

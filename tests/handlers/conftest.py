@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
 from handlers.recommender.contract import Answer
+from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
 from tests.conftest import MODELS
 

@@ -8,14 +8,17 @@ import pytest
 import torch
 
 from training.models import NETWORKS, DeepFM, Side
+from training.models.layers import mix
 
 USERS, MOVIES, WIDTH = 12, 15, 6
+# The feature values and columns of each side's fields.
+USER_FIELDS, MOVIE_FIELDS = ((4, 1), (3, 1)), ((6, 3), (3, 1))
 
 
 def make(name: str, **settings):
     torch.manual_seed(3)
-    users = Side(USERS, 7, [1, 1], WIDTH)
-    items = Side(MOVIES, 9, [3, 1], WIDTH)
+    users = Side(USERS, [values for values, _ in USER_FIELDS], WIDTH)
+    items = Side(MOVIES, [values for values, _ in MOVIE_FIELDS], WIDTH)
     network = NETWORKS[name](users, items, 0.7, **settings).eval()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -23,22 +26,26 @@ def make(name: str, **settings):
     return network
 
 
-def inputs(count: int, rows: int, columns: int, values: int) -> tuple[torch.Tensor, ...]:
+def inputs(count: int, rows: int, fields: tuple[tuple[int, int], ...]) -> tuple[torch.Tensor, ...]:
+    """Rows, and features and weights: of each field as many different values as it has columns."""
     generator = torch.Generator().manual_seed(count + rows)
-    return (
-        torch.randint(0, rows, (count,), generator=generator),
-        torch.randint(0, values, (count, columns), generator=generator),
-        torch.rand(count, columns, generator=generator),
-    )
+    features, start = [], 0
+    for values, columns in fields:
+        drawn = [torch.randperm(values, generator=generator)[:columns] for _ in range(count)]
+        features.append(start + torch.stack(drawn))
+        start += values
+    indices = torch.cat(features, dim=1)
+    weights = torch.rand(indices.shape, generator=generator)
+    return torch.randint(0, rows, (count,), generator=generator), indices, weights
 
 
 def users_of(network, count: int = 5) -> torch.Tensor:
-    rows, features, weights = inputs(count, USERS, 2, 7)
+    rows, features, weights = inputs(count, USERS, USER_FIELDS)
     return network.encode_users(network.own_users(rows), features, weights)
 
 
 def items_of(network, count: int = MOVIES) -> torch.Tensor:
-    rows, features, weights = inputs(count, MOVIES, 4, 9)
+    rows, features, weights = inputs(count, MOVIES, MOVIE_FIELDS)
     return network.encode_items(network.own_items(rows), features, weights)
 
 
@@ -77,6 +84,16 @@ class TestEveryNetwork:
         assert unused == ({"users.features.weight", "items.features.weight"} if name == "mf" else set())
 
 
+@pytest.mark.parametrize("dense", [0, 1 << 20])
+def test_a_mix_is_the_weighted_sum_of_rows_either_way(dense: int) -> None:
+    _, features, weights = inputs(20, MOVIES, MOVIE_FIELDS)
+    table = torch.randn(9, 5, dtype=torch.double, requires_grad=True)
+    weights = weights.double()
+    expected = (table[features] * weights.unsqueeze(2)).sum(1)
+    torch.testing.assert_close(mix(features, weights, table, dense), expected)
+    assert torch.autograd.gradcheck(lambda rows: mix(features, weights, rows, dense), table)
+
+
 def naive_fm(active: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
     """Linear terms plus every pair once: Rendle's equation 1, written as it stands."""
     linear = sum(weight for _, weight in active)
@@ -92,7 +109,7 @@ def active_of(network, side: Side, row: int, features: torch.Tensor, weights: to
 
 def test_fm_equals_the_naive_double_loop_over_all_features_of_a_pair() -> None:
     network = make("fm")
-    users, items = inputs(6, USERS, 2, 7), inputs(6, MOVIES, 4, 9)
+    users, items = inputs(6, USERS, USER_FIELDS), inputs(6, MOVIES, MOVIE_FIELDS)
     scores = network.score_pairs(
         network.encode_users(network.own_users(users[0]), *users[1:]),
         network.encode_items(network.own_items(items[0]), *items[1:]),
@@ -105,7 +122,7 @@ def test_fm_equals_the_naive_double_loop_over_all_features_of_a_pair() -> None:
 
 def test_deepfm_equals_fm_plus_a_plain_perceptron_over_the_concatenated_fields() -> None:
     network = make("deepfm", hidden=(10, 5))
-    users, items = inputs(6, USERS, 2, 7), inputs(6, MOVIES, 4, 9)
+    users, items = inputs(6, USERS, USER_FIELDS), inputs(6, MOVIES, MOVIE_FIELDS)
     scores = network.score_pairs(
         network.encode_users(network.own_users(users[0]), *users[1:]),
         network.encode_items(network.own_items(items[0]), *items[1:]),
@@ -123,7 +140,7 @@ def test_deepfm_equals_fm_plus_a_plain_perceptron_over_the_concatenated_fields()
 
 def test_mf_is_the_dot_product_of_the_ids_and_their_biases() -> None:
     network = make("mf")
-    users, items = inputs(4, USERS, 2, 7), inputs(4, MOVIES, 4, 9)
+    users, items = inputs(4, USERS, USER_FIELDS), inputs(4, MOVIES, MOVIE_FIELDS)
     scores = network.score_pairs(
         network.encode_users(network.own_users(users[0]), *users[1:]),
         network.encode_items(network.own_items(items[0]), *items[1:]),

@@ -24,7 +24,7 @@ def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, s
     """A fresh network for a dataset, centred on the mean target of the rows in ``index``."""
     torch.manual_seed(seed)
     sides = [
-        Side(len(side.vocabulary), side.schema.size, side.schema.columns, settings.width)
+        Side(len(side.vocabulary), [field.size for field in side.schema.fields], settings.width)
         for side in (dataset.users, dataset.movies)
     ]
     mean = float(targets_of(dataset.ratings[index], settings).mean())

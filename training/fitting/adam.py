@@ -50,16 +50,18 @@ def fit(
     for epoch in progress:
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)
+        shuffled = (rows[order].split(settings.batch_size) for rows in (batches.users, batches.movies, batches.targets))
         total = 0.0
-        for chosen in order.split(settings.batch_size):
-            users, movies, targets = batches.users[chosen], batches.movies[chosen], batches.targets[chosen]
+        for users, movies, targets in zip(*shuffled, strict=True):
+            count = len(users)
             if not dataset.has_ratings:
                 users, movies, targets = with_negatives(users, movies, targets, dataset, generator)
             loss = loss_function(batches.scores(network, users, movies), targets)
             optimizer.zero_grad()
-            (loss + penalty(network, batches, users, movies, settings)).backward()
+            loss.backward()
+            shrink(network, batches, users, movies, settings)
             optimizer.step()
-            total += loss.item() * len(chosen)
+            total += loss.item() * count
         schedule.step()
         curves.train.append(total / len(batches))
         if not np.isfinite(curves.train[-1]):
@@ -77,23 +79,26 @@ def fit(
     return Fit(network, curves, link or plain_link(network.eval(), batches, settings))
 
 
-def penalty(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> Tensor:
-    """Squared embeddings of what a batch touches, so that what is rated often is shrunk as often: scalar."""
-    total = torch.zeros((), device=users.device)
+@torch.no_grad()
+def shrink(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> None:
+    """Add weight decay to the gradients: each embedding by how often a batch touches it, so as often as it is rated.
+
+    The gradient of ``decay * |v|^2`` a rating, averaged over the batch.
+    """
     for side, rows, features, weights in (
         (network.users, users, batches.user_features, batches.user_weights),
         (network.items, movies, batches.movie_features, batches.movie_weights),
     ):
-        total = total + settings.decay * _weighed(side.own, rows, torch.ones_like(rows, dtype=side.own.weight.dtype))
+        _shrink(side.own, rows, torch.ones_like(rows, dtype=side.own.weight.dtype), settings.decay / len(users))
         if network.uses_features:
-            total = total + settings.feature_decay * _weighed(side.features, features[rows], weights[rows])
-    return total / len(users)
+            values, shares = features.index_select(0, rows), weights.index_select(0, rows)
+            _shrink(side.features, values.flatten(), shares.flatten(), settings.feature_decay / len(users))
 
 
-def _weighed(table: nn.Embedding, rows: Tensor, weights: Tensor) -> Tensor:
-    """``(table(rows).square().sum(-1) * weights).sum()``, each row squared once, by the sum of its weights."""
-    on_each = weights.new_zeros(len(table.weight)).index_add_(0, rows.flatten(), weights.flatten())
-    return on_each @ table.weight.square().sum(1)
+def _shrink(table: nn.Embedding, rows: Tensor, shares: Tensor, decay: float) -> None:
+    if table.weight.grad is not None:  # embeddings may be kept as they are (warm.py)
+        touched = shares.new_zeros(len(table.weight)).index_add_(0, rows, shares)
+        table.weight.grad.addcmul_(touched.unsqueeze(1), table.weight, value=2 * decay)
 
 
 @torch.no_grad()

@@ -39,9 +39,15 @@ class Batches:
         """Encodings of aligned user and movie rows: [B, D] each. Who is there more than once is encoded once."""
         users, user_of = users.unique(return_inverse=True)
         movies, movie_of = movies.unique(return_inverse=True)
-        of_users = network.encode_users(network.own_users(users), self.user_features[users], self.user_weights[users])
+        of_users = network.encode_users(
+            network.own_users(users),
+            self.user_features.index_select(0, users),
+            self.user_weights.index_select(0, users),
+        )
         of_movies = network.encode_items(
-            network.own_items(movies), self.movie_features[movies], self.movie_weights[movies]
+            network.own_items(movies),
+            self.movie_features.index_select(0, movies),
+            self.movie_weights.index_select(0, movies),
         )
         return of_users.index_select(0, user_of), of_movies.index_select(0, movie_of)
 

@@ -169,7 +169,7 @@ def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: 
         return
     side.features.weight.copy_(coefficients)
     features, weights = torch.from_numpy(data.features), torch.from_numpy(data.weights)
-    explained = (side.features(features) * weights.unsqueeze(2)).sum(dim=1)
+    explained = layers.mix(features, weights, side.features.weight)
     side.own.weight.copy_(total - explained)
-    _, scalar = layers.fm_half(side.active(side.own.weight, features, weights))
+    _, scalar = side.fm_half(side.own.weight, features, weights)
     side.own.weight[:, -1] += total[:, -1] - scalar

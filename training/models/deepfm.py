@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .layers import Side, TwoEncoder, fm_half, item_encoding, user_encoding
+from .layers import Side, TwoEncoder, item_encoding, user_encoding
 
 
 class DeepFM(TwoEncoder):
@@ -29,8 +29,8 @@ class DeepFM(TwoEncoder):
     ) -> None:
         super().__init__(users, items, mean)
         self.split = users.width + 2
-        self.first_users = nn.Linear((1 + users.pool.size(0)) * users.width, hidden[0], bias=False)
-        self.first_items = nn.Linear((1 + items.pool.size(0)) * items.width, hidden[0])
+        self.first_users = nn.Linear((1 + len(users.values_of_fields)) * users.width, hidden[0], bias=False)
+        self.first_items = nn.Linear((1 + len(items.values_of_fields)) * items.width, hidden[0])
         # In place: fresh pages for every activation cost the catalogue pass more than its arithmetic.
         rest: list[nn.Module] = [nn.ReLU(inplace=True), nn.Dropout(dropout)]
         for inputs, outputs in pairwise(hidden):
@@ -42,28 +42,29 @@ class DeepFM(TwoEncoder):
 
     @torch.jit.export
     def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        active = self.users.active(own, features, weights)
-        vector, scalar = fm_half(active)
+        vector, scalar = self.users.fm_half(own, features, weights)
         if not self.use_fm:
             vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
-        return torch.cat(
-            [user_encoding(vector, scalar + self.mean), self.first_users(self.users.by_field(active))], dim=1
-        )
+        first = self.users.by_fields(own, features, weights, self.first_users.weight)
+        return torch.cat([user_encoding(vector, scalar + self.mean), first], dim=1)
 
     @torch.jit.export
     def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        active = self.items.active(own, features, weights)
-        vector, scalar = fm_half(active)
+        vector, scalar = self.items.fm_half(own, features, weights)
         if not self.use_fm:
             vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
-        return torch.cat([item_encoding(vector, scalar), self.first_items(self.items.by_field(active))], dim=1)
+        first = self.items.by_fields(own, features, weights, self.first_items.weight) + self.first_items.bias
+        return torch.cat([item_encoding(vector, scalar), first], dim=1)
 
     @torch.jit.export
     def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Scores of aligned encodings: [B, D] and [B, D] to [B]."""
-        score = (users[:, : self.split] * items[:, : self.split]).sum(dim=1)
+        # Split, not sliced: the gradient of a slice is as large as what it was taken from.
+        user_vector, user_half = users.split([self.split, users.size(1) - self.split], dim=1)
+        item_vector, item_half = items.split([self.split, items.size(1) - self.split], dim=1)
+        score = (user_vector * item_vector).sum(dim=1)
         if self.use_mlp:
-            score = score + self.rest(users[:, self.split :] + items[:, self.split :]).squeeze(1)
+            score = score + self.rest(user_half + item_half).squeeze(1)
         return score
 
     @torch.jit.export

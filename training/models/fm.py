@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .layers import TwoEncoder, fm_half, item_encoding, user_encoding
+from .layers import TwoEncoder, item_encoding, user_encoding
 
 
 class FM(TwoEncoder):
@@ -11,10 +11,10 @@ class FM(TwoEncoder):
 
     @torch.jit.export
     def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        vector, scalar = fm_half(self.users.active(own, features, weights))
+        vector, scalar = self.users.fm_half(own, features, weights)
         return user_encoding(vector, scalar + self.mean)
 
     @torch.jit.export
     def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        vector, scalar = fm_half(self.items.active(own, features, weights))
+        vector, scalar = self.items.fm_half(own, features, weights)
         return item_encoding(vector, scalar)

@@ -4,36 +4,72 @@ import torch
 from torch import Tensor, nn
 
 
+def mix(features: Tensor, weights: Tensor, table: Tensor, dense: int = 1 << 20) -> Tensor:
+    """Weighted sums of rows: ``features`` [B, C] of ``table`` [V, D] by ``weights`` [B, C] to [B, D].
+
+    As a product with a matrix where that has up to ``dense`` numbers: the gradient of looking rows up adds them one
+    by one.
+    """
+    if features.size(0) * table.size(0) > dense:
+        return torch.nn.functional.embedding_bag(features, table, mode="sum", per_sample_weights=weights)
+    mixing = torch.zeros(features.size(0), table.size(0), dtype=weights.dtype, device=weights.device)
+    return torch.matmul(mixing.scatter_add_(1, features, weights), table)
+
+
 class Side(nn.Module):
     """The parameters of one side (users or movies): one embedding an id and one a side-feature value.
 
     An embedding has ``width + 1`` columns: a vector that meets the other side's vectors, and last a bias.
-    Id row 0 is the unknown id. ``columns_of_fields`` says how many feature columns each field occupies.
+    Id row 0 is the unknown id. ``values_of_fields`` says how many feature values each field has, in the order of
+    their rows.
     """
 
-    def __init__(self, rows: int, feature_values: int, columns_of_fields: list[int], width: int) -> None:
+    values_of_fields: list[int]
+
+    def __init__(self, rows: int, values_of_fields: list[int], width: int) -> None:
         super().__init__()
         self.width = width
+        self.values_of_fields = values_of_fields
         self.own = nn.Embedding(rows, width + 1)
-        self.features = nn.Embedding(feature_values, width + 1)
+        self.features = nn.Embedding(max(1, sum(values_of_fields)), width + 1)
         for table in (self.own, self.features):
             nn.init.normal_(table.weight, std=0.1 / width**0.5)
             nn.init.zeros_(table.weight[:, width])
-        pool = torch.zeros(len(columns_of_fields), sum(columns_of_fields))
-        start = 0
-        for field, columns in enumerate(columns_of_fields):
-            pool[field, start : start + columns] = 1.0
-            start += columns
-        self.register_buffer("pool", pool)  # [fields, columns]: sums the columns of each field
 
-    def active(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        """Embeddings of all that is active, the id's first: [B, 1 + C, width + 1]."""
-        return torch.cat([own.unsqueeze(1), self.features(features) * weights.unsqueeze(2)], dim=1)
+    def rows(self, rows: Tensor) -> Tensor:
+        """The ids' own embeddings: rows [B] to [B, width + 1]."""
+        return self.own.weight.index_select(0, rows)  # its gradient is many times faster than an Embedding's
 
-    def by_field(self, active: Tensor) -> Tensor:
-        """One vector a field, the id's first, side by side: [B, 1 + C, width + 1] to [B, (1 + fields) * width]."""
-        fields = torch.matmul(self.pool, active[:, 1:, : self.width])
-        return torch.cat([active[:, :1, : self.width], fields], dim=1).flatten(1)
+    def fm_half(self, own: Tensor, features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """This side of a factorization machine: a vector [B, width] and a scalar [B].
+
+        Rendle's identity (ICDM 2010, lemma 3.1) applied within the side: its pairs are
+        ``(|sum v|^2 - sum |v|^2) / 2``, a scalar; the pairs across the two sides are the dot product of the two sums.
+        """
+        # Split, not sliced: the gradient of a slice is as large as what it was taken from.
+        vector, bias = (own + mix(features, weights, self.features.weight)).split([self.width, 1], dim=1)
+        values, _ = self.features.weight.split([self.width, 1], dim=1)
+        own_vector, _ = own.split([self.width, 1], dim=1)
+        squares = mix(features, weights.square(), values.square().sum(dim=1, keepdim=True)).squeeze(1)
+        squares = squares + own_vector.square().sum(dim=1)
+        return vector, bias.squeeze(1) + 0.5 * (vector.square().sum(dim=1) - squares)
+
+    def by_fields(self, own: Tensor, features: Tensor, weights: Tensor, layer: Tensor) -> Tensor:
+        """A linear layer over one vector a field, the id's first, side by side: [B, outputs].
+
+        ``layer`` [outputs, (1 + fields) * width]. It meets each feature value before these are mixed: a catalogue has
+        fewer values than a batch has fields.
+        """
+        parts = layer.split(self.width, dim=1)
+        own_vector, _ = own.split([self.width, 1], dim=1)
+        outputs = torch.matmul(own_vector, parts[0].t())
+        if len(self.values_of_fields) > 0:
+            values, _ = self.features.weight.split([self.width, 1], dim=1)
+            met: list[Tensor] = []
+            for field, vectors in enumerate(values.split(self.values_of_fields)):
+                met.append(torch.matmul(vectors, parts[1 + field].t()))
+            outputs = outputs + mix(features, weights, torch.cat(met))
+        return outputs
 
 
 def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
@@ -44,18 +80,6 @@ def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
 def item_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
     """[N, width], [N] to [N, width + 2]: the counterpart of ``user_encoding``."""
     return torch.cat([vector, torch.ones_like(scalar).unsqueeze(1), scalar.unsqueeze(1)], dim=1)
-
-
-def fm_half(active: Tensor) -> tuple[Tensor, Tensor]:
-    """One side of a factorization machine: active embeddings [B, F, width + 1] to a vector [B, width] and a scalar [B].
-
-    Rendle's identity (ICDM 2010, lemma 3.1) applied within the side: its pairs are ``(|sum v|^2 - sum |v|^2) / 2``,
-    a scalar; the pairs across the two sides are the dot product of the two sums.
-    """
-    vectors = active[:, :, :-1]
-    total = vectors.sum(dim=1)
-    inside = 0.5 * (total.square().sum(dim=1) - vectors.square().sum(dim=2).sum(dim=1))
-    return total, active[:, :, -1].sum(dim=1) + inside
 
 
 class TwoEncoder(nn.Module):
@@ -77,12 +101,12 @@ class TwoEncoder(nn.Module):
     @torch.jit.export
     def own_users(self, rows: Tensor) -> Tensor:
         """The users' own embeddings: rows [B] to [B, width + 1]."""
-        return self.users.own(rows)
+        return self.users.rows(rows)
 
     @torch.jit.export
     def own_items(self, rows: Tensor) -> Tensor:
         """The movies' own embeddings: rows [N] to [N, width + 1]."""
-        return self.items.own(rows)
+        return self.items.rows(rows)
 
     @torch.jit.export
     def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
