@@ -82,7 +82,7 @@ def workers(results: dict[str, Any]) -> str:
 
 
 def soak(results: dict[str, Any]) -> str:
-    """Minutes of mixed requests: what was answered, and resident memory at both ends."""
+    """Minutes of mixed requests: what was answered, and resident memory at the start, half-way and at the end."""
     found = results["soak"]
     rows = [[f"{found['minutes']:g} minutes at {found['clients']} clients, {found['model']}", ""]]
     rows.append(["requests answered", f"{found['requests']:,}"])
@@ -90,8 +90,9 @@ def soak(results: dict[str, Any]) -> str:
     rows.append(["answered by 500 or above, or not at all", f"{found['failed'] + found['unanswered']:,}"])
     rows.append(["sampled, each equal to the answer given alone", f"{found['sampled']:,}"])
     for name in ("worker", "JVM"):
-        first, last = found[f"{name}, MB"].values()
-        rows.append([f"resident memory of the {name}, first / last minute, MB", f"{first:,} / {last:,}"])
+        by_minute = found[f"{name}, MB"]
+        some = (by_minute[0], by_minute[len(by_minute) // 2], by_minute[-1])
+        rows.append([f"resident memory of the {name}, minute 1 / half-way / last, MB", " / ".join(map(str, some))])
     return markdown(rows)
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import cycle
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
+import numpy as np
 import psutil
 import requests
 import torch
@@ -119,16 +119,16 @@ def measure(options: Options, work: Path) -> dict[str, Any]:
         wrk(url, options.clients, WARM_UP, lines, SCRIPT)
         watch = Watch(url, server.process(), bodies, alone)
         load = pool.submit(wrk, url, options.clients, round(60 * options.minutes), lines, SCRIPT)
-        watch.until(load)
-    minute = max(1, round(len(watch.memory) / options.minutes))
-    first, last = (
-        [round(mean(kind)) for kind in zip(*some)] for some in (watch.memory[:minute], watch.memory[-minute:])
-    )
-    return load.result() | {
-        "sampled": watch.sampled,
-        "worker, MB": {"first minute": first[0], "last minute": last[0]},
-        "JVM, MB": {"first minute": first[1], "last minute": last[1]},
-    }
+        try:
+            watch.until(load)
+        except BaseException:
+            for child in psutil.Process().children():
+                if child.name() == "wrk":
+                    child.kill()  # or the pool would wait for all of its minutes
+            raise
+    minutes = np.array_split(np.array(watch.memory), max(1, round(options.minutes)))
+    worker, jvm = np.array([minute.mean(0) for minute in minutes]).round().astype(int).T.tolist()
+    return load.result() | {"sampled": watch.sampled, "worker, MB": worker, "JVM, MB": jvm}
 
 
 def main(options: Options) -> None:
