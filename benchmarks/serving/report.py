@@ -10,11 +10,13 @@ from benchmarks.tables import README, fill, markdown, named
 
 RESULTS = Path(__file__).with_name("results.json")
 SOAK = Path(__file__).with_name("soak.json")
+SETTINGS = Path(__file__).with_name("settings.json")
 
 
 def load() -> dict[str, Any]:
     """The committed results."""
-    return json.loads(RESULTS.read_text()) | {"soak": json.loads(SOAK.read_text())}
+    others = {"soak": SOAK, "settings": SETTINGS}
+    return json.loads(RESULTS.read_text()) | {name: json.loads(path.read_text()) for name, path in others.items()}
 
 
 def pairs(results: dict[str, Any]) -> str:
@@ -96,7 +98,19 @@ def soak(results: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers, soak)
+def settings(results: dict[str, Any]) -> str:
+    """Single pairs under our settings, and with one thing changed: requests a second, and the share of ours."""
+    found = results["settings"]["settings"]
+    clients = list(next(iter(found.values())))
+    ours = {n: found["as they are"][n]["requests_per_second"] for n in clients}
+    rows = [["our settings, one thing changed", *(f"{n} clients" for n in clients)]]
+    for name, by in found.items():
+        rates = {n: by[n]["requests_per_second"] for n in clients}
+        rows.append([name, *(f"{rates[n]:,.0f} ({rates[n] / ours[n]:.2f})" for n in clients)])
+    return markdown(rows)
+
+
+ON_ITS_PAGE = (pairs, latencies, lists, catalogue, workers, settings, soak)
 IN_THE_README = (pairs, summary)
 
 

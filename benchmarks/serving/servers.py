@@ -35,18 +35,24 @@ def file_in(archive: Path, name: str) -> str:
 
 
 @contextmanager
-def torchserve(folder: Path, archives: dict[str, Path], default_settings: bool = False) -> Iterator[Server]:
-    """TorchServe on free ports with one archive a model, under our settings or under its own."""
+def torchserve(
+    folder: Path, archives: dict[str, Path], default_settings: bool = False, changed: dict[str, str] | None = None
+) -> Iterator[Server]:
+    """TorchServe on free ports with one archive a model, under our settings (some ``changed``) or under its own."""
     store, home = folder / "store", folder / "home"
     shutil.rmtree(folder, ignore_errors=True)
     store.mkdir(parents=True)
     for model, path in archives.items():
         shutil.copyfile(path, store / f"{model}.mar")
-    overrides = on_free_ports() | {
-        "load_models": ",".join(f"{model}={model}.mar" for model in archives),
-        # Without it every request needs a token; it is the one default that is changed for everybody.
-        "disable_token_authorization": "true",
-    }
+    overrides = (
+        on_free_ports()
+        | {
+            "load_models": ",".join(f"{model}={model}.mar" for model in archives),
+            # Without it every request needs a token; it is the one default that is changed for everybody.
+            "disable_token_authorization": "true",
+        }
+        | (changed or {})
+    )
     server = Server(store, home, overrides, config=() if default_settings else (CONFIG,))
     server.start(timeout=300)
     try:

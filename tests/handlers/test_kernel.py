@@ -1,0 +1,71 @@
+"""The arithmetic of a few pairs in numpy: what the network says, for every model, or nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from handlers.recommender import kernel
+from handlers.recommender.recommender import Recommender
+from tests.conftest import MODELS
+from training.models import DeepFM, Side
+
+
+@pytest.mark.parametrize("model", MODELS)
+class TestEveryModel:
+    def test_a_few_pairs_have_the_scores_of_the_network(self, model: str, recommenders: dict[str, Recommender]) -> None:
+        archive = recommenders[model].archive
+        users, items = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
+        found = kernel.matching(archive.network, users, items)
+        assert found is not None
+        rng = np.random.default_rng(0)
+        for count in (1, 7, found.most):
+            rows = np.stack([rng.integers(len(users), size=count), rng.integers(len(items), size=count)])
+            expected = archive.network.score_pairs(users[rows[0]], items[rows[1]])
+            torch.testing.assert_close(torch.from_numpy(found.scores(rows)), expected, rtol=1e-5, atol=1e-5)
+
+    def test_answers_are_the_same_on_either_side_of_its_limit(
+        self, model: str, recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lane = recommenders[model].pairs
+        rows = np.ones((2, lane.kernel.most + 1), dtype=np.int64)
+        by_torch = lane._forward(rows)
+        monkeypatch.setattr(lane.kernel, "most", len(by_torch))
+        np.testing.assert_allclose(lane._forward(rows), by_torch, atol=1e-5)
+
+
+def deepfm(hidden: tuple[int, ...], **parts: bool) -> tuple[torch.jit.ScriptModule, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    network = torch.jit.script(DeepFM(Side(4, [], 8), Side(4, [], 8), 3.5, hidden, **parts).eval())
+    return network, torch.randn(50, 10 + hidden[0]), torch.randn(60, 10 + hidden[0])
+
+
+@pytest.mark.parametrize("parts", [{"use_mlp": False}, {"use_fm": False}, {}])
+@pytest.mark.parametrize("hidden", [(16,), (32, 16, 8)])
+def test_a_network_without_one_of_its_parts(hidden: tuple[int, ...], parts: dict[str, bool]) -> None:
+    network, users, items = deepfm(hidden, **parts)
+    found = kernel.matching(network, users, items)
+    assert found is not None
+    rows = np.stack([np.arange(50), np.arange(50)])
+    expected = network.score_pairs(users, items[:50]).detach()
+    torch.testing.assert_close(torch.from_numpy(found.scores(rows)), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_wide_layer_takes_fewer_pairs() -> None:
+    assert kernel.matching(*deepfm((256, 128))).most == 8
+
+
+class Other(torch.nn.Module):
+    """A combiner of another kind."""
+
+    @torch.jit.export
+    def score_pairs(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return (users - items).square().sum(dim=1)
+
+    def forward(self, users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return self.score_pairs(users, items)
+
+
+def test_another_combiner_stays_with_torch() -> None:
+    assert kernel.matching(torch.jit.script(Other()), torch.randn(9, 4), torch.randn(9, 4)) is None
