@@ -85,7 +85,12 @@ def measure(model: str) -> dict[str, object]:
         found["ours"].append(rate(ours, model, data, rows, settings))
         found["notebook"].append(rate(theirs, model, data, rows, settings))
     fast, slow = (median(rates) for rates in found.values())
-    return {"model": model, "ours": round(fast, -2), "notebook": round(slow, -2), "ratio": round(fast / slow, 1)}
+    return {
+        "model": model,
+        "ours": int(round(fast, -2)),
+        "notebook": int(round(slow, -2)),
+        "ratio": round(fast / slow, 1),
+    }
 
 
 def main() -> None:

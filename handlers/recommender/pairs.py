@@ -87,17 +87,17 @@ class PairScorer:
         batch.scores.append(scores)
         return answers
 
-    @torch.inference_mode()
     def _forward(self, rows: np.ndarray) -> np.ndarray:
         """Scores float64 [pairs] of user and movie rows int64 [2, pairs]: one copy to the device, one back."""
         if self.kernel and rows.shape[1] <= self.kernel.most:
             return self.archive.on_scale(torch.from_numpy(self.kernel.scores(rows))).numpy()
-        users, items = self.staging.inward(rows).unbind()
         arrays = self.archive.arrays
-        raw = self.archive.network.score_pairs(
-            arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
-        )
-        return self.staging.outward(self.archive.on_scale(raw))
+        with torch.inference_mode():
+            users, items = self.staging.inward(rows).unbind()
+            raw = self.archive.network.score_pairs(
+                arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
+            )
+            return self.staging.outward(self.archive.on_scale(raw))
 
 
 def _rows(vocabulary: Vocabulary, raw: list[Id]) -> tuple[list[Id], list[int]]:
