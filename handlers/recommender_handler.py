@@ -21,6 +21,7 @@ class RecommenderHandler:
         device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
         settings = dict((context.model_yaml_config or {}).get("handler") or {})
         torch.set_num_threads(settings.pop("threads", 1))
+        torch.backends.cuda.matmul.allow_tf32 = settings.pop("tf32", False)
         fast_path = settings.pop("fast_path", True)
         limits = msgspec.convert(settings, jobs.Limits)
         folder = Path(properties["model_dir"])
