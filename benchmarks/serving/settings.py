@@ -71,7 +71,7 @@ VARIANTS = {
     "batches of 128": Variant(replaced={YAML: ("batchSize: 64 ", "batchSize: 128 ")}),
     "a delay of 5 ms": Variant(replaced={YAML: ("maxBatchDelay: 1 ", "maxBatchDelay: 5 ")}),
     "two threads of torch": Variant(replaced={YAML: ("threads: 1 ", "threads: 2 ")}),
-    "two workers": Variant(replaced={YAML: ("Workers: 1 ", "Workers: 2 ")}),
+    "two workers": Variant(replaced={YAML: ("Workers: 1", "Workers: 2")}),
     "no metrics of the handler's": Variant(replaced={HANDLER: (REPORTER, "pass")}),
     "a metric line a request": Variant(
         replaced={

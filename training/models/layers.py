@@ -10,7 +10,7 @@ def mix(features: Tensor, weights: Tensor, table: Tensor, dense: int = 1 << 20) 
     As a product with a matrix where that has up to ``dense`` numbers: the gradient of looking rows up adds them one
     by one.
     """
-    if features.size(0) * table.size(0) > dense:
+    if features.size(1) > 0 and features.size(0) * table.size(0) > dense:
         return torch.nn.functional.embedding_bag(features, table, mode="sum", per_sample_weights=weights)
     mixing = torch.zeros(features.size(0), table.size(0), dtype=weights.dtype, device=weights.device)
     return torch.matmul(mixing.scatter_add_(1, features, weights), table)
