@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+Tables = Iterable[Callable[[Any], str]]
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
@@ -29,9 +31,15 @@ def spread(values: Sequence[float]) -> str:
     return shown if len(values) == 1 else f"{shown} ({min(values):.4f} to {max(values):.4f})"
 
 
-def named(tables: Iterable[Callable[[Any], str]], results: Any) -> dict[str, str]:
+def named(tables: Tables, results: Any) -> dict[str, str]:
     """What each says of the results, by its name."""
     return {made.__name__: made(results) for made in tables}
+
+
+def publish(page: Path, on_its_page: Tables, in_the_readme: Tables, results: Any) -> None:
+    """Put what a benchmark's results say in its place on its own page and in the README."""
+    fill(page, named(on_its_page, results))
+    fill(README, named(in_the_readme, results))
 
 
 def fill(page: Path, tables: Mapping[str, str]) -> None:

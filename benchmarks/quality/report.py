@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.tables import README, fill, markdown, named, spread
+from benchmarks.tables import markdown, publish, spread
 
 RESULTS = Path(__file__).with_name("results.json")
 Results = dict[str, Any]
@@ -192,9 +192,7 @@ IN_THE_README = (ratings_100k, ratings_1m, ranking_100k, similar_100k)
 
 def write() -> None:
     """Put what the results say in its place on the two pages."""
-    results = load()
-    fill(RESULTS.with_name("README.md"), named(ON_ITS_PAGE, results))
-    fill(README, named(IN_THE_README, results))
+    publish(RESULTS.with_name("README.md"), ON_ITS_PAGE, IN_THE_README, load())
 
 
 if __name__ == "__main__":

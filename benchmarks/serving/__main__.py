@@ -6,8 +6,6 @@ make benchmark
 from __future__ import annotations
 
 import json
-import platform
-import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,25 +16,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-import psutil
 import torch
 import tyro
 
-from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
 from serving.management import Management
 from serving.server import ROOT
 from training.archive import config_of
 
 from . import catalogue, servers
-from .load import Load, check, drive
+from .load import PEER, asked, check, drive, machine, medians
 from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
 WARM_UP = 20  # seconds at 64 clients before the first load: after 6 the JVM still compiles, 14 of 93 us of a request
 MODELS = ("mf", "fm", "deepfm")
-PEER = "deepfm"  # the model that every server serves
 
 
 @dataclass
@@ -53,26 +46,6 @@ class Options:
     """Archives of version 1.0."""
     build: Path = ROOT / "build"
     """What they were made from."""
-
-
-def asked(model: str, build: Path, kind: str) -> Load:
-    """Requests about known users and movies, drawn by a fixed seed, with the answers of the handler's flow."""
-    known = archive.load(build / model, torch.device("cpu"))
-    rng = random.Random(0)
-    users, movies = known.users.ids[1:], known.movies.ids[1:]
-
-    def pair() -> dict[str, Any]:
-        return {"user_id": rng.choice(users), "movie_id": rng.choice(movies)}
-
-    if kind == "pairs":
-        bodies = [pair() for _ in range(2000)]
-    elif kind == "lists":
-        bodies = [{"user_id": rng.choice(users), "k": 10} for _ in range(2000)]
-    else:
-        bodies = [{"instances": [pair() for _ in range(1000)]} for _ in range(20)]
-    flow = Recommender(known, Limits(), torch.device("cpu"))
-    first = [{"body": json.dumps(body).encode()} for body in bodies[:50]]
-    return Load(bodies, [json.loads(answer.body) for answer in flow.answer(first)])
 
 
 def contestants(options: Options, work: Path) -> dict[str, Callable[[], AbstractContextManager[str]]]:
@@ -165,12 +138,6 @@ def of_workers(options: Options, work: Path) -> dict[str, Any]:
     }
 
 
-def medians(runs: list[dict[str, float]]) -> dict[str, float]:
-    """Of each value; errors add up."""
-    found = {name: round(median(run[name] for run in runs), 3) for name in runs[0]}
-    return found | {"errors": sum(run["errors"] for run in runs)}
-
-
 def main(options: Options) -> None:
     """Measure everything and write the results."""
     torch.set_num_threads(1)
@@ -185,7 +152,7 @@ def main(options: Options) -> None:
         results = {
             **(json.loads(RESULTS.read_text()) if set(options.parts) < set(measured) else {}),
             "date": time.strftime("%Y-%m-%d"),
-            "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, the load generator on the same ones",
+            "machine": machine(),
             "versions": {name: version(name) for name in ("torch", "torchserve", "mosec", "fastapi", "faiss-cpu")},
             "rounds": options.rounds,
             "seconds": options.seconds,

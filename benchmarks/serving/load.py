@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import random
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import psutil
 import requests
+import torch
 
+from handlers.recommender import archive
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
+
+PEER = "deepfm"  # the model that every server serves
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -22,6 +32,26 @@ class Load:
 
     bodies: Sequence[dict[str, Any]]
     expected: Sequence[Any] | None = None  # what each answer must be, scores within 1e-4
+
+
+def asked(model: str, build: Path, kind: str) -> Load:
+    """Requests about known users and movies, drawn by a fixed seed, with the answers of the handler's flow."""
+    known = archive.load(build / model, torch.device("cpu"))
+    rng = random.Random(0)
+    users, movies = known.users.ids[1:], known.movies.ids[1:]
+
+    def pair() -> dict[str, Any]:
+        return {"user_id": rng.choice(users), "movie_id": rng.choice(movies)}
+
+    if kind == "pairs":
+        bodies = [pair() for _ in range(2000)]
+    elif kind == "lists":
+        bodies = [{"user_id": rng.choice(users), "k": 10} for _ in range(2000)]
+    else:
+        bodies = [{"instances": [pair() for _ in range(1000)]} for _ in range(20)]
+    flow = Recommender(known, Limits(), torch.device("cpu"))
+    first = [{"body": json.dumps(body).encode()} for body in bodies[:50]]
+    return Load(bodies, [json.loads(answer.body) for answer in flow.answer(first)])
 
 
 def check(url: str, load: Load, most: int = 50) -> None:
@@ -58,3 +88,14 @@ def wrk(url: str, clients: int, seconds: int, bodies: Path, script: Path = SCRIP
     environment = os.environ | {"BODIES": str(bodies), "LOAD": str(SCRIPT)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(result.stdout.splitlines()[-1])
+
+
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """Of each value; errors add up."""
+    found = {name: round(median(run[name] for run in runs), 3) for name in runs[0]}
+    return found | {"errors": sum(run["errors"] for run in runs)}
+
+
+def machine() -> str:
+    """What the load ran on."""
+    return f"{platform.machine()}, {psutil.cpu_count()} cores, the load generator on the same ones"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import README, fill, markdown, named
+from benchmarks.tables import markdown, publish
 
 RESULTS = Path(__file__).with_name("results.json")
 SOAK = Path(__file__).with_name("soak.json")
@@ -116,9 +116,7 @@ IN_THE_README = (pairs, summary)
 
 def write() -> None:
     """Put what the results say in its place on the two pages."""
-    results = load()
-    fill(RESULTS.with_name("README.md"), named(ON_ITS_PAGE, results))
-    fill(README, named(IN_THE_README, results))
+    publish(RESULTS.with_name("README.md"), ON_ITS_PAGE, IN_THE_README, load())
 
 
 if __name__ == "__main__":

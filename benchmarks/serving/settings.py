@@ -6,22 +6,19 @@ python -m benchmarks.serving.settings
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 import tyro
 
 from serving.server import CONFIG, ROOT, properties
 
 from . import servers
-from .__main__ import PEER, asked, medians
-from .load import drive
+from .load import PEER, asked, drive, machine, medians
 from .report import SETTINGS
 
 CLIENTS = (64, 128)
@@ -115,7 +112,7 @@ def main(options: Options) -> None:
         found: dict[str, Any] = measure(options, Path(folder))
     results = {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, the load generator on the same ones",
+        "machine": machine(),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "settings": found,

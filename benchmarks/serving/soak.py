@@ -6,7 +6,6 @@ python -m benchmarks.serving.soak --minutes 10
 from __future__ import annotations
 
 import json
-import platform
 import random
 import tempfile
 import time
@@ -31,7 +30,7 @@ from handlers.recommender.recommender import Recommender
 from serving.server import ROOT
 
 from . import servers
-from .load import same, wrk
+from .load import machine, same, wrk
 from .report import SOAK
 
 SCRIPT = Path(__file__).with_name("mixed.lua")
@@ -138,7 +137,7 @@ def main(options: Options) -> None:
         found = measure(options, Path(folder))
     results = {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, the load generator on the same ones",
+        "machine": machine(),
         "versions": {name: version(name) for name in ("torch", "torchserve")},
         "minutes": options.minutes,
         "clients": options.clients,

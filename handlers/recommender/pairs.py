@@ -42,7 +42,7 @@ class ScoredPair(Struct, gc=False):
 
 _decode_pair = msgspec.json.Decoder(Pair).decode
 _decode_instances = msgspec.json.Decoder(_Instances).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_MANY = b'{"instances"'
 
 
 def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
@@ -51,12 +51,9 @@ def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
     if not isinstance(body, (bytes, bytearray)):
         return None
     try:
-        return _decode_pair(body)
-    except _UNREADABLE:
-        pass
-    try:
-        return _decode_instances(body).instances
-    except _UNREADABLE:
+        # A guess by the first bytes; a wrong one leaves the body to the general flow, which answers the same.
+        return _decode_instances(body).instances if body.startswith(_MANY) else _decode_pair(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

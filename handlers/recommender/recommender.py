@@ -87,7 +87,8 @@ class Recommender:
         """The answers to what is pairs alone, None in the place of everything else."""
         asked = list(map(read, slots))
         single = set(map(type, asked)) == {Pair}  # what most batches are
-        pairs = asked if single else [pair for one in asked for pair in self._within_limits(one)]
+        groups = [] if single else [self._group(one) for one in asked]
+        pairs = asked if single else [pair for group in groups for pair in group]
         batch.lap("Decode")
         if not pairs:
             return [None] * len(slots)
@@ -100,17 +101,18 @@ class Recommender:
             answers: list[Answer | None] = list(map(self._encoded, scored))
         else:
             left, answers = iter(scored), []
-            for one in asked:
-                some = list(islice(left, len(self._within_limits(one))))
+            for one, group in zip(asked, groups, strict=True):
+                some = list(islice(left, len(group)))
                 outcome = some[0] if isinstance(one, Pair) else {"predictions": some}
                 answers.append(self._encoded(outcome) if some else None)
         batch.lap("Encode")
         return answers
 
-    def _within_limits(self, one: Pair | list[Pair] | None) -> list[Pair]:
-        """The pairs of one body; none where they are too many, which the general flow answers."""
-        pairs = [one] if isinstance(one, Pair) else one or []
-        return pairs if len(pairs) <= self.limits.max_instances else []
+    def _group(self, one: Pair | list[Pair] | None) -> list[Pair]:
+        """The pairs of one body; none where instances are too many, which the general flow answers."""
+        if isinstance(one, Pair):
+            return [one]
+        return one if one and len(one) <= self.limits.max_instances else []
 
     @torch.no_grad()
     def _answer_any(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer]:
@@ -192,11 +194,11 @@ class Recommender:
 
     def _encoded(self, outcome: Any) -> Answer:
         body = encode(outcome)
-        if len(body) <= self.limits.max_answer_bytes:
+        size, most = len(body), self.limits.max_answer_bytes
+        if size <= most:
             return Answer(200, "", body)
-        most = self.limits.max_answer_bytes
         return _refused(
-            TooLarge(f"the answer has {len(body):,} bytes, {most:,} are the most: ask for fewer entries at once")
+            TooLarge(f"the answer has {size:,} bytes, {most:,} are the most: ask for fewer entries at once")
         )
 
     # --- the kinds of requests

@@ -10,6 +10,7 @@ class Staging:
 
     A GPU copies to and from pinned memory without the detour by way of a buffer of the driver's; pinning is slow, so
     one buffer each way is kept, and grows where a batch is larger than any before. On a CPU nothing is copied.
+    One batch at a time: ``outward`` waits for the device, after which ``inward`` may write its buffer again.
     """
 
     def __init__(self, device: torch.device) -> None:

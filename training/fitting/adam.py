@@ -96,6 +96,7 @@ def shrink(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor,
 
 
 def _shrink(table: nn.Embedding, rows: Tensor, shares: Tensor, decay: float) -> None:
+    """Add the gradient of ``decay * |v|^2`` for each of ``rows`` [n], each counting as ``shares`` [n] says."""
     if table.weight.grad is not None:  # embeddings may be kept as they are (warm.py)
         touched = shares.new_zeros(len(table.weight)).index_add_(0, rows, shares)
         table.weight.grad.addcmul_(touched.unsqueeze(1), table.weight, value=2 * decay)
