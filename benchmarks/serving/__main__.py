@@ -28,7 +28,7 @@ from .load import PEER, asked, check, drive, machine, medians
 from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
-WARM_UP = 20  # seconds at 64 clients before the first load: after 6 the JVM still compiles, 14 of 93 us of a request
+WARM_UP = 20  # seconds at 64 clients before the first load: after 6 the JVM still compiles
 MODELS = ("mf", "fm", "deepfm")
 
 
