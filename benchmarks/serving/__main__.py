@@ -53,7 +53,7 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
     mar = options.store / f"{PEER}-1.0.mar"
     config = servers.file_in(mar, "model-config.yaml")
     slow = config.replace("fast_path: true", "fast_path: false")
-    noop = (servers.PEERS / "noop_handler.py").read_text()
+    noop, documented = ((servers.PEERS / f"{name}_handler.py").read_text() for name in ("noop", "documented"))
     build = options.build / PEER
 
     def ours(name: str, files: dict[str, str], default_settings: bool = False) -> Callable:
@@ -66,10 +66,12 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
         return start
 
     yaml = "model-config.yaml"
+    unset = "handler:\n" + slow.split("handler:\n")[1]
     return {
         "TorchServe as it comes": ours(
-            "default", {yaml: "handler:\n" + slow.split("handler:\n")[1]}, default_settings=True
+            "default", {yaml: unset, "recommender_handler.py": documented}, default_settings=True
         ),
+        "our handler under TorchServe's own settings": ours("unset", {yaml: unset}, default_settings=True),
         "TorchServe, our settings without the fast path": ours("settings", {yaml: slow}),
         "ours, `throughput`": ours("throughput", {}),
         "ours, `latency`": ours("latency", {yaml: config_of("latency")}),

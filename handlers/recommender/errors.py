@@ -43,6 +43,13 @@ class TooLarge(RequestError):
     type = "TooLarge"
 
 
+class Overloaded(RequestError):
+    """No fault of the request alone: its batch asks for more than can be answered in time."""
+
+    code = 503
+    type = "Overloaded"
+
+
 class InternalError(RequestError):
     """A fault of ours."""
 

