@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from .report import SETTINGS
 
 CLIENTS = (64, 128)
 FLAGS = properties(CONFIG)["vmargs"]
-LOGS, COLLECTOR = FLAGS.split()[:2]
+LOGS, COLLECTOR, *_ = FLAGS.split()
 HANDLER, YAML = "recommender_handler.py", "model-config.yaml"
 
 
@@ -58,12 +61,11 @@ VARIANTS = {
     "as they are": Variant(),
     "TorchServe's own log configuration": Variant({"vmargs": FLAGS.replace(LOGS, "").strip()}),
     "Java's own collector (G1)": Variant({"vmargs": FLAGS.replace(COLLECTOR, "").strip()}),
-    "a heap that grows": Variant({"vmargs": f"{LOGS} {COLLECTOR}"}),
+    "a heap as large as Java chooses": Variant({"vmargs": f"{LOGS} {COLLECTOR}"}),
     "TorchServe's own number of threads that read and write": Variant(
         {"number_of_netty_threads": "0", "netty_client_threads": "0"}
     ),
     "one thread that reads and writes": Variant({"number_of_netty_threads": "1"}),
-    "system metrics": Variant({"disable_system_metrics": "false"}),
     "batches of 32": Variant(replaced={YAML: ("batchSize: 64 ", "batchSize: 32 ")}),
     "batches of 128": Variant(replaced={YAML: ("batchSize: 64 ", "batchSize: 128 ")}),
     "a delay of 5 ms": Variant(replaced={YAML: ("maxBatchDelay: 1 ", "maxBatchDelay: 5 ")}),
@@ -83,17 +85,25 @@ VARIANTS = {
 }
 
 
+def changed(variant: Variant, files: Callable[[str], str]) -> dict[str, str]:
+    """The files that a variant replaces, each from what ``files`` says it is. Raises ValueError for a missing piece."""
+    found = {}
+    for name, (old, new) in variant.replaced.items():
+        if old not in files(name):
+            raise ValueError(f"{name} has no {old!r} that could be replaced")
+        found[name] = files(name).replace(old, new)
+    return found
+
+
 def measure(options: Options, work: Path) -> dict[str, dict[str, dict[str, float]]]:
     """Single pairs by variant and number of clients: medians over rounds in which each is started once."""
     load, mar = asked(PEER, options.build, "pairs"), options.store / f"{PEER}-1.0.mar"
     runs: dict[str, dict[str, list[dict[str, float]]]] = {}
+    order = deque(VARIANTS)
     for number in range(options.rounds):
-        for name, variant in VARIANTS.items():
-            files = {file: servers.file_in(mar, file) for file in variant.replaced}
-            for file, (old, new) in variant.replaced.items():
-                if old not in files[file]:
-                    raise ValueError(f"{file} has no {old!r} that {name!r} could replace")
-                files[file] = files[file].replace(old, new)
+        for name in order:
+            variant = VARIANTS[name]
+            files = changed(variant, partial(servers.file_in, mar))
             archive = servers.repacked(mar, work / "variant.mar", files)
             with servers.torchserve(work / "settings", {PEER: archive}, changed=variant.changed) as server:
                 url = f"{server.inference}/predictions/{PEER}"
@@ -102,7 +112,8 @@ def measure(options: Options, work: Path) -> dict[str, dict[str, dict[str, float
                     found = drive(url, load, clients, options.seconds)
                     runs.setdefault(name, {}).setdefault(str(clients), []).append(found)
                     print(f"round {number + 1}: {name}, {clients} clients: {found}", flush=True)
-    return {name: {clients: medians(some) for clients, some in by.items()} for name, by in runs.items()}
+        order.rotate(len(order) // options.rounds)  # what comes first in a round differs
+    return {name: {clients: medians(runs[name][clients]) for clients in runs[name]} for name in VARIANTS}
 
 
 def main(options: Options) -> None:

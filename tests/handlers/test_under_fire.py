@@ -73,7 +73,9 @@ def send_all(client: Client, calls: list[tuple[str, bytes, dict[str, str]]], cli
     def send(call: tuple[str, bytes, dict[str, str]]) -> requests.Response:
         model, body, headers = call
         url = f"{client.server.inference}/predictions/{model}"
-        return sessions.session.post(url, data=body, headers={"Content-Type": "application/json"} | headers, timeout=60)
+        return sessions.session.post(
+            url, data=body, headers={"Content-Type": "application/json"} | headers, timeout=180
+        )
 
     with ThreadPoolExecutor(clients) as pool:
         return list(pool.map(send, calls))
@@ -165,6 +167,31 @@ def test_answers_under_load_are_those_given_alone(client: Client, planted) -> No
 @pytest.mark.slow
 def test_twenty_thousand_mixed_requests_from_128_clients(client: Client, planted) -> None:
     check_mixed(client, planted, 20_000, 128)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [{"user_id": 11, "k": 1000, "explain": True}, {"k": 10}, {"movie_id": 103}])
+def test_64_requests_for_all_that_may_be_asked_at_once(client: Client, planted, asked: dict[str, Any]) -> None:
+    if "user_id" not in asked:
+        known = planted.log.movies["movie_id"][:28].tolist()
+        asked = asked | {"ratings": [{"movie_id": one, "rating": 4} for one in known]}
+    body = json.dumps({"instances": [asked] * 1000}).encode()
+    before = workers(client)
+    large = [("deepfm", body, {})] * 64
+    small = [("deepfm", json.dumps({"user_id": 11, "movie_id": 103}).encode(), {})] * 8
+    responses = send_all(client, large[:32] + small + large[32:], 72)
+    assert [one.status_code for one in responses[32:40]] == [200] * 8
+    assert {one.status_code for one in responses} <= {200, 413}
+    assert workers(client) == before
+
+
+@pytest.mark.slow
+def test_the_largest_bodies_from_128_clients(client: Client) -> None:
+    body = json.dumps({"user_id": 11, "movie_id": 103}).encode()
+    largest = body + b" " * (int(client.server.settings["max_request_size"]) - len(body))
+    before = workers(client)
+    assert {one.status_code for one in send_all(client, [("deepfm", largest, {})] * 256, 128)} == {200}
+    assert workers(client) == before
 
 
 class TestWhatTorchServeAnswersByItself:

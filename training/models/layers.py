@@ -73,18 +73,17 @@ class Side(nn.Module):
 
 
 class Dropout(nn.Module):
-    """As torch's, its share rounded to 1/256: one random byte a number, drawn three times as fast as torch's draws."""
+    """As torch's, whose draws take twice as long on a CPU."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.dropped = min(255, round(256 * share))
+        self.share = share
+        self.scale = 0.0 if share == 1 else 1 / (1 - share)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        if not self.training or self.dropped == 0:
+        if not self.training or self.share == 0:
             return hidden
-        four = torch.randint(-(1 << 31), 1 << 31, [(hidden.numel() + 3) // 4], dtype=torch.int32, device=hidden.device)
-        drawn = four.view(torch.uint8)[: hidden.numel()].view(hidden.shape)
-        return hidden * ((drawn >= self.dropped) * (256 / (256 - self.dropped)))
+        return hidden * ((torch.rand_like(hidden) >= self.share) * self.scale)
 
 
 def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
