@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks import ablation, new_users, training
 from benchmarks.quality import report as quality
@@ -117,6 +118,11 @@ def test_readme_tables_are_the_committed_results() -> None:
         for text, tables in ((readme, benchmark.IN_THE_README), (page, benchmark.ON_ITS_PAGE)):
             for table in tables:
                 assert table(benchmark.load()) in text, f"{benchmark.__name__}: {table.__name__}"
+
+
+def test_a_batch_has_at_most_half_of_the_time_after_which_torchserve_ends_a_worker() -> None:
+    config = yaml.safe_load((ROOT / "handlers/model-config.yaml").read_text())
+    assert config["handler"]["max_batch_seconds"] <= config["responseTimeout"] / 2
 
 
 def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:

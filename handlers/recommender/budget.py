@@ -1,4 +1,4 @@
-"""What one batch may take: one that outlasts TorchServe's response timeout ends the worker, and all that waits there."""
+"""What one batch may take: TorchServe ends a worker that outlasts the response timeout, and all that waits there."""
 
 import time
 from collections.abc import Iterator, Sequence

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 # More pairs than this are torch's, and so is a layer whose product numpy would share out among threads (OpenBLAS does
-# from 2^18 multiplications on).
+# from so many multiplications on, with a matrix and with a vector).
 MOST_PAIRS = 128
-MOST_PRODUCTS = 1 << 18
+MOST_PRODUCTS, MOST_PRODUCTS_OF_VECTORS = 1 << 18, 9 << 10
 
 
 class Kernel:
@@ -22,7 +22,7 @@ class Kernel:
         self.layers = [(state[name].T.copy(), state.get(name.replace("weight", "bias"))) for name in weights]
         self.split = getattr(network, "split", users.size(1))
         self.users, self.items = users.numpy(), items.numpy()
-        self.most = min([MOST_PAIRS, *(MOST_PRODUCTS // weight.size for weight, _ in self.layers)])
+        self.most = min([MOST_PAIRS, *(_most(weight) for weight, _ in self.layers)])
 
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs], at most ``most``."""
@@ -37,6 +37,10 @@ class Kernel:
             if bias is not None:
                 hidden += bias
         return scores + hidden[:, 0]
+
+
+def _most(weight: np.ndarray) -> int:
+    return (MOST_PRODUCTS if weight.shape[1] > 1 else MOST_PRODUCTS_OF_VECTORS) // weight.size
 
 
 def matching(network: torch.jit.ScriptModule, users: Tensor, items: Tensor) -> Kernel | None:

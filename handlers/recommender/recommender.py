@@ -66,8 +66,10 @@ class Recommender:
     def warm_up(self) -> None:
         """Answer what will be asked most, at the sizes that occur: first calls compile, and load kernels on a GPU."""
         user, movie = self.archive.users.ids[-1], self.archive.movies.ids[-1]
-        for question in ({"user_id": user, "movie_id": movie}, {"user_id": user}):
-            for size in (1, 1, 1, 64, 64):
+        pair, of_list = {"user_id": user, "movie_id": movie}, {"user_id": user}
+        many = {"instances": [pair] * self.limits.max_instances}
+        for question, sizes in ((pair, (1, 1, 1, 64, 64)), (of_list, (1, 1, 1, 64, 64)), (many, (1, 1, 1))):
+            for size in sizes:
                 self.answer([{"body": encode(question)}] * size)
         self.tally.take()
 

@@ -56,6 +56,7 @@ def test_a_network_without_one_of_its_parts(hidden: tuple[int, ...], parts: dict
 
 def test_a_wide_layer_takes_fewer_pairs() -> None:
     assert kernel.matching(*deepfm((256, 128))).most == 8
+    assert kernel.matching(*deepfm((16, 256))).most == 36
 
 
 class Other(torch.nn.Module):
