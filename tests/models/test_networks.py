@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.models import NETWORKS, DeepFM, Side
-from training.models.layers import Dropout, mix
+from training.models.layers import mix
 
 USERS, MOVIES, WIDTH = 12, 15, 6
 # The feature values and columns of each side's fields.
@@ -106,17 +106,6 @@ def test_a_mix_adds_what_comes_twice_and_leaves_out_what_weighs_nothing(dense: i
 def test_a_mix_of_no_columns_is_zero(dense: int) -> None:
     mixed = mix(torch.zeros(5, 0, dtype=torch.int64), torch.zeros(5, 0), torch.randn(1, 3), dense)
     assert torch.equal(mixed, torch.zeros(5, 3))
-
-
-@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
-def test_dropout_leaves_out_its_share_and_keeps_the_mean(share: float) -> None:
-    torch.manual_seed(0)
-    hidden = torch.rand(400, 250) + 1
-    dropout = torch.jit.script(Dropout(share))
-    left = dropout(hidden)
-    assert (left == 0).float().mean().item() == pytest.approx(share, abs=0.005)
-    torch.testing.assert_close(left[left != 0], hidden[left != 0] / (1 - share) if share < 1 else left[left != 0])
-    assert torch.equal(dropout.eval()(hidden), hidden)
 
 
 def naive_fm(active: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from .layers import Dropout, Side, TwoEncoder, item_encoding, user_encoding
+from .layers import Side, TwoEncoder, item_encoding, user_encoding
 
 
 class DeepFM(TwoEncoder):
@@ -32,9 +32,9 @@ class DeepFM(TwoEncoder):
         self.first_users = nn.Linear((1 + len(users.values_of_fields)) * users.width, hidden[0], bias=False)
         self.first_items = nn.Linear((1 + len(items.values_of_fields)) * items.width, hidden[0])
         # In place: fresh pages for every activation cost the catalogue pass more than its arithmetic.
-        rest: list[nn.Module] = [nn.ReLU(inplace=True), Dropout(dropout)]
+        rest: list[nn.Module] = [nn.ReLU(inplace=True), nn.Dropout(dropout)]
         for inputs, outputs in pairwise(hidden):
-            rest += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), Dropout(dropout)]
+            rest += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
         self.rest = nn.Sequential(*rest, nn.Linear(hidden[-1], 1, bias=False))
         self.block = 2048  # pairs at once in the catalogue pass: 512 KiB of first activations, which stay in cache
         self.use_fm = use_fm

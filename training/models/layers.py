@@ -72,20 +72,6 @@ class Side(nn.Module):
         return outputs
 
 
-class Dropout(nn.Module):
-    """As torch's, whose draws take twice as long on a CPU."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.share = share
-        self.scale = 0.0 if share == 1 else 1 / (1 - share)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        if not self.training or self.share == 0:
-            return hidden
-        return hidden * ((torch.rand_like(hidden) >= self.share) * self.scale)
-
-
 def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
     """[B, width], [B] to [B, width + 2], laid out so that a dot product with an item encoding adds all parts."""
     return torch.cat([vector, scalar.unsqueeze(1), torch.ones_like(scalar).unsqueeze(1)], dim=1)
