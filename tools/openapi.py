@@ -56,8 +56,8 @@ REFUSALS = {
     "`ModelNotFoundException`, `ModelVersionNotFoundException`: the server has no such model or version.",
     "413": "`TooLarge`: more than the archive's limits allow. Without a body: more bytes than the server accepts.",
     "500": "A fault of the server. With the message `Worker died.` the same request can be sent again.",
-    "503": "The server is busy, or has no worker yet: send the same request again, later. `Overloaded`: this request, or "
-    "others of its batch, asked for more than is answered at once; among `instances`, those that were left.",
+    "503": "The server is busy, or has no worker yet: send the same request again, later. `Overloaded`, among the "
+    "predictions of `instances`: more came at once than is answered; ask these again, fewer at a time.",
 }
 
 

@@ -9,8 +9,11 @@ def shortened(value: Any, limit: int = 60) -> str:
     """A value as JSON, cut to ``limit`` characters, for a message."""
     try:
         text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, UnicodeError, RecursionError):
-        text = repr(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        try:
+            text = repr(value)
+        except ValueError:  # a whole number of more than 4,300 digits
+            text = type(value).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

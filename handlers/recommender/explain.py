@@ -9,6 +9,7 @@ feature is taken away. What is left (interactions, histories, and for DeepFM the
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from .archive import Archive
@@ -48,11 +49,14 @@ class Explainer:
             _, jacobian = with_jacobian(scorer(network, features, weights, items), solution.own, len(rows))
             by_movie = (jacobian @ torch.linalg.solve(solution.precision, solution.pulls.t())).cpu()
             own = solution.own
+        strongest = by_movie.abs().topk(min(MOST_MOVIES, len(ratings)), dim=1).indices
+        rated = np.array(list(ratings), dtype=np.int64)[strongest.numpy()].tolist()
+        shares = by_movie.gather(1, strongest).tolist()
         by_feature = self._by_feature(features, weights, items, own)
         personal = raw - network.score_all(self.nobody, items)[0].cpu()
         return [
-            self._entry(total, dict(zip(ratings, movies)), {name: shares[at] for name, shares in by_feature.items()})
-            for at, (total, movies) in enumerate(zip(personal.tolist(), by_movie.tolist(), strict=True))
+            self._entry(total, dict(zip(*movies, strict=True)), {name: its[at] for name, its in by_feature.items()})
+            for at, (total, *movies) in enumerate(zip(personal.tolist(), rated, shares, strict=True))
         ]
 
     def _history(self, job: Job) -> dict[int, float]:
@@ -82,8 +86,9 @@ class Explainer:
 
     def _entry(self, personal: float, by_movie: dict[int, float], by_feature: dict[str, float]) -> dict[str, Any]:
         catalogue = self.archive.catalogue
-        strongest = sorted(by_movie, key=lambda row: -abs(by_movie[row]))[:MOST_MOVIES]
-        because: list[dict[str, Any]] = [catalogue.named(row) | {"share": round(by_movie[row], 6)} for row in strongest]
+        because: list[dict[str, Any]] = [
+            catalogue.named(row) | {"share": round(share, 6)} for row, share in by_movie.items()
+        ]
         because += [{"feature": name, "share": round(share, 6)} for name, share in by_feature.items()]
         personal = round(personal, 6)
         because.append({"remainder": True, "share": round(personal - sum(one["share"] for one in because), 6)})

@@ -55,7 +55,7 @@ class Field(msgspec.Struct, frozen=True):
     def encode(self, value: Value) -> tuple[list[int], list[float], bool]:
         """Indices and weights, ``columns`` of each, and whether a value was given that is not known."""
         if self.kind == "number":
-            number = _number(self.name, value)
+            number = _number(value)
             known = [] if number is None else [1 + int(np.searchsorted(self.edges, number, side="right"))]
             given = known
         else:
@@ -77,14 +77,14 @@ def _positions(values: tuple[str, ...]) -> dict[str, int]:
     return {value: 1 + position for position, value in enumerate(values)}
 
 
-def _number(name: str, value: Value) -> float | None:
+def _number(value: Value) -> float | None:
     if value in (None, ""):
         return None
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InvalidRequest(f"{name} is {shortened(value)}: give a number") from None
+    number = float(value)  # type: ignore[arg-type]
     return number if np.isfinite(number) else None
+
+
+_KINDS = {"category": "a text or a number", "tags": "a list of texts, or one with | between them", "number": "a number"}
 
 
 class FeatureSchema(msgspec.Struct, frozen=True):
@@ -111,7 +111,12 @@ class FeatureSchema(msgspec.Struct, frozen=True):
         weights: list[float] = []
         unknown: list[str] = []
         for field in self.fields:
-            index, weight, is_unknown = field.encode(values.get(field.name))
+            value = values.get(field.name)
+            try:
+                index, weight, is_unknown = field.encode(value)
+            except (TypeError, ValueError, OverflowError):
+                name = f"{side}.{field.name}" if side else field.name
+                raise InvalidRequest(f"{name} is {shortened(value)}: give {_KINDS[field.kind]}") from None
             indices += index
             weights += weight
             if is_unknown:

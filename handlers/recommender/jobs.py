@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from .archive import Archive
 from .contract import Id, Request, kind_of
-from .errors import InvalidRequest, RequestError, TooLarge, UnknownId, shortened
+from .errors import InvalidRequest, TooLarge, UnknownId, shortened
 from .features import FeatureSchema
 from .vocabulary import Vocabulary
 
@@ -30,10 +30,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(eq=False)
 class Job:
-    """One request with its ids as rows, on the way to its answer. ``unknown`` names what was not known.
-
-    ``outcome`` is the answer as JSON, or why there is none.
-    """
+    """One request with its ids as rows, on the way to its answer. ``unknown`` names what was not known."""
 
     request: Request
     kind: str
@@ -46,7 +43,6 @@ class Job:
     candidates: list[int] | None = None
     exclude: list[int] = field(default_factory=list)
     answer: dict[str, Any] | None = None
-    outcome: msgspec.Raw | RequestError | None = None
 
     def finish(self, **parts: Any) -> None:
         """Set the answer."""

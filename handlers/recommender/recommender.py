@@ -13,8 +13,8 @@ from torch import Tensor
 
 from . import people
 from .archive import Archive
-from .budget import Budget
-from .contract import Answer, Request, parse
+from .budget import Budget, Question
+from .contract import Answer, parse
 from .errors import InternalError, RequestError, TooLarge
 from .jobs import Job, Limits, Resolver
 from .lists import Lists
@@ -119,52 +119,51 @@ class Recommender:
 
     @torch.no_grad()
     def _answer_any(self, slots: Sequence[Mapping[str, Any]], batch: Batch) -> list[Answer]:
-        parsed = [self._parse(slot) for slot in slots]
-        batch.lap("Decode")
-        resolved = [([self._to_job(request) for request in requests], many) for requests, many in parsed]
-        requests = [[one for one in ones if isinstance(one, Job)] for ones, _ in resolved]
-        batch.lap("Lookup")
         budget = Budget(self.limits)
-        for some in budget.take(requests):
-            self._run(some)
-            batch.lap("Forward")
-            batch.scores += [np.array([job.answer["score"]]) for job in some if job.kind == "score" and job.answer]
-            for job in some:
-                budget.bytes += self._write(job)
-            batch.lap("Encode")
-        outcomes = [([_outcome(one) for one in ones], many) for ones, many in resolved]
-        answers = [self._to_answer(some, many) for some, many in outcomes]
+        bodies = [self._parse(slot) for slot in slots]
+        batch.lap("Decode")
+        for some in budget.take([questions for questions, _ in bodies]):
+            self._answer_questions(some, batch)
+        answers = [self._to_answer([one.outcome for one in questions], many) for questions, many in bodies]
         batch.lap("Encode")
-        batch.count("Instances", sum(len(some) for some, _ in outcomes))
-        jobs = [job for some in requests for job in some]
-        batch.count("UnknownIds", sum(len(job.unknown) for job in jobs))
-        batch.count("Fallbacks", sum(1 for job in jobs if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
-        for code in (one.code for some, _ in outcomes for one in some if isinstance(one, RequestError)):
+        asked = [one for questions, _ in bodies for one in questions]
+        batch.count("Instances", len(asked))
+        for code in (one.outcome.code for one in asked if isinstance(one.outcome, RequestError)):
             batch.count("Errors", label=str(code))
         return answers
 
-    def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Request | RequestError], bool]:
+    def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Question], bool]:
         try:
-            return parse(slot, self.limits.max_instances)
+            requests, many = parse(slot, self.limits.max_instances)
         except RequestError as error:
-            return [error], False
+            return [Question(None, error)], False
+        return [Question(None, one) if isinstance(one, RequestError) else Question(one) for one in requests], many
 
-    def _to_job(self, request: Request | RequestError) -> Job | RequestError:
-        if isinstance(request, RequestError):
-            return request
-        try:
-            return self.resolver.resolve(request)
-        except RequestError as error:
-            return error
-
-    def _write(self, job: Job) -> int:
-        """Write what a job has found as JSON, which takes a tenth of the memory; how many bytes that is."""
-        if job.answer is None:
-            job.outcome = InternalError("the request could not be answered: the worker's log says why")
-            return 0
-        written = encode(job.answer)
-        job.outcome, job.answer = msgspec.Raw(written), None
-        return len(written)
+    def _answer_questions(self, questions: Sequence[Question], batch: Batch) -> None:
+        """Give each question its outcome. As JSON it takes a tenth of the memory."""
+        jobs = {}
+        for question in questions:
+            try:
+                jobs[question] = self.resolver.resolve(question.request)
+            except RequestError as error:
+                question.outcome = error
+            except Exception:
+                logger.exception("a request could not be looked up")
+                question.outcome = _fault()
+        batch.lap("Lookup")
+        self._run(list(jobs.values()))
+        batch.lap("Forward")
+        for question, job in jobs.items():
+            try:
+                question.outcome = msgspec.Raw(encode(job.answer)) if job.answer else _fault()
+            except Exception:
+                logger.exception("an answer could not be written")
+                question.outcome = _fault()
+        batch.lap("Encode")
+        answered = [job for job in jobs.values() if job.answer]
+        batch.count("UnknownIds", sum(len(job.unknown) for job in answered))
+        batch.count("Fallbacks", sum(1 for job in answered if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
+        batch.scores += [np.array([job.answer["score"]]) for job in answered if job.kind == "score"]
 
     def _run(self, jobs: Sequence[Job]) -> None:
         """Answer all jobs. After a fault of ours each runs again alone, so that only its own goes without an answer."""
@@ -202,7 +201,7 @@ class Recommender:
         row = torch.zeros(1, dtype=torch.int64, device=self.device)
         return network.encode_items(network.own_items(row), indices, weights)[0]
 
-    def _to_answer(self, outcomes: list[msgspec.Raw | RequestError], many: bool) -> Answer:
+    def _to_answer(self, outcomes: list[msgspec.Raw | RequestError | None], many: bool) -> Answer:
         if many:
             predictions = [{"error": one.body()} if isinstance(one, RequestError) else one for one in outcomes]
             outcome: Any = {"predictions": predictions}
@@ -276,5 +275,5 @@ def _refused(error: RequestError) -> Answer:
     return Answer(error.code, error.type, encode(error.body()))
 
 
-def _outcome(one: Job | RequestError) -> msgspec.Raw | RequestError:
-    return one if isinstance(one, RequestError) else one.outcome
+def _fault() -> InternalError:
+    return InternalError("the request could not be answered: the worker's log says why")

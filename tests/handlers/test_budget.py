@@ -42,20 +42,50 @@ def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_f
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))  # a second at each look at the clock
     large, small = answered(limited(flow, max_batch_seconds=2), {"instances": [LIST] * 200}, LIST)
     assert small == alone
-    done = 2 * budget.JOBS_AT_A_TIME - 1
+    done = 2 * budget.AT_A_TIME - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (200 - done)
     assert large["predictions"][0] == alone
     error = large["predictions"][-1]["error"]
     assert (error["code"], error["type"]) == (503, "Overloaded")
     assert "2 s" in error["message"]
-    assert "ask again, for fewer" in error["message"]
+    assert "ask this again, for less" in error["message"]
 
 
 def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Recommender) -> None:
     large, small = answered(limited(flow, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
     assert small == answered(flow, LIST)[0]
-    done = budget.JOBS_AT_A_TIME - 1
+    done = budget.AT_A_TIME - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (100 - done)
+
+
+def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Recommender) -> None:
+    large, *others = answered(
+        limited(flow, max_batch_bytes=60_000, max_answer_bytes=40_000), {"instances": [LIST] * 400}, *[LIST] * 3
+    )
+    assert (large["code"], large["type"]) == (413, "TooLarge")
+    assert others == answered(flow, *[LIST] * 3)
+
+
+def test_bodies_take_turns(flow: Recommender) -> None:
+    first, second = answered(limited(flow, max_batch_bytes=1000), *[{"instances": [LIST] * 100}] * 2)
+    done = budget.AT_A_TIME // 2
+    for body in (first, second):
+        assert refused(body["predictions"]) == [False] * done + [True] * (100 - done)
+
+
+@pytest.mark.parametrize(
+    ("heavy", "most"),
+    [({"user_id": 11, "explain": True}, 4), ({"user_id": 11, "candidates": [1] * 5000}, 4), (LIST, 64)],
+)
+def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
+    flow: Recommender, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int
+) -> None:
+    sizes = []
+    real = flow._run
+    monkeypatch.setattr(flow, "_run", lambda jobs: [sizes.append(len(jobs)), real(jobs)])
+    answered(flow, {"instances": [heavy] * 100})
+    assert max(sizes) == most
+    assert sum(sizes) == 100
 
 
 def test_a_request_that_is_refused_alone_has_the_status(flow: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:

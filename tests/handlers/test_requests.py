@@ -91,6 +91,41 @@ def test_a_decoded_body_is_judged_as_a_raw_one(recommenders) -> None:
         json.loads(answer.body)
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"movie": {"genres": 5}, "user_id": 11}, "movie.genres is 5"),
+        ({"movie": {"genres": 1.5}, "user_id": 11}, "movie.genres is 1.5"),
+        ({"user": {"age": 10**400}, "movie_id": 103}, "user.age is 1000"),
+        ({"user": {"age": []}, "movie_id": 103}, "user.age is []"),
+    ],
+)
+def test_a_side_feature_of_another_kind_is_an_error_of_its_own_request(recommenders, given, named) -> None:
+    good = b'{"user_id": 11, "k": 3}'
+    wrong, right = recommenders["fm"].answer(bodies(json.dumps(given).encode()) + bodies(good))
+    assert (wrong.code, right.code) == (400, 200)
+    assert named in json.loads(wrong.body)["message"]
+
+
+@pytest.mark.parametrize("broken", ["resolver.resolve", "_who"])
+def test_a_fault_before_or_after_the_scores_spares_the_neighbours(recommenders, monkeypatch, broken: str) -> None:
+    flow = recommenders["mf"]
+    owner = flow.resolver if "." in broken else flow
+    name = broken.split(".")[-1]
+    real = getattr(owner, name)
+
+    def fails(one):
+        if getattr(one, "request", one).user_id == 13:
+            if name == "_who":
+                return {"user_id": object()}  # cannot be written
+            raise RuntimeError("a bug")
+        return real(one)
+
+    monkeypatch.setattr(owner, name, fails)
+    wrong, right = flow.answer(bodies(b'{"user_id": 13, "k": 3}') + bodies(b'{"user_id": 11, "k": 3}'))
+    assert (wrong.code, right.code) == (500, 200)
+
+
 def test_a_list_that_would_be_too_long_to_send_is_refused(recommenders, build) -> None:
     import msgspec
 

@@ -20,7 +20,8 @@ from tests.handlers.test_requests import assert_same
 ODD = [
     None, True, False, 0, -5, 1, 1.5, 10, 1e99, -1e308, 10**30, "", "ten", "196", "\u0000", "é" * 50, [], [1], [None],
     [[1]], {}, {"a": 1}, {"movie_id": 1}, [{"movie_id": 103, "rating": 3}], [{"movie_id": 103, "rating": 99}],
-    {"gender": "F"}, {"age": "old"}, list(range(300)), "x" * 3000,
+    {"gender": "F"}, {"age": "old"}, {"age": 10**400}, {"age": []},
+    {"genres": 5}, list(range(300)), "x" * 3000,
 ]  # fmt: skip
 FIELDS = [
     "user_id", "movie_id", "movie", "ratings", "user", "k", "offset", "exclude_seen", "exclude", "candidates", "genres",
@@ -176,12 +177,15 @@ def test_64_requests_for_all_that_may_be_asked_at_once(client: Client, planted, 
         known = planted.log.movies["movie_id"][:28].tolist()
         asked = asked | {"ratings": [{"movie_id": one, "rating": 4} for one in known]}
     body = json.dumps({"instances": [asked] * 1000}).encode()
+    assert len(body) <= int(client.server.settings["max_request_size"])
     before = workers(client)
     large = [("deepfm", body, {})] * 64
     small = [("deepfm", json.dumps({"user_id": 11, "movie_id": 103}).encode(), {})] * 8
     responses = send_all(client, large[:32] + small + large[32:], 72)
     assert [one.status_code for one in responses[32:40]] == [200] * 8
     assert {one.status_code for one in responses} <= {200, 413}
+    for response in responses[:32] + responses[40:]:
+        assert response.status_code == 413 or "error" not in response.json()["predictions"][0]
     assert workers(client) == before
 
 

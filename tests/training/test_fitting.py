@@ -329,3 +329,25 @@ class TestOrdinal:
         continuous = dataclasses.replace(log, ratings=log.ratings.assign(rating=many))
         with pytest.raises(ValueError, match="--ratings-as numbers"):
             fitted("mf", continuous, quick("mf", ratings_as="levels"), parts[0])
+
+
+@pytest.mark.parametrize("count", [7, 5000])
+@pytest.mark.parametrize("model", MODELS)
+def test_whoever_is_in_a_batch_twice_is_encoded_as_ever(log_and_truth, model: str, count: int) -> None:
+    dataset = encode(log_and_truth[0], NETWORKS[model].uses_features)
+    rows = np.arange(len(dataset))
+    settings = dataclasses.replace(preset("quick", model), method="adam")
+    network = build(model, dataset, rows, settings, 0)
+    batches = Batches(dataset, rows, settings, torch.device("cpu"))
+    drawn = torch.randint(len(rows), (count,), generator=torch.Generator().manual_seed(0))
+    users, movies = batches.users[drawn], batches.movies[drawn]
+    plain = network.score_pairs(
+        network.encode_users(network.own_users(users), batches.user_features[users], batches.user_weights[users]),
+        network.encode_items(network.own_items(movies), batches.movie_features[movies], batches.movie_weights[movies]),
+    )
+    found = batches.scores(network, users, movies)
+    torch.testing.assert_close(found, plain)
+    ours, expected = (gradients(network, scores.square().mean()) for scores in (found, plain))
+    assert ours.keys() == expected.keys()
+    for name, gradient in ours.items():
+        torch.testing.assert_close(gradient, expected[name])
