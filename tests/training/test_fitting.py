@@ -337,7 +337,7 @@ def test_whoever_is_in_a_batch_twice_is_encoded_as_ever(log_and_truth, model: st
     dataset = encode(log_and_truth[0], NETWORKS[model].uses_features)
     rows = np.arange(len(dataset))
     settings = dataclasses.replace(preset("quick", model), method="adam")
-    network = build(model, dataset, rows, settings, 0)
+    network = build(model, dataset, rows, settings, 0).eval()  # no dropout
     batches = Batches(dataset, rows, settings, torch.device("cpu"))
     drawn = torch.randint(len(rows), (count,), generator=torch.Generator().manual_seed(0))
     users, movies = batches.users[drawn], batches.movies[drawn]
