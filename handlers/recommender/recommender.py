@@ -96,18 +96,18 @@ class Recommender:
         if not pairs:
             return [None] * len(slots)
         try:
-            scored = self.pairs.score(pairs, batch)
+            scored = iter(self.pairs.score(pairs, batch))
+            if single:
+                answers: list[Answer | None] = list(map(self._encoded, scored))
+            else:
+                answers = []
+                for one, group in zip(asked, groups, strict=True):
+                    some = list(islice(scored, len(group)))
+                    outcome = some[0] if isinstance(one, Pair) else {"predictions": some}
+                    answers.append(self._encoded(outcome) if some else None)
         except Exception:
             logger.exception("a batch of %d pairs failed", len(pairs))
             return [None] * len(slots)
-        if single:
-            answers: list[Answer | None] = list(map(self._encoded, scored))
-        else:
-            left, answers = iter(scored), []
-            for one, group in zip(asked, groups, strict=True):
-                some = list(islice(left, len(group)))
-                outcome = some[0] if isinstance(one, Pair) else {"predictions": some}
-                answers.append(self._encoded(outcome) if some else None)
         batch.lap("Encode")
         return answers
 

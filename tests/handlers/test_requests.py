@@ -107,6 +107,12 @@ def test_a_side_feature_of_another_kind_is_an_error_of_its_own_request(recommend
     assert named in json.loads(wrong.body)["message"]
 
 
+def test_an_id_that_cannot_be_written_is_a_fault_of_its_own_request(recommenders) -> None:
+    decoded = [{"body": {"user_id": "\ud800", "movie_id": 103}}, {"body": {"user_id": 11, "movie_id": 103}}]
+    wrong, right = recommenders["mf"].answer(decoded)
+    assert (wrong.code, right.code) == (500, 200)
+
+
 @pytest.mark.parametrize("broken", ["resolver.resolve", "_who"])
 def test_a_fault_before_or_after_the_scores_spares_the_neighbours(recommenders, monkeypatch, broken: str) -> None:
     flow = recommenders["mf"]

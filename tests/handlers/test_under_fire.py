@@ -190,11 +190,11 @@ def test_64_requests_for_all_that_may_be_asked_at_once(client: Client, planted, 
 
 
 @pytest.mark.slow
-def test_the_largest_bodies_from_128_clients(client: Client) -> None:
+def test_the_largest_bodies_from_256_clients(client: Client) -> None:
     body = json.dumps({"user_id": 11, "movie_id": 103}).encode()
     largest = body + b" " * (int(client.server.settings["max_request_size"]) - len(body))
     before = workers(client)
-    assert {one.status_code for one in send_all(client, [("deepfm", largest, {})] * 256, 128)} == {200}
+    assert {one.status_code for one in send_all(client, [("deepfm", largest, {})] * 512, 256)} == {200}
     assert workers(client) == before
 
 
