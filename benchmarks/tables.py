@@ -22,7 +22,8 @@ def markdown(rows: Sequence[Sequence[object]]) -> str:
 
 def of_records(records: Sequence[dict[str, object]]) -> str:
     """One row a record, their common keys the head."""
-    return markdown([list(records[0]), *(list(record.values()) for record in records)])
+    cells = ([f"{one:,}" if isinstance(one, int) else one for one in record.values()] for record in records)
+    return markdown([list(records[0]), *cells])
 
 
 def spread(values: Sequence[float]) -> str:

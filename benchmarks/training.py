@@ -90,9 +90,9 @@ def measure(model: str, batch: int) -> dict[str, object]:
     fast, slow = (median(rates) for rates in found.values())
     return {
         "model": model,
-        "batch": f"{batch:,}",
-        "ours": f"{round(fast, -2):,.0f}",
-        "notebook": f"{round(slow, -2):,.0f}",
+        "batch": batch,
+        "ours": int(round(fast, -2)),
+        "notebook": int(round(slow, -2)),
         "ratio": round(fast / slow, 1),
     }
 

@@ -89,9 +89,10 @@ def changed(variant: Variant, files: Callable[[str], str]) -> dict[str, str]:
     """The files that a variant replaces, each from what ``files`` says it is. Raises ValueError for a missing piece."""
     found = {}
     for name, (old, new) in variant.replaced.items():
-        if old not in files(name):
+        text = files(name)
+        if old not in text:
             raise ValueError(f"{name} has no {old!r} that could be replaced")
-        found[name] = files(name).replace(old, new)
+        found[name] = text.replace(old, new)
     return found
 
 

@@ -7,6 +7,7 @@ the ridge regression's ``q_i' A^-1 q_j residual_j`` exactly. A side feature's sh
 feature is taken away. What is left (interactions, histories, and for DeepFM the perceptron's bends) is the remainder.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ class Explainer:
         by_feature = self._by_feature(features, weights, items, own)
         personal = raw - network.score_all(self.nobody, items)[0].cpu()
         return [
-            self._entry(total, dict(zip(*movies, strict=True)), {name: its[at] for name, its in by_feature.items()})
-            for at, (total, *movies) in enumerate(zip(personal.tolist(), rated, shares, strict=True))
+            self._entry(total, zip(movies, its), {name: shares[at] for name, shares in by_feature.items()})
+            for at, (total, movies, its) in enumerate(zip(personal.tolist(), rated, shares, strict=True))
         ]
 
     def _history(self, job: Job) -> dict[int, float]:
@@ -84,11 +85,11 @@ class Explainer:
             shares[field.name] = (scores - scorer(network, *without, items)(own)).tolist()
         return shares
 
-    def _entry(self, personal: float, by_movie: dict[int, float], by_feature: dict[str, float]) -> dict[str, Any]:
-        catalogue = self.archive.catalogue
-        because: list[dict[str, Any]] = [
-            catalogue.named(row) | {"share": round(share, 6)} for row, share in by_movie.items()
-        ]
+    def _entry(
+        self, personal: float, by_movie: Iterable[tuple[int, float]], by_feature: dict[str, float]
+    ) -> dict[str, Any]:
+        named = self.archive.catalogue.named
+        because: list[dict[str, Any]] = [named(row) | {"share": round(share, 6)} for row, share in by_movie]
         because += [{"feature": name, "share": round(share, 6)} for name, share in by_feature.items()]
         personal = round(personal, 6)
         because.append({"remainder": True, "share": round(personal - sum(one["share"] for one in because), 6)})
