@@ -96,9 +96,9 @@ RANK_TABLES = ("inputs", "items", "people", "alike")
 RANK_ARRAYS = {
     "rank_users": "float32",  # [users, R]: the users of the log, encoded at export
     "rank_inputs": "float32",  # [movies, R]
-    "rank_items": "float32",  # [movies, R]
+    "rank_items": "float32",  # [movies, R], by column
     "rank_people": "float32",  # [1 + user feature values, R]
-    "rank_alike": "float32",  # [movies, R]
+    "rank_alike": "float32",  # [movies, R], by column
 }
 
 CHECKSUMS = "SHA256SUMS"
@@ -130,7 +130,7 @@ class Archive:
 
     def on_scale(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``, where that is."""
-        return self.link.on_scale(raw).double().round(decimals=6)
+        return self.link.on_scale(raw.double()).round(decimals=6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""

@@ -3,9 +3,13 @@
 A batch of 64 pairs is some twenty operations whose arithmetic takes less than torch's way to each of them.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
+
+from .link import Link, Logistic, Regression
 
 # More pairs than this are torch's, and so is a layer whose product numpy would share out among threads (OpenBLAS does
 # from so many multiplications on, with a matrix and with a vector).
@@ -27,7 +31,7 @@ class Kernel:
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs], at most ``most``."""
         users, items = self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0)
-        scores = np.einsum("pd,pd->p", users[:, : self.split], items[:, : self.split])
+        scores = np.vecdot(users[:, : self.split], items[:, : self.split])
         if not self.layers:
             return scores
         hidden = users[:, self.split :] + items[:, self.split :]
@@ -37,6 +41,16 @@ class Kernel:
             if bias is not None:
                 hidden += bias
         return scores + hidden[:, 0]
+
+
+def scale_of(link: Link) -> Callable[[np.ndarray], np.ndarray]:
+    """What ``Archive.on_scale`` does, in numpy: raw scores float32 [pairs] to float64, six digits."""
+    if isinstance(link, Regression):
+        return lambda raw: raw.astype(np.float64).clip(link.low, link.high).round(6)
+    if isinstance(link, Logistic):
+        return lambda raw: (1 / (1 + np.exp(-raw.astype(np.float64)))).round(6)
+    # Levels need the normal distribution, which numpy has not.
+    return lambda raw: link.on_scale(torch.from_numpy(raw).double()).round(decimals=6).numpy()
 
 
 def _most(weight: np.ndarray) -> int:

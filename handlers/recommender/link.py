@@ -99,8 +99,9 @@ class Ordinal:
     def on_scale(self, raw: Tensor) -> Tensor:
         """The expected rating."""
         # The levels' steps, each weighted by the chance of being above the cut between them.
-        steps = torch.tensor(self.levels, device=raw.device).diff()
-        above = _below((raw.unsqueeze(-1) - torch.tensor(self.cuts, device=raw.device)) / self.spread)
+        levels, cuts = (torch.tensor(ends, dtype=raw.dtype, device=raw.device) for ends in (self.levels, self.cuts))
+        steps = levels.diff()
+        above = _below((raw.unsqueeze(-1) - cuts) / self.spread)
         return self.levels[0] + (above * steps).sum(-1)
 
     def misfit(self, raw: Tensor, ratings: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from .archive import Archive
 from .contract import Id
-from .kernel import matching
+from .kernel import matching, scale_of
 from .metrics import Batch
 from .staging import Staging
 from .vocabulary import Vocabulary
@@ -65,6 +65,7 @@ class PairScorer:
         self.staging = Staging(device)
         encodings = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
         self.kernel = matching(archive.network, *encodings)
+        self.scale = scale_of(archive.link)
 
     def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
         """The answers in order, ids in the archive's own type and unknown ones named; times and counts to ``batch``."""
@@ -87,7 +88,7 @@ class PairScorer:
     def _forward(self, rows: np.ndarray) -> np.ndarray:
         """Scores float64 [pairs] of user and movie rows int64 [2, pairs]: one copy to the device, one back."""
         if self.kernel and rows.shape[1] <= self.kernel.most:
-            return self.archive.on_scale(torch.from_numpy(self.kernel.scores(rows))).numpy()
+            return self.scale(self.kernel.scores(rows))
         arrays = self.archive.arrays
         with torch.inference_mode():
             users, items = self.staging.inward(rows).unbind()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from handlers.recommender import kernel
+from handlers.recommender.link import Link, Logistic, Ordinal, Regression
 from handlers.recommender.recommender import Recommender
 from tests.conftest import MODELS
 from training.models import DeepFM, Side
@@ -35,6 +36,20 @@ class TestEveryModel:
         by_torch = lane._forward(rows)
         monkeypatch.setattr(lane.kernel, "most", len(by_torch))
         np.testing.assert_allclose(lane._forward(rows), by_torch, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [Regression(1, 5, 0.8), Logistic(3.0), Ordinal((1.0, 2.0, 3.0, 4.0, 5.0), (1.5, 2.5, 3.5, 4.5), 0.7)],
+    ids=lambda link: type(link).__name__,
+)
+def test_scores_on_the_scale_are_to_the_last_digit_those_of_the_archive(
+    link: Link, recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = recommenders["mf"].archive
+    monkeypatch.setitem(archive.__dict__, "link", link)
+    raw = torch.linspace(-30, 30, 1001)
+    np.testing.assert_array_equal(kernel.scale_of(link)(raw.numpy()), archive.on_scale(raw).numpy())
 
 
 def deepfm(hidden: tuple[int, ...], **parts: bool) -> tuple[torch.jit.ScriptModule, torch.Tensor, torch.Tensor]:

@@ -56,6 +56,14 @@ def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, plante
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_tables_that_meet_a_vector_whole_lie_by_column(model, recommenders) -> None:
+    """As packed, and as mapped: a list then reads memory in order."""
+    rank = recommenders[model].archive.rank
+    assert rank.items.t().is_contiguous()
+    assert rank.alike.t().is_contiguous()
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_each_entry_has_the_score_of_its_pair(model, answer, planted) -> None:
     for who in ({"user_id": 11}, {"user_id": "nobody"}, {"ratings": ratings_of(planted.log, 13)[:5]}):
         (body,) = said(answer(model, [who | {"k": 10}]))
