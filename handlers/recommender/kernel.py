@@ -31,7 +31,7 @@ class Kernel:
     def scores(self, rows: np.ndarray) -> np.ndarray:
         """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs], at most ``most``."""
         users, items = self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0)
-        scores = np.vecdot(users[:, : self.split], items[:, : self.split])
+        scores = np.einsum("pd,pd->p", users[:, : self.split], items[:, : self.split])
         if not self.layers:
             return scores
         hidden = users[:, self.split :] + items[:, self.split :]
