@@ -1,6 +1,7 @@
-"""A few pairs on a CPU: the network's arithmetic in numpy, which asks less for each operation than torch does.
+"""Pairs on a CPU: the network's arithmetic in numpy, which asks less for each operation than torch does.
 
-A batch of 64 pairs is some twenty operations whose arithmetic takes less than torch's way to each of them.
+A batch of 64 pairs is some twenty operations whose arithmetic takes less than torch's way to each of them. More pairs
+go in blocks, so that a pair's sums are the same whatever comes with it.
 """
 
 from collections.abc import Callable
@@ -11,8 +12,8 @@ from torch import Tensor
 
 from .link import Link, Logistic, Regression
 
-# More pairs than this are torch's, and so is a layer whose product numpy would share out among threads (OpenBLAS does
-# from so many multiplications on, with a matrix and with a vector).
+# Pairs of a block, fewer where numpy would share out a layer's product among threads (OpenBLAS does from so many
+# multiplications on, with a matrix and with a vector).
 MOST_PAIRS = 128
 MOST_PRODUCTS, MOST_PRODUCTS_OF_VECTORS = 1 << 18, 9 << 10
 
@@ -28,9 +29,18 @@ class Kernel:
         self.users, self.items = users.numpy(), items.numpy()
         self.most = min([MOST_PAIRS, *(_most(weight) for weight, _ in self.layers)])
 
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs], at most ``most``."""
-        users, items = self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0)
+    def of_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs]."""
+        return self.scores(self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0))
+
+    def scores(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Raw scores float32 [pairs] of aligned encodings [pairs, D]."""
+        if len(users) <= self.most:
+            return self._block(users, items)
+        blocks = [slice(at, at + self.most) for at in range(0, len(users), self.most)]
+        return np.concatenate([self._block(users[some], items[some]) for some in blocks])
+
+    def _block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         scores = np.einsum("pd,pd->p", users[:, : self.split], items[:, : self.split])
         if not self.layers:
             return scores
@@ -64,7 +74,7 @@ def matching(network: torch.jit.ScriptModule, users: Tensor, items: Tensor) -> K
     try:
         kernel = Kernel(network, users, items)
         rows = np.arange(min(kernel.most, len(users), len(items)))
-        found = kernel.scores(np.stack([rows, rows]))
+        found = kernel.of_rows(np.stack([rows, rows]))
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return None
     if not kernel.most:

@@ -1,6 +1,6 @@
 """Lists: whose scores order them, what they may hold, and what they say of each movie."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,16 @@ MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 
 
 class Lists:
-    """Makes the lists of recommended and of similar movies from one archive."""
+    """Makes the lists of recommended and of similar movies from one archive.
 
-    def __init__(self, archive: Archive, limits: Limits, device: torch.device) -> None:
+    ``score_pairs``: raw scores [pairs] of aligned encodings [pairs, D].
+    """
+
+    def __init__(
+        self, archive: Archive, limits: Limits, device: torch.device, score_pairs: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
         self.archive = archive
+        self.score_pairs = score_pairs
         self.limits = limits
         self.device = device
         self.explainer = Explainer(archive, device)
@@ -69,7 +75,7 @@ class Lists:
         sizes = torch.tensor([len(rows) for rows in chosen], device=self.device)
         rows = torch.from_numpy(np.concatenate(chosen)).to(self.device)
         items = archive.arrays["item_encodings"].index_select(0, rows)
-        raw = archive.network.score_pairs(users.repeat_interleave(sizes, dim=0), items)
+        raw = self.score_pairs(users.repeat_interleave(sizes, dim=0), items)
         ends = np.cumsum([len(some) for some in chosen])[:-1]
         lists = [
             self._entries(some, scores)

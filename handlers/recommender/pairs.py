@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import torch
 from msgspec import UNSET, Struct, UnsetType
+from torch import Tensor
 
 from .archive import Archive
 from .contract import Id
@@ -85,10 +86,16 @@ class PairScorer:
         batch.scores.append(scores)
         return answers
 
+    def raw(self, users: Tensor, items: Tensor) -> Tensor:
+        """Raw scores float32 [pairs] of aligned encodings [pairs, D], added up as those of ``score`` are."""
+        if self.kernel:
+            return torch.from_numpy(self.kernel.scores(users.numpy(), items.numpy()))
+        return self.archive.network.score_pairs(users, items)
+
     def _forward(self, rows: np.ndarray) -> np.ndarray:
         """Scores float64 [pairs] of user and movie rows int64 [2, pairs]: one copy to the device, one back."""
-        if self.kernel and rows.shape[1] <= self.kernel.most:
-            return self.scale(self.kernel.scores(rows))
+        if self.kernel:
+            return self.scale(self.kernel.of_rows(rows))
         arrays = self.archive.arrays
         with torch.inference_mode():
             users, items = self.staging.inward(rows).unbind()

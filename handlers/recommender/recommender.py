@@ -34,8 +34,8 @@ class Recommender:
         self.limits = limits
         self.device = device
         self.resolver = Resolver(archive, limits)
-        self.lists = Lists(archive, limits, device)
         self.pairs = PairScorer(archive, device)
+        self.lists = Lists(archive, limits, device, self.pairs.raw)
         self.tally = Tally(*archive.metadata.score_range)
 
     def describe(self) -> dict[str, Any]:
@@ -236,7 +236,7 @@ class Recommender:
         for position, job in enumerate(jobs):
             if job.movie_features:
                 items[position] = self._encode_new_movie(job.movie_features)
-        raw = self.archive.network.score_pairs(users, items)
+        raw = self.pairs.raw(users, items)
         for job, score in zip(jobs, self.archive.on_scale(raw).tolist(), strict=True):
             job.finish(**self._who(job), **self._which(job), score=score)
 
