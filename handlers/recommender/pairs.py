@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .archive import Archive
 from .contract import Id
-from .kernel import matching, scale_of
+from .kernel import MOST_PAIRS, matching, scale_of
 from .metrics import Batch
 from .staging import Staging
 from .vocabulary import Vocabulary
@@ -65,7 +65,9 @@ class PairScorer:
         self.archive = archive
         self.staging = Staging(device)
         encodings = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
-        self.kernel = matching(archive.network, *encodings)
+        kernel = matching(archive.network, *encodings)
+        # Wide layers leave smaller blocks, in which torch is faster: 1,000 pairs take 0.7 ms, not 2.2 (256, 128 units).
+        self.kernel = kernel if kernel and kernel.most == MOST_PAIRS else None
         self.scale = scale_of(archive.link)
 
     def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:

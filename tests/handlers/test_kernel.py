@@ -11,6 +11,7 @@ import torch
 
 from handlers.recommender import kernel
 from handlers.recommender.link import Link, Logistic, Ordinal, Regression
+from handlers.recommender.pairs import PairScorer
 from handlers.recommender.recommender import Recommender
 from tests.conftest import MODELS
 from training.models import DeepFM, Side
@@ -51,7 +52,7 @@ class TestEveryModel:
 
         def scores(instances: list[dict[str, Any]]) -> list[float]:
             (answer,) = flow.answer([{"body": json.dumps({"instances": instances}).encode()}])
-            return [one["score"] for one in json.loads(answer.body)["predictions"][: len(pairs)] if "score" in one]
+            return [one["score"] for one in json.loads(answer.body)["predictions"] if "score" in one]
 
         alone = [json.loads(flow.answer([{"body": json.dumps(one).encode()}])[0].body)["score"] for one in pairs]
         away = 0 if model != "deepfm" else 1.01e-6
@@ -63,6 +64,13 @@ class TestEveryModel:
                 pair = {"user_id": user, "movie_id": entry["movie_id"]}
                 (answer,) = flow.answer([{"body": json.dumps(pair).encode()}])
                 assert abs(entry["score"] - json.loads(answer.body)["score"]) <= away
+
+
+def test_wide_layers_are_left_to_torch(recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = recommenders["deepfm"].archive
+    assert PairScorer(archive, torch.device("cpu")).kernel is not None
+    monkeypatch.setattr(kernel, "MOST_PRODUCTS", 1 << 12)
+    assert PairScorer(archive, torch.device("cpu")).kernel is None
 
 
 @pytest.mark.parametrize(
