@@ -33,9 +33,11 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
 
+    list_rank: int = 512
+    """Lists: rank of the log's truncated singular value decomposition that the regression is made from."""
     list_ridges: tuple[float, ...] = (300.0, 100.0, 1000.0)
     """Lists: how much the regression that orders them is shrunk; the validation rows choose, else the first counts."""
-    list_widths: tuple[int, ...] = (32, 64, 128)
+    list_widths: tuple[int, ...] = (32, 64, 128, 256)
     """Lists: length of its vectors; chosen in the same way."""
 
     epochs: int = 40

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from handlers.recommender.features import FeatureSchema, Field, tags_of, text_of
 from handlers.recommender.vocabulary import Vocabulary
@@ -76,6 +77,13 @@ def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Dataset
         np.fromiter(movies.vocabulary.to_rows(ratings["movie_id"].tolist()), np.int64, count),
         ratings["rating"].to_numpy(np.float32) if "rating" in ratings else np.full(count, np.nan, np.float32),
     )
+
+
+def feature_matrix(side: SideData) -> sparse.csr_array:
+    """Side features by row: float32 [rows, feature-table rows]. Row 0 has every feature's missing value."""
+    rows = np.repeat(np.arange(len(side.features)), side.features.shape[1])
+    shape = (len(side.features), side.schema.size)
+    return sparse.csr_array((side.weights.ravel(), (rows, side.features.ravel())), shape)
 
 
 def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> SideData:

@@ -56,23 +56,24 @@ def test_at_full_width_it_is_the_regression_of_each_movie_on_the_others(log) -> 
 def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
     """No other matrix of that rank is closer, for the users of the log: the error is the rest of the spectrum."""
     dataset = encode(log, False)
-    regression = rank._Regression(dataset, everything(dataset))
+    regression = rank._Regression(dataset, everything(dataset), 512)
     full, cut = (
         (head.inputs @ head.items.t()).numpy()[1:, 1:].astype(float)
         for head in (regression.head(20.0, 60), regression.head(20.0, 5))
     )
-    root = np.linalg.cholesky(regression.gram).T
+    root = regression.weighted.toarray().astype(float)
     away = np.square(root @ (full - cut)).sum()
     assert away == pytest.approx(np.square(np.linalg.svd(root @ full)[1][5:]).sum(), rel=1e-3)
 
 
 def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
     dataset = encode(log, False)
-    regression = rank._Regression(dataset, everything(dataset))
+    regression = rank._Regression(dataset, everything(dataset), 512)
     alike = regression.head(20.0, 60).alike.numpy().astype(float)[1:]
-    own = np.diag(regression.gram)
+    gram = (regression.weighted.T @ regression.weighted).toarray()
+    own = np.diag(gram)
     roots = np.sqrt(own + rank.ALIKE_SHRINKAGE * own.mean())
-    assert alike @ alike.T == pytest.approx(regression.gram / np.outer(roots, roots), abs=1e-4)
+    assert alike @ alike.T == pytest.approx(gram / np.outer(roots, roots), abs=1e-4)
 
 
 def test_lists_hold_the_movies_of_the_users_own_kind() -> None:
@@ -138,12 +139,33 @@ def test_validation_rows_choose(log) -> None:
     assert (*chosen.list_ridges, *chosen.list_widths) == max(ndcg, key=ndcg.__getitem__)
 
 
-def test_beyond_the_limit_the_most_rated_movies_are_left(log, monkeypatch, caplog) -> None:
+def test_every_movie_that_somebody_rated_takes_part(log) -> None:
     dataset = encode(log, False)
-    monkeypatch.setattr(rank, "MOST_MOVIES", 25)
-    head = rank.fit(dataset, everything(dataset), SETTINGS)
-    left = np.flatnonzero(head.items.abs().sum(dim=1).numpy())
-    counts = np.bincount(dataset.movie_rows)
-    assert len(left) == 25
-    assert counts[left].min() >= np.delete(counts, left).max()
-    assert "60 movies were rated: lists hold the 25 most rated" in caplog.text
+    rated = everything(dataset)[dataset.movie_rows > 5]
+    head = rank.fit(dataset, rated, SETTINGS)
+    taking_part = np.flatnonzero(head.items.abs().sum(dim=1).numpy())
+    assert taking_part.tolist() == np.unique(dataset.movie_rows[rated]).tolist()
+
+
+def test_a_truncated_decomposition_orders_nearly_as_the_whole_one() -> None:
+    log = generate(seed=3, users=400, movies=300, ratings=12_000).log
+    dataset = encode(log, False)
+    rows = everything(dataset)
+    whole, truncated = (
+        rank.order(rank.fit(dataset, rows, dataclasses.replace(SETTINGS, list_rank=some)), dataset, rows)
+        for some in (300, 60)
+    )
+    users = np.arange(1, 401)
+    first = [np.argsort(-of(users).numpy(), axis=1)[:, :20] for of in (whole, truncated)]
+    shared = np.mean([len(np.intersect1d(one, other)) / 20 for one, other in zip(*first, strict=True)])
+    assert shared > 0.8
+
+
+def test_ratings_that_are_all_the_same_weigh_as_likes_do(log) -> None:
+    same = dataclasses.replace(log, ratings=log.ratings.assign(rating=np.float32(1)))
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    of_same, of_likes = (
+        rank.fit(data, everything(data), SETTINGS) for data in (encode(same, False), encode(likes, False))
+    )
+    assert of_same.weight == of_likes.weight == (1.0, 0.0)
+    assert of_same.items == pytest.approx(of_likes.items)

@@ -21,7 +21,7 @@ import torch
 from scipy import sparse
 
 from ..config import Settings
-from ..dataset import Dataset, SideData
+from ..dataset import Dataset, feature_matrix
 from .observation import Levels, Numbers
 
 ENTITIES_AT_A_TIME = 1024
@@ -57,8 +57,8 @@ class Sampler:
         self.by_movie = np.argsort(movies, kind="stable")
         shape = (len(dataset.users.vocabulary), len(dataset.movies.vocabulary))
         rated = sparse.csr_array((np.ones(len(users), np.float32), (users, movies)), shape)
-        user_blocks = [_feature_matrix(dataset.users), _history(rated)] if use_features else []
-        movie_blocks = [_feature_matrix(dataset.movies), _history(rated.T.tocsr())] if use_features else []
+        user_blocks = [feature_matrix(dataset.users), _history(rated)] if use_features else []
+        movie_blocks = [feature_matrix(dataset.movies), _history(rated.T.tocsr())] if use_features else []
         self.observed = OBSERVED[settings.ratings_as](rng, dataset.ratings[order], users, shape[0])
         self.users = SideSampler(rng, users, movies, shape[0], user_blocks, settings)
         self.movies = SideSampler(rng, movies[self.by_movie], users[self.by_movie], shape[1], movie_blocks, settings)
@@ -192,13 +192,6 @@ class FeatureBlock:
         size = len(self.precision)
         scale = np.eye(size) * (size + 1) / self.prior_precision + self.rotated.T @ self.rotated
         self.precision = _wishart(self.rng, size + 1 + len(self.singular), np.linalg.inv(scale))
-
-
-def _feature_matrix(side: SideData) -> sparse.csr_array:
-    """Side features by row: [rows, feature-table rows]. Row 0 has none."""
-    rows = np.repeat(np.arange(len(side.features)), side.features.shape[1])
-    shape = (len(side.features), side.schema.size)
-    return sparse.csr_array((side.weights.ravel(), (rows, side.features.ravel())), shape)
 
 
 def _history(rated: sparse.csr_array) -> sparse.csr_array:

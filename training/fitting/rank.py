@@ -3,9 +3,14 @@
 Each movie's column of the log (rated or not) is regressed on the columns of the other movies: EASE (Steck, WWW 2019),
 with three changes, each chosen on validation rows of MovieLens 100K. A user counts with the root of the inverse number
 of their ratings, so that few do not outvote many. A rating counts by how good it is, as an input and as a target. The
-ridge grows with the fourth root of a movie's ratings. The weights B are then cut to a low rank so that what they say of
-the log's users changes least (reduced-rank regression: Izenman, J. Multivariate Analysis 5, 1975): ``B V V^T``, V the
-leading eigenvectors of ``B^T G B``, G the Gram matrix. That makes two encoders of it, and the lists better.
+ridge grows with the fourth root of a movie's ratings.
+
+EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
+the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
+rank (Woodbury), and the weights B are a product of low rank whose diagonal is set to zero. B is cut further, to what
+changes its predictions for the log's users least (reduced-rank regression: Izenman, J. Multivariate Analysis 5, 1975):
+``B V V^T``, V the leading right singular vectors of ``A B``. That gives two encoders, and better lists. No matrix of
+movies by movies is formed: time and memory are linear in ratings and in movies, times the rank.
 
 Movies are alike as far as the same people rate them: G seen through the same directions, ``V V^T G V V^T``, divided by
 the roots of the two movies' own entries in G plus a shrinkage, without which what hardly anybody rates is most alike.
@@ -14,34 +19,32 @@ the roots of the two movies' own entries in G plus a shrinkage, without which wh
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import aslinearoperator
 
 from handlers.recommender.archive import RANK_TABLES
 from handlers.recommender.rank import RankHead
 
 from ..config import Settings
-from ..dataset import Dataset, SideData
+from ..dataset import Dataset, SideData, feature_matrix
 from ..lists import Order, measure
+from .svd import truncated_svd
 
-MOST_MOVIES = 10_000  # the dense matrices of more would need minutes and gigabytes; the least rated are left out
+USERS_TO_CHOOSE_BY = 2_500  # whose lists a ridge and a width are chosen by, at most
 FEATURE_RIDGE = 20.0  # users of a group that its taste is shrunk by
 RATING_SLOPE = 0.5  # how much more a rating half the scale above the mean weighs, and one below it less
 USER_POWER = -0.5
 RIDGE_POWER = 0.25
 ALIKE_SHRINKAGE = 20.0  # in average movies' own entries
 
-logger = logging.getLogger(__name__)
-
 
 def fit(dataset: Dataset, index: np.ndarray, settings: Settings) -> RankHead:
     """The head for the rows ``index``, with the first of the settings' ridges and widths."""
-    return _Regression(dataset, index).head(settings.list_ridges[0], settings.list_widths[0])
+    return _Regression(dataset, index, settings.list_rank).head(settings.list_ridges[0], settings.list_widths[0])
 
 
 def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings: Settings) -> Settings:
@@ -51,12 +54,13 @@ def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings
     """
     if not len(validation) or len(settings.list_ridges) == len(settings.list_widths) == 1:
         return settings
-    regression, held_out = _Regression(dataset, train), dataset.take(validation)
+    regression, held_out = _Regression(dataset, train, settings.list_rank), dataset.take(validation)
     ndcg = {}
     for ridge in settings.list_ridges:
         widest = regression.head(ridge, max(settings.list_widths))
         for width in settings.list_widths:
-            lists = measure(order(narrowed(widest, width), dataset, train), dataset, train, held_out)
+            ordered = order(narrowed(widest, width), dataset, train)
+            lists = measure(ordered, dataset, train, held_out, USERS_TO_CHOOSE_BY)
             ndcg[ridge, width] = lists.get("ndcg@10", 0.0)
     ridge, width = max(ndcg, key=ndcg.__getitem__)
     return dataclasses.replace(settings, list_ridges=(ridge,), list_widths=(width,))
@@ -89,34 +93,39 @@ def encoder(head: RankHead, dataset: Dataset, index: np.ndarray) -> Callable[[np
 
 
 class _Regression:
-    """The Gram matrices of a log, from which heads of any ridge and width are made."""
+    """A log's matrix and its truncated singular value decomposition, from which heads of any ridge and width are made.
 
-    def __init__(self, dataset: Dataset, index: np.ndarray) -> None:
-        users, movies = dataset.user_rows[index], dataset.movie_rows[index]
-        counts = np.bincount(movies, minlength=len(dataset.movies.vocabulary))
-        self.rows = len(counts)
-        self.kept = np.flatnonzero(counts)
-        if len(self.kept) > MOST_MOVIES:
-            logger.warning(
-                "%d movies were rated: lists hold the %d most rated, the others come last", len(self.kept), MOST_MOVIES
-            )
-            self.kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_MOVIES])
-        self.weight = _weight(dataset.ratings[index])
-        ratings = dataset.ratings[index]
-        shares = np.where(np.isnan(ratings), 1.0, self.weight[0] + self.weight[1] * ratings)
+    ``rated`` float32 [users, kept]: the movies that somebody rated; ``weighted``: A, the same times the root of each
+    user's weight; ``own`` [kept]: the diagonal of the Gram matrix. Of A divided by the roots of ``ridge_scale`` [kept]:
+    ``singular`` [rank], ``right`` [kept, rank].
+    """
+
+    def __init__(self, dataset: Dataset, index: np.ndarray, rank: int) -> None:
+        users, movies, ratings = dataset.user_rows[index], dataset.movie_rows[index], dataset.ratings[index]
+        self.rows = len(dataset.movies.vocabulary)
+        self.kept = np.flatnonzero(np.bincount(movies, minlength=self.rows))
+        self.weight = _weight(ratings)
+        shares = np.where(np.isnan(ratings), 1.0, self.weight[0] + self.weight[1] * ratings).astype(np.float32)
         shape = len(dataset.users.vocabulary), self.rows
-        rated = sparse.csr_array((shares, (users, movies)), shape)[:, self.kept]
+        self.rated = sparse.csr_array((shares, (users, movies)), shape)[:, self.kept]
         sizes = np.bincount(users, minlength=shape[0])
-        power = np.where(sizes > 0, np.maximum(sizes, 1.0) / sizes[sizes > 0].mean(), np.inf) ** USER_POWER
-        self.gram = ((sparse.diags_array(power) @ rated).T @ rated).toarray()  # [kept, kept]
-        self.people = _people(dataset.users, rated, sizes > 0)
+        present = sizes > 0
+        power = np.zeros(shape[0], np.float32)
+        power[present] = (sizes[present] / sizes[present].mean()) ** (USER_POWER / 2)
+        self.weighted = sparse.csr_array(sparse.diags_array(power) @ self.rated)
+        self.own = np.bincount(self.weighted.indices, np.square(self.weighted.data, dtype=np.float64), len(self.kept))
+        self.ridge_scale = (self.own / self.own.mean()) ** RIDGE_POWER
+        scaled = self.weighted @ sparse.diags_array(self.ridge_scale.astype(np.float32) ** -0.5)
+        self.singular, self.right = truncated_svd(aslinearoperator(sparse.csr_array(scaled)), rank)
+        self.people = _people(dataset.users, self.rated, present)
 
     def head(self, ridge: float, width: int) -> RankHead:
-        own = np.diag(self.gram)
-        inverse = np.linalg.inv(self.gram + np.diag(ridge * (own / own.mean()) ** RIDGE_POWER))
-        weights = inverse / -np.diag(inverse)
-        np.fill_diagonal(weights, 0)  # no movie may explain itself
-        directions = _leading(weights.T @ self.gram @ weights, width)
+        """The head of one ridge, its vectors cut to ``width``."""
+        left, right = self.weights(ridge)
+        own = np.einsum("nk,nk->n", left, right)  # what each movie would say of itself, which it may not
+        weights = aslinearoperator(left) @ aslinearoperator(right.T) - aslinearoperator(sparse.diags_array(own))
+        _, directions = truncated_svd(aslinearoperator(self.weighted) @ weights, width)
+        directions = np.pad(directions, ((0, 0), (0, width - directions.shape[1])))
         return RankHead(
             inputs=self._table(weights @ directions),
             items=self._table(directions),
@@ -125,11 +134,22 @@ class _Regression:
             weight=self.weight,
         )
 
+    def weights(self, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+        """Factors [kept, rank] of the weights B: ``left @ right.T``, whose diagonal does not count.
+
+        ``B = I - P / diag(P)`` by column, with ``P = (G + ridge * diag(ridge_scale))^-1`` (Steck, equation 8).
+        """
+        scale = self.ridge_scale[:, None].astype(np.float32)
+        shrunk = np.square(self.singular) / (np.square(self.singular) + ridge)
+        diagonal = 1 - np.square(self.right) @ shrunk  # of P, times the ridge and its scale
+        left = self.right / np.sqrt(scale)
+        return left, self.right * shrunk * np.sqrt(scale) / diagonal[:, None]
+
     def _alike(self, directions: np.ndarray) -> np.ndarray:
-        own = np.diag(self.gram)
-        values, vectors = np.linalg.eigh(directions.T @ self.gram @ directions)
+        seen = self.weighted @ directions
+        values, vectors = np.linalg.eigh(seen.T @ seen)
         root = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0))
-        return directions @ root / np.sqrt(own + ALIKE_SHRINKAGE * own.mean())[:, None]
+        return directions @ root / np.sqrt(self.own + ALIKE_SHRINKAGE * self.own.mean())[:, None]
 
     def _table(self, values: np.ndarray) -> torch.Tensor:
         table = np.zeros((self.rows, values.shape[1]), np.float32)
@@ -137,33 +157,18 @@ class _Regression:
         return torch.from_numpy(table)
 
 
-def _leading(symmetric: np.ndarray, width: int) -> np.ndarray:
-    """Its eigenvectors [n, width] with the largest eigenvalues first; columns of zeros where there are fewer."""
-    size = len(symmetric)
-    if size > 4 * width:
-        start = np.ones(size)  # a fixed one makes the result repeatable
-        values, vectors = eigsh(symmetric, k=width, which="LA", v0=start)
-    else:
-        values, vectors = np.linalg.eigh(symmetric)
-    vectors = vectors[:, np.argsort(-values)][:, :width]
-    return np.pad(vectors, ((0, 0), (0, width - vectors.shape[1])))
-
-
 def _weight(ratings: np.ndarray) -> tuple[float, float]:
     """What a rating r weighs in a history, as (a, b) of ``a + b r``: 1 for the mean, more for better ones."""
-    if np.isnan(ratings).any():
+    if np.isnan(ratings).any() or np.ptp(ratings) == 0:
         return 1.0, 0.0
-    slope = 2 * RATING_SLOPE / max(float(np.ptp(ratings)), 1e-6)
+    slope = 2 * RATING_SLOPE / float(np.ptp(ratings))
     return 1 - slope * float(ratings.mean()), slope
 
 
 def _people(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:
     """[1 + feature values, kept]: a movie's weight in the average user, and how groups of users differ from it."""
-    values = np.zeros((int(present.sum()), side.schema.size))
-    at = np.arange(len(values))
-    for column in range(side.features.shape[1]):
-        np.add.at(values, (at, side.features[present, column]), side.weights[present, column])
+    values = feature_matrix(side)[present]
     average = rated[present].mean(axis=0)
-    centred = values.T @ rated[present] - np.outer(values.sum(axis=0), average)
-    groups = np.linalg.solve(values.T @ values + FEATURE_RIDGE * np.eye(side.schema.size), centred)
+    centred = (values.T @ rated[present]).toarray() - np.outer(values.sum(axis=0), average)
+    groups = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(side.schema.size), centred)
     return np.concatenate([average[None], groups])
