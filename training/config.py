@@ -42,6 +42,8 @@ class Settings:
 
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
+    stop_after: int | None = None
+    """adam: passes over the ratings where no validation rows say when to stop; the learning rate goes the same way."""
     patience: int = 3
     """adam: epochs without a better validation loss before the fit stops."""
     batch_size: int = 1024

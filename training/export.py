@@ -30,6 +30,7 @@ from .models import TwoEncoder
 
 SIMILARITY_SHRINKAGE = 20.0
 TOLERANCE = 1e-4
+ROWS_COMPARED = 10_000
 
 
 class ExportError(RuntimeError):
@@ -174,11 +175,17 @@ def _titles(log: RatingsLog, dataset: Dataset) -> Titles:
 
 
 def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, batches: Batches) -> None:
-    chosen = torch.linspace(0, len(batches) - 1, steps=min(len(batches), 10_000)).long()
+    chosen = torch.from_numpy(evenly_spread(len(batches), ROWS_COMPARED))
     users, movies = batches.users[chosen], batches.movies[chosen]
     away = (batches.scores(network, users, movies) - batches.scores(scripted, users, movies)).abs().max().item()
     if not away <= TOLERANCE:
         raise ExportError(f"the scripted network's scores are up to {away:g} away from the eager ones; nothing written")
+
+
+def evenly_spread(count: int, most: int) -> np.ndarray:
+    """At most ``most`` of the positions below ``count``, evenly spread from the first to the last: int64."""
+    steps = min(count, most)
+    return np.arange(steps) * (count - 1) // max(steps - 1, 1)
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -6,15 +6,16 @@ import dataclasses
 import functools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
 
 from training.config import Settings, preset
-from training.data import generate
-from training.dataset import Dataset, encode
-from training.fitting import Batches, DivergedError, adam, build, fit, gibbs, observation, posterior
-from training.models import NETWORKS
+from training.data import RatingsLog, generate
+from training.dataset import Dataset, encode, feature_matrix
+from training.fitting import Batches, DivergedError, adam, build, fit, gibbs, observation, posterior, with_best_epoch
+from training.models import NETWORKS, Side
 
 MODELS = list(NETWORKS)
 
@@ -168,6 +169,16 @@ def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
     assert loss == pytest.approx(min(curves.validation), rel=1e-3)
 
 
+def test_a_fit_without_validation_rows_goes_the_way_of_the_one_that_chose_its_epochs(log_and_truth, parts) -> None:
+    settings = quick("deepfm", method="adam", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.02, patience=2)
+    stopped, dataset, found = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
+    assert found.curves.best_epoch < 30
+    again = with_best_epoch(stopped, dataset, settings, found.curves)
+    network, _, _ = fitted("deepfm", log_and_truth[0], again, parts[0])
+    for name, weights in stopped.state_dict().items():
+        assert torch.equal(weights, network.state_dict()[name]), name
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
     with pytest.raises(DivergedError, match="learning-rate"):
         fitted("deepfm", log_and_truth[0], quick("deepfm", method="adam", learning_rate=1e18), parts[0])
@@ -176,6 +187,72 @@ def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
 def test_gibbs_refuses_what_it_cannot_fit(log_and_truth, parts) -> None:
     with pytest.raises(ValueError, match="--method adam"):
         fitted("mf", log_and_truth[0], quick("mf", target="like", method="gibbs"), parts[0])
+
+
+@pytest.mark.parametrize("ratings_as", ["numbers", "levels"])
+def test_a_sampler_without_burn_in_has_a_finite_loss(log_and_truth, parts, ratings_as: str) -> None:
+    settings = quick("mf", ratings_as=ratings_as, burn_in=0, sweeps=5)
+    _, _, found = fitted("mf", log_and_truth[0], settings, parts[0])
+    assert np.isfinite(found.curves.train).all()
+    assert np.isfinite(found.link.spread)
+
+
+class TestWithoutRatings:
+    """Users and movies that nobody has rated follow the prior, and do not shape it."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def many_unrated(log_and_truth) -> RatingsLog:
+        """The log, with 12,000 further movies in the movies file."""
+        log = log_and_truth[0]
+        further = log.movies.iloc[np.arange(12_000) % len(log.movies)]
+        further = further.assign(movie_id=1_000_000 + np.arange(12_000))
+        return dataclasses.replace(log, movies=pd.concat([log.movies, further], ignore_index=True))
+
+    def test_they_do_not_change_what_is_predicted(self, log_and_truth, many_unrated, parts) -> None:
+        ratings = log_and_truth[0].ratings["rating"].to_numpy()[parts[2]]
+        errors = []
+        for log in (log_and_truth[0], many_unrated):
+            network, dataset, _ = fitted("mf", log, quick("mf", sweeps=40), parts[0])
+            errors.append(rmse(predict(network, dataset, parts[2]), ratings))
+        assert errors[1] < 1.01 * errors[0]
+
+    def test_the_variance_of_the_prior_is_that_of_the_rated(self, log_and_truth, many_unrated) -> None:
+        variances = []
+        for log in (log_and_truth[0], many_unrated):
+            dataset = encode(log, False)
+            sampler = gibbs.Sampler(dataset, np.arange(len(dataset)), quick("mf", sweeps=30), 0, False)
+            variances.append(
+                np.mean([np.trace(np.linalg.inv(sampler.movies.precision)) for _ in sampler], dtype=np.float64)
+            )
+        assert variances[1] == pytest.approx(variances[0], rel=0.15)
+
+    def test_their_embedding_is_the_mean_of_the_prior(self, many_unrated) -> None:
+        dataset = encode(many_unrated, True)
+        sampler = gibbs.Sampler(dataset, np.arange(len(dataset)), quick("fm", sweeps=2, burn_in=1), 0, True)
+        *_, sample = sampler
+        movies = sampler.movies
+        unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.rated)
+        effects = feature_matrix(dataset.movies)[unrated] @ movies.coefficients()
+        np.testing.assert_allclose(sample.movies[unrated], movies.mean + effects, atol=1e-4)
+
+    def test_a_feature_value_that_no_rated_movie_has_leaves_the_samples_scores(self, log_and_truth) -> None:
+        """Its embedding becomes the mean of the others', and what the samples say of a movie with it stays."""
+        log = log_and_truth[0]
+        unseen = log.movies.iloc[:1].assign(movie_id=1_000_000, genres="Opera")
+        dataset = encode(dataclasses.replace(log, movies=pd.concat([log.movies, unseen], ignore_index=True)), True)
+        side = Side(len(dataset.movies.vocabulary), [one.size for one in dataset.movies.schema.fields], 4)
+        rows = len(dataset.movies.vocabulary) + dataset.movies.schema.size
+        table = torch.randn(rows, 5, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            posterior._write_side(side, dataset.movies, table, True, dataset.movie_rows)
+            features, weights = (torch.from_numpy(one) for one in (dataset.movies.features, dataset.movies.weights))
+            vectors, biases = side.fm_half(side.own.weight, features, weights)
+        torch.testing.assert_close(vectors, table[: len(features), :4], atol=1e-5, rtol=0)
+        torch.testing.assert_close(biases, table[: len(features), 4], atol=1e-5, rtol=0)
+        (genres,) = (one for one in dataset.movies.schema.fields if one.name == "genres")
+        opera = genres.offset + 1 + genres.values.index("Opera")
+        assert not torch.allclose(side.features.weight[opera], table[len(features) + opera])
 
 
 class TestAveraging:
@@ -193,13 +270,24 @@ class TestAveraging:
         )
 
     def test_one_long_factorization_is_the_average_of_all(self) -> None:
-        samples, average = self.samples(), posterior.Average()
+        samples, average = self.samples(), posterior.Average(30, np.arange(30), np.arange(40))
         for sample in samples:
             average.add(sample)
-        users, movies = average.embeddings(30)
+        users, movies = average.embeddings()
         users, movies = users[:30], movies[:40]
         scores = users[:, :-1] @ movies[:, :-1].T + users[:, -1:] + movies[:, -1]
         np.testing.assert_allclose(scores, self.mean_score(samples), atol=1e-9)
+
+    def test_a_long_average_loses_nothing_on_the_way(self) -> None:
+        """The columns of 60 samples are cut several times before the last of them is added."""
+        rng = np.random.default_rng(0)
+        samples = [gibbs.Sample(*(rng.normal(size=(rows, 17)) for rows in (300, 320, 1, 1))) for _ in range(60)]
+        average = posterior.Average(300, np.arange(300), np.arange(320))
+        for sample in samples:
+            average.add(sample)
+        users, movies = (table[:-1] for table in average.embeddings())
+        scores = users[:, :-1] @ movies[:, :-1].T + users[:, -1:] + movies[:, -1]
+        np.testing.assert_allclose(scores, self.mean_score(samples), atol=1e-6)
 
     def test_cutting_is_the_best_approximation_of_that_width(self) -> None:
         rng = np.random.default_rng(1)
@@ -228,18 +316,11 @@ def test_conditional_draws_have_the_mean_and_covariance_of_bayesian_regression()
     np.testing.assert_allclose(np.cov(draws.T), np.linalg.inv(precision), atol=0.02)
 
 
-def test_wishart_draws_have_the_wishart_mean() -> None:
-    rng = np.random.default_rng(0)
-    scale = np.array([[2.0, 0.5], [0.5, 1.0]])
-    mean = np.mean([gibbs._wishart(rng, 7, scale) for _ in range(20_000)], axis=0)
-    np.testing.assert_allclose(mean, 7 * scale, rtol=0.03)
-
-
 def test_feature_effects_are_found_where_they_are_planted() -> None:
     rng = np.random.default_rng(0)
     features = sparse.csr_array((rng.random((500, 6)) < 0.4).astype(float))
     effects = rng.normal(size=(6, 3))
-    block = gibbs.FeatureBlock(rng, features, 3, 10.0)
+    block = gibbs.FeatureBlock(rng, features, np.arange(500), 3, 10.0)
     drawn = []
     for _ in range(200):
         block.sample(features @ effects + rng.normal(scale=0.1, size=(500, 3)), np.eye(3) * 100)
@@ -266,11 +347,12 @@ class TestOrdinal:
         return dataclasses.replace(log, ratings=log.ratings.assign(rating=levels[np.searchsorted(cuts, noisy)]))
 
     def error(self, log, parts, model: str, ratings_as: str) -> float:
-        network, dataset, found = fitted(
-            model, log, quick(model, ratings_as=ratings_as, sweeps=50, burn_in=15), parts[0]
-        )
-        raw = torch.from_numpy(predict(network, dataset, parts[2]))
-        return rmse(found.link.on_scale(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]])
+        settings, errors = quick(model, ratings_as=ratings_as, sweeps=50, burn_in=15), []
+        for seed in range(2):
+            network, dataset, found = fitted(model, log, settings, parts[0], seed=seed)
+            raw = torch.from_numpy(predict(network, dataset, parts[2]))
+            errors.append(rmse(found.link.on_scale(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]]))
+        return float(np.mean(errors))
 
     @pytest.mark.parametrize("model", ["mf", "fm"])
     def test_levels_beat_numbers_where_the_steps_are_uneven(self, model: str, skewed, parts) -> None:
@@ -301,7 +383,10 @@ class TestOrdinal:
             return (torch.special.ndtr(upper) - torch.special.ndtr(lower)).log().sum()
 
         cuts = torch.tensor([-0.7, 0.1, 1.2], dtype=torch.float64)
-        gradient, precision = observation.log_likelihood_by_cuts(codes, root, *(one.numpy() for one in bounds(cuts)), 4)
+        value, gradient, precision = observation.log_likelihood_by_cuts(
+            codes, root, *(one.numpy() for one in bounds(cuts)), 4
+        )
+        assert value == pytest.approx(log_likelihood(cuts).item())
         step = 1e-4 * torch.eye(3, dtype=torch.float64)
 
         def difference(of, at, by):

@@ -65,11 +65,9 @@ def chooses_epochs(model: str, dataset: Dataset, settings: Settings) -> bool:
 
 def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, curves: Curves) -> Settings:
     """The settings for a fit without validation rows that runs as long as the best epoch of one with them."""
-    method = _method(type(network), dataset, settings)
-    if method is posterior:
+    if _method(type(network), dataset, settings) is posterior:
         return settings
-    name = "epochs" if method is adam else "top_epochs"
-    return dataclasses.replace(settings, **{name: curves.best_epoch})
+    return dataclasses.replace(settings, stop_after=curves.best_epoch)
 
 
 def _method(kind: type[TwoEncoder], dataset: Dataset, settings: Settings) -> ModuleType:

@@ -32,8 +32,9 @@ def fit(
     """Fit ``network`` in place to the rows ``train``.
 
     With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
-    epoch's weights; without, it runs for ``settings.epochs``. ``link``: what raw scores mean, where that is known
-    before; the misfit of an Ordinal one is the loss. Raises DivergedError for a loss that is not finite.
+    epoch's weights; without, it runs for ``settings.stop_after`` epochs, or for all of ``settings.epochs``. ``link``:
+    what raw scores mean, where that is known before; the misfit of an Ordinal one is the loss. Raises DivergedError for
+    a loss that is not finite.
     """
     device = next(network.parameters()).device
     batches = Batches(dataset, train, settings, device)
@@ -46,7 +47,9 @@ def fit(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
     curves, best = Curves(), None
-    progress = tqdm(range(1, settings.epochs + 1), desc="fit", unit="epoch", leave=False, disable=None)
+    progress = tqdm(
+        range(1, (settings.stop_after or settings.epochs) + 1), desc="fit", unit="epoch", leave=False, disable=None
+    )
     for epoch in progress:
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)

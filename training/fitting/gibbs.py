@@ -3,7 +3,8 @@
 A rating is ``mean + b_u + b_i + <v_u, v_i>`` plus Gaussian noise whose precision is the user's own. A user's (movie's)
 vector and bias are drawn about a linear function of what is known of them: side features, and the history of what they
 rated (of who rated it), every entry weighing ``1 / sqrt(n)``. Precisions have Wishart and gamma priors and are sampled
-too, so there is little to tune.
+too, so there is little to tune. They are drawn given users and movies with ratings alone: of the others nothing is
+known, and they follow the prior that results.
 
 Sources: Salakhutdinov and Mnih, Bayesian Probabilistic Matrix Factorization using MCMC, ICML 2008 (the sampler);
 Simm et al., Macau: Scalable Bayesian Multi-relational Factorization, 2015 (features in the prior's mean);
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.stats import wishart
 
 from ..config import Settings
 from ..dataset import Dataset, feature_matrix
@@ -83,7 +85,9 @@ class SideSampler:
     """The vectors and biases of one side, and the hierarchy above them.
 
     ``rows`` [n]: whose rating each is, ascending; ``others`` [n]: the other side's row. ``blocks``: feature matrices
-    [entities, features].
+    [entities, features]. ``mean_strength``: how many entities the prior of the embeddings' mean, zero, counts as.
+
+    ``embeddings`` float32 [entities, E]: the present draw; the prior's mean where an entity has no rating.
     """
 
     def __init__(
@@ -94,13 +98,16 @@ class SideSampler:
         entities: int,
         blocks: list[sparse.csr_array],
         settings: Settings,
+        mean_strength: float = 1e-2,
     ) -> None:
         self.rng = rng
+        self.mean_strength = mean_strength
         self.size = settings.rank + 1
         self.prior_precision = settings.prior_precision
         self.starts = np.searchsorted(rows, np.arange(entities + 1))
+        self.rated = np.flatnonzero(np.diff(self.starts))
         self.others = others
-        self.blocks = [FeatureBlock(rng, block, self.size, self.prior_precision) for block in blocks]
+        self.blocks = [FeatureBlock(rng, block, self.rated, self.size, self.prior_precision) for block in blocks]
         self.embeddings = rng.normal(scale=0.1, size=(entities, self.size)).astype(np.float32)
         self.embeddings[:, -1] = 0.0
         self.mean = np.zeros(self.size)
@@ -116,69 +123,89 @@ class SideSampler:
         ``others`` float32 [entities, E]: the other side's embeddings; ``targets`` float32 [n]: what the scores
         explain; ``root`` float32 [n]: square roots of the noise precisions.
         """
-        shift = self._sample_hierarchy() @ self.precision
-        expected, self.embeddings = np.empty_like(self.embeddings), np.empty_like(self.embeddings)
+        prior = self._sample_hierarchy()
+        expected, self.embeddings = prior.astype(np.float32), prior.astype(np.float32)
+        shift = prior[self.rated] @ self.precision
         table = np.column_stack([others[:, :-1], np.ones(len(others), np.float32), -others[:, -1]])
         moments = np.empty((ENTITIES_AT_A_TIME, self.size + 1, self.size + 1), np.float32)
-        for first in range(0, len(expected), ENTITIES_AT_A_TIME):
-            here = slice(first, min(first + ENTITIES_AT_A_TIME, len(expected)))
-            for entity, place in enumerate(range(here.start, here.stop)):
+        for first in range(0, len(self.rated), ENTITIES_AT_A_TIME):
+            here = self.rated[first : first + ENTITIES_AT_A_TIME]
+            for entity, place in enumerate(here):
                 rated = slice(self.starts[place], self.starts[place + 1])
                 design = table.take(self.others[rated], axis=0)
                 design[:, -1] += targets[rated]
                 design *= root[rated, None]
                 np.dot(design.T, design, out=moments[entity])
-            some = moments[: here.stop - here.start].astype(np.float64)
+            some = moments[: len(here)].astype(np.float64)
             expected[here], self.embeddings[here] = _gaussian(
-                self.rng, some[:, :-1, :-1] + self.precision, some[:, :-1, -1] + shift[here]
+                self.rng, some[:, :-1, :-1] + self.precision, some[:, :-1, -1] + shift[first : first + len(here)]
             )
         return expected
 
     def _sample_hierarchy(self) -> np.ndarray:
-        """Draw feature coefficients, mean and precision given the embeddings; returns the prior mean [entities, E]."""
-        explained = sum((block.values for block in self.blocks), np.zeros_like(self.embeddings))
+        """Draw feature coefficients, mean and precision given the embeddings; returns the prior mean [entities, E].
+
+        Mean and precision are normal-Wishart (Salakhutdinov and Mnih, equation 14).
+        """
+        embeddings = self.embeddings[self.rated]
+        explained = sum((block.values for block in self.blocks), np.zeros_like(embeddings))
         for block in self.blocks:
             explained = explained - block.values
-            block.sample(self.embeddings - self.mean - explained, self.precision)
+            block.sample(embeddings - self.mean - explained, self.precision)
             explained = explained + block.values
-        rest = self.embeddings - explained
-        count, weak = len(rest), 1e-2  # the mean has a weak prior at zero, worth a hundredth of an entity
+        rest = embeddings - explained
+        count, weak = len(rest), self.mean_strength
         centre = rest.mean(axis=0)
         spread = rest - centre
         freedom = self.size + 1
         scale = np.eye(self.size) * freedom / self.prior_precision + spread.T @ spread
         scale += weak * count / (weak + count) * np.outer(centre, centre)
-        self.precision = _wishart(self.rng, freedom + count, np.linalg.inv(scale))
+        self.precision = wishart.rvs(freedom + count, np.linalg.inv(scale), random_state=self.rng)
         root = np.linalg.cholesky(self.precision * (weak + count))
         noise = np.linalg.solve(root.T, self.rng.standard_normal(self.size))
         self.mean = count * centre / (weak + count) + noise
-        return explained + self.mean
+        prior = self.mean + sum((block.everywhere() for block in self.blocks), np.zeros_like(self.embeddings))
+        prior[self.rated] = self.mean + explained
+        return prior
 
 
 class FeatureBlock:
     """A linear effect of features ``X`` [entities, F] on embeddings, sampled in the basis of X's singular vectors.
 
-    In that basis (``X = left * singular @ right``) the coefficients are independent given the embeddings, so one draw
-    of all of them costs a matrix product.
+    X are the rows ``rated`` of ``features``; what is found applies to the other rows too. In the basis of the singular
+    vectors (``X = left * singular @ right``) the coefficients are independent given the embeddings, so one draw of all
+    of them costs a matrix product.
     """
 
-    def __init__(self, rng: np.random.Generator, features: sparse.csr_array, size: int, prior_precision: float) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        features: sparse.csr_array,
+        rated: np.ndarray,
+        size: int,
+        prior_precision: float,
+    ) -> None:
         self.rng = rng
-        self.left, self.singular, self.right = _svd(features)
+        self.features = features
+        self.left, self.singular, self.right = _svd(features[rated])
         self.left = self.left.astype(np.float32)
         # Mean squared norm of a row; without features there is nothing to scale.
-        scale = np.square(self.singular).sum() / features.shape[0] or 1.0
+        scale = np.square(self.singular).sum() / len(rated) or 1.0
         self.prior_precision = prior_precision * scale
         self.rotated = np.zeros((len(self.singular), size))
         self.precision = np.eye(size) * self.prior_precision
-        self.values = np.zeros((features.shape[0], size), np.float32)
+        self.values = np.zeros((len(rated), size), np.float32)
 
     def coefficients(self) -> np.ndarray:
         """[F, E]."""
         return self.right.T @ self.rotated
 
+    def everywhere(self) -> np.ndarray:
+        """What the features of every entity, with ratings or without, add to its embedding: [entities, E]."""
+        return self.features @ self.coefficients()
+
     def sample(self, rest: np.ndarray, noise_precision: np.ndarray) -> None:
-        """Draw ``values`` [entities, E] given what they have to explain, ``rest`` [entities, E]."""
+        """Draw ``values`` [rated, E] given what they have to explain, ``rest`` [rated, E]."""
         inverse_root = np.linalg.inv(np.linalg.cholesky(self.precision))
         eigenvalues, vectors = np.linalg.eigh(inverse_root @ noise_precision @ inverse_root.T)
         # In this basis both precisions are diagonal: the prior's is one, the noise's the eigenvalues.
@@ -191,7 +218,8 @@ class FeatureBlock:
         self.values = self.left @ (self.singular[:, None] * self.rotated).astype(np.float32)
         size = len(self.precision)
         scale = np.eye(size) * (size + 1) / self.prior_precision + self.rotated.T @ self.rotated
-        self.precision = _wishart(self.rng, size + 1 + len(self.singular), np.linalg.inv(scale))
+        freedom = size + 1 + len(self.singular)
+        self.precision = wishart.rvs(freedom, np.linalg.inv(scale), random_state=self.rng)
 
 
 def _history(rated: sparse.csr_array) -> sparse.csr_array:
@@ -228,12 +256,3 @@ def _gaussian(rng: np.random.Generator, precision: np.ndarray, shift: np.ndarray
     noise = torch.from_numpy(rng.standard_normal((*shift.shape, 1)))
     both = torch.linalg.solve_triangular(root.mT, torch.cat([half, half + noise], dim=2), upper=True).numpy()
     return both[..., 0], both[..., 1]
-
-
-def _wishart(rng: np.random.Generator, freedom: float, scale: np.ndarray) -> np.ndarray:
-    """A draw by Bartlett's decomposition."""
-    size = len(scale)
-    lower = np.tril(rng.standard_normal((size, size)), -1)
-    lower[np.diag_indices(size)] = np.sqrt(rng.chisquare(freedom - np.arange(size)))
-    root = np.linalg.cholesky(scale) @ lower
-    return root @ root.T

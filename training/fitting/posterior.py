@@ -20,16 +20,22 @@ from .curves import Curves, DivergedError, OnEpoch
 from .fit import Fit
 from .gibbs import Sample
 from .observation import Numbers, Scale
+from .unknown import settle_features
 
-WORKING_WIDTH = 256
-LONGEST = 768
+WORKING_WIDTH = 256  # columns that are kept between samples, at least
+SAMPLED_COLUMNS = 512  # beside them, until the next cut
 SCALE_ROWS = 50_000  # training rows that the scale of raw scores is taken from
 
 
 class Average:
-    """The running sum of factorizations, kept as factors of at most ``LONGEST`` columns."""
+    """The running sum of factorizations, kept as factors that are cut to ``width`` columns or a few hundred more.
 
-    def __init__(self) -> None:
+    A cut changes the scores of the ``users`` and ``movies`` (rows with ratings) least.
+    """
+
+    def __init__(self, width: int, users: np.ndarray, movies: np.ndarray) -> None:
+        self.width, self.rated = width, (users, movies)
+        self.working_width = max(width, WORKING_WIDTH)
         self.count = 0
         self.left: list[np.ndarray] = []  # [users + user feature rows, columns]
         self.right: list[np.ndarray] = []  # [movies + movie feature rows, columns]
@@ -43,13 +49,12 @@ class Average:
         self.right.append(right[:, :-1])
         self.biases = [self.biases[0] + left[:, -1], self.biases[1] + right[:, -1]]
         self.count += 1
-        self.entities = len(sample.users), len(sample.movies)
-        if sum(part.shape[1] for part in self.left) > LONGEST:
-            self._cut(WORKING_WIDTH)
+        if sum(part.shape[1] for part in self.left) > self.working_width + SAMPLED_COLUMNS:
+            self._cut(self.working_width)
 
-    def embeddings(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def embeddings(self) -> tuple[np.ndarray, np.ndarray]:
         """The average, cut to ``width``: [users + user feature rows, width + 1], the same for movies."""
-        self._cut(width)
+        self._cut(self.width)
         scale = np.sqrt(self.count)
         return tuple(
             np.column_stack([vectors[0] / scale, biases / self.count])
@@ -58,8 +63,8 @@ class Average:
 
     def _cut(self, width: int) -> None:
         left, right = np.concatenate(self.left, axis=1), np.concatenate(self.right, axis=1)
-        users, movies = self.entities
-        to_left, to_right = balanced(left[:users], right[:movies], width)
+        users, movies = self.rated
+        to_left, to_right = balanced(left[users], right[movies], width)
         self.left, self.right = [left @ to_left], [right @ to_right]
 
 
@@ -103,8 +108,8 @@ def fit(
     """
     if isinstance(network, DeepFM) or settings.target != "rating":
         raise ValueError("gibbs fits MF and FM to ratings: use --method adam for DeepFM, or for --target like")
-    average, curves = Average(), Curves()
     sampler = gibbs.Sampler(dataset, train, settings, seed, network.uses_features)
+    average, curves = Average(settings.width, sampler.users.rated, sampler.movies.rated), Curves()
     some = np.random.default_rng(seed).permutation(train)[:SCALE_ROWS]
     seen = _Predictions(dataset, some, sampler.observed)
     held_out = None if validation is None else _Predictions(dataset, validation, sampler.observed)
@@ -120,11 +125,14 @@ def fit(
             curves.validation.append(held_out.error())
         on_epoch(count, curves.train[-1], curves.validation[-1] if curves.validation else None)
     slope, shift, link = seen.scale()
-    users, movies = average.embeddings(settings.width)
-    for side, data, table in ((network.users, dataset.users, users), (network.items, dataset.movies, movies)):
+    users, movies = average.embeddings()
+    for side, data, table, rated in (
+        (network.users, dataset.users, users, dataset.user_rows[train]),
+        (network.items, dataset.movies, movies, dataset.movie_rows[train]),
+    ):
         table[:, :-1] *= math.sqrt(slope)
         table[:, -1] *= slope
-        _write_side(side, data, torch.from_numpy(table).float(), network.uses_features)
+        _write_side(side, data, torch.from_numpy(table).float(), network.uses_features, rated)
     network.mean.fill_(shift)
     return Fit(network, curves, link)
 
@@ -147,7 +155,12 @@ class _Predictions:
         self.squares = self.squares + np.square(scores)
 
     def scale(self) -> Scale:
-        """What the average of the samples' scores means."""
+        """What the average of the samples' scores means.
+
+        Their variance from sample to sample is that of the rows themselves. Rows that it has not seen vary more, but a
+        spread made from those has a higher negative log likelihood on held-out ratings (1.2218 against 1.2201: FM
+        on MovieLens 100K).
+        """
         mean = self.total / self.count
         return self.observed.scale(mean, float((self.squares / self.count - np.square(mean)).mean()))
 
@@ -158,17 +171,20 @@ class _Predictions:
         return float(np.square(link.on_scale(raw).numpy() - self.ratings).mean())
 
 
-def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool) -> None:
+def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool, rated: np.ndarray) -> None:
     """Split what the samples say of an entity into what its features explain and its own part.
 
     The network adds the pairs within a side to the bias; the samples' bias has them in it, so they are taken out.
+    ``rated`` [n]: the entities of the training rows.
     """
+    table = table.to(side.own.weight.device)
     total, coefficients = table[: len(data.vocabulary)], table[len(data.vocabulary) :]
     if not uses_features:
         side.own.weight.copy_(total)
         return
     side.features.weight.copy_(coefficients)
-    features, weights = torch.from_numpy(data.features), torch.from_numpy(data.weights)
+    settle_features(side, data, rated)
+    features, weights = (torch.from_numpy(values).to(table.device) for values in (data.features, data.weights))
     explained = layers.mix(features, weights, side.features.weight)
     side.own.weight.copy_(total - explained)
     _, scalar = side.fm_half(side.own.weight, features, weights)

@@ -22,15 +22,16 @@ def settle_unknown(
 ) -> None:
     """Give every embedding that no rating has touched a value that predicts as well as one without it can.
 
-    A feature's missing value becomes the mean of its known values. Id row 0 is fitted to ratings as if each had come
-    from an unknown user (movie), half of them without side features. Ids without ratings get a copy of it where they
-    were ``only_initialised``; Gibbs sampling has drawn theirs from its prior.
+    Id row 0 is fitted to ratings as if each had come from an unknown user (movie), half of them without side features.
+    After gradient descent what no rating has touched is ``only_initialised``: ids get a copy of row 0, values of side
+    features the mean of their field. Gibbs sampling has drawn such ids from its prior, and settles its features itself.
     """
     for side, data, rows in (
         (network.users, dataset.users, batches.users),
         (network.items, dataset.movies, batches.movies),
     ):
-        _settle_features(side, data, rows.cpu().numpy())
+        if only_initialised:
+            settle_features(side, data, rows.cpu().numpy())
         row_zero = _row_zero(network, link, side, batches, dataset, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
@@ -41,7 +42,11 @@ def settle_unknown(
 
 
 @torch.no_grad()
-def _settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
+def settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
+    """Give each feature value that no entity of ``rows`` [n] has the mean of its field's other values.
+
+    A field's missing value, which most files never show, is one of them.
+    """
     counts = torch.zeros(data.schema.size)
     features, weights = torch.from_numpy(data.features[rows]), torch.from_numpy(data.weights[rows])
     counts.index_add_(0, features.flatten(), weights.flatten())

@@ -40,11 +40,12 @@ def fit(
     The perceptron starts at zero and learns what the factorization machine leaves over, the embeddings as they are.
     """
     ratings = dataclasses.replace(settings, target="rating")
-    machine = FM(network.users, network.items, float(dataset.ratings[train].mean()))
+    device = network.mean.device
+    machine = FM(network.users, network.items, float(dataset.ratings[train].mean())).to(device)
     link = posterior.fit(machine, dataset, train, None, ratings, seed, lambda *_: None).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
-        batches = Batches(dataset, train, settings, machine.mean.device)
+        batches = Batches(dataset, train, settings, device)
         _to_logits(network, batches, LOGISTIC / link.spread)
     for side in (network.users, network.items):
         side.requires_grad_(False)
@@ -65,7 +66,7 @@ def _to_logits(network: DeepFM, batches: Batches, slope: float) -> None:
             table.weight[:, :-1] *= math.sqrt(slope)
             table.weight[:, -1] *= slope
     network.mean.zero_()
-    machine = FM(network.users, network.items, 0.0)
+    machine = FM(network.users, network.items, 0.0).to(network.mean.device)
     scores = batches.scores(machine, batches.users, batches.movies)
     network.mean.copy_(_shift(scores, batches.targets.mean()))
 

@@ -1,0 +1,90 @@
+"""Training, evaluation and export with the network on a GPU and the log on the CPU."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.pretended import GPU, MixedDevicesError, PretendedGPU, device_of
+from training.config import preset
+from training.data import RatingsLog, generate
+from training.train import Run, train
+
+SMALL = {"sweeps": 4, "burn_in": 1, "epochs": 2, "top_epochs": 2, "rank": 4}
+
+
+@pytest.fixture(scope="module")
+def log() -> RatingsLog:
+    return generate(seed=4, users=50, movies=40, ratings=1000).log
+
+
+def run(model: str, device: str, log: RatingsLog, folder: Path, **settings) -> dict:
+    chosen = dataclasses.replace(preset("quick", model, settings.pop("target", None)), **(SMALL | settings))
+    where = torch.device(device), folder / device / "build", folder / device / "runs"
+    metrics = train(Run(model, chosen, "random", 0, True, *where), log)
+    return {name: value for name, value in metrics.items() if name != "seconds"}
+
+
+class TestThePretence:
+    """What a real GPU refuses is refused."""
+
+    def test_devices_do_not_mix(self) -> None:
+        with PretendedGPU():
+            there, here = torch.ones(3, device="cuda"), torch.ones(3)
+            for mixed in (
+                lambda: there + here,
+                lambda: here.index_select(0, torch.zeros(1, dtype=torch.long).to(GPU)),
+                lambda: torch.cat([there, here]),
+                lambda: torch.nn.functional.linear(here.expand(2, 3), there.expand(2, 3)),
+                lambda: there.numpy(),
+                lambda: torch.where(there > 0, here, here),
+            ):
+                with pytest.raises(MixedDevicesError):
+                    mixed()
+
+    def test_what_a_gpu_allows_is_allowed(self) -> None:
+        with PretendedGPU():
+            there, here = torch.ones(3, device="cuda"), torch.ones(3)
+            for allowed in (there + torch.tensor(1.0), there[torch.tensor([0, 1])], there * 2, here.to(there.device)):
+                assert allowed.device == GPU
+            assert there.copy_(here).device == GPU
+            assert there.cpu().numpy().tolist() == [1, 1, 1]
+
+    def test_gradients_and_modules_follow(self) -> None:
+        with PretendedGPU():
+            layer = torch.nn.Linear(2, 1).to("cuda")
+            layer(torch.ones(4, 2).to("cuda")).sum().backward()
+            assert device_of(layer.weight) == layer.weight.grad.device == GPU
+            torch.optim.Adam(layer.parameters(), fused=True).step()
+            with pytest.raises(MixedDevicesError):
+                layer(torch.ones(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("mf", {}),
+        ("fm", {}),
+        ("fm", {"ratings_as": "levels"}),
+        ("fm", {"method": "adam"}),
+        ("fm", {"target": "like"}),
+        ("deepfm", {}),
+        ("deepfm", {"target": "rating", "ratings_as": "levels"}),
+        ("deepfm", {"method": "adam"}),
+    ],
+)
+def test_a_run_on_a_gpu_measures_what_one_on_a_cpu_does(model: str, settings: dict, log, tmp_path: Path) -> None:
+    expected = run(model, "cpu", log, tmp_path, **settings)
+    with PretendedGPU():
+        found = run(model, "cuda", log, tmp_path, **settings)
+    assert found == expected
+
+
+def test_likes_alone_train_on_a_gpu(log, tmp_path: Path) -> None:
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    expected = run("deepfm", "cpu", likes, tmp_path)
+    with PretendedGPU():
+        assert run("deepfm", "cuda", likes, tmp_path) == expected
