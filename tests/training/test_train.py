@@ -138,3 +138,11 @@ def test_movies_without_ratings_are_in_the_catalogue(log, tmp_path: Path) -> Non
     run("fm", tmp_path, fewer)
     ids = json.loads((tmp_path / "build/fm/movies.json").read_text())
     assert ids == [None, *sorted(log.movies["movie_id"].tolist())]
+
+
+@pytest.mark.parametrize(("count", "most"), [(2**24 + 3, 10_000), (7, 10_000), (1, 10_000), (0, 5)])
+def test_compared_rows_are_spread_over_the_log_and_lie_in_it(count: int, most: int) -> None:
+    rows = export_module.evenly_spread(count, most)
+    assert len(rows) == min(count, most)
+    assert (np.diff(rows) > 0).all()
+    assert rows.tolist() == [] or (rows[0] == 0 and rows[-1] == (count - 1 if count > 1 else 0))
