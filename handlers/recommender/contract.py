@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .errors import InvalidRequest, TooLarge, shortened
+from .repeats import Text, colons, repeated
 
 Id = int | str
 FeatureValue = str | int | float | list[str] | None
@@ -118,9 +119,11 @@ def parse(slot: Mapping[str, Any], max_instances: int) -> tuple[list[Request | I
             raise InvalidRequest(EMPTY)
         body = _checked(_decode_body, raw)
         if body.instances is UNSET:
-            return [body], False
-        _only_instances(name for name in Request.__struct_fields__ if getattr(body, name) is not UNSET)
-        instances, decode = body.instances, _decode_request
+            return [_said_once(body, raw)], False
+        _only_instances(_given(body))
+        instances, decode = body.instances, _read_instance
+        if colons(raw) > 1 + sum(colons(bytes(instance)) for instance in instances):
+            raise InvalidRequest("instances is given twice: give it once")
     else:
         if not isinstance(raw, dict) or "instances" not in raw:
             return [_checked(_convert, raw)], False
@@ -138,7 +141,7 @@ def kind_of(request: Request) -> str:
 
     Raises InvalidRequest for a request that is no kind, or that has a field its kind does not take.
     """
-    given = {name for name in Request.__struct_fields__ if getattr(request, name) is not UNSET}
+    given = set(_given(request))
     if "user_id" in given and given & {"ratings", "user"}:
         other = "ratings" if "ratings" in given else "user"
         raise InvalidRequest(f"user_id and {other} both say who it is for: give user_id, or ratings and/or user")
@@ -172,8 +175,31 @@ def kind_of(request: Request) -> str:
     return kind
 
 
+def _given(request: Request) -> list[str]:
+    return [name for name in Request.__struct_fields__ if getattr(request, name) is not UNSET]
+
+
 def _convert(raw: Any) -> Request:
     return msgspec.convert(raw, Request)
+
+
+def _read_instance(raw: msgspec.Raw) -> Request:
+    return _said_once(_decode_request(raw), bytes(raw))
+
+
+def _said_once(request: Request, text: Text) -> Request:
+    """The request that was read from ``text``, unless that gives a key twice."""
+    keys = len(_given(request))
+    keys += sum(len(features) for features in (request.user, request.movie) if features is not UNSET)
+    if request.ratings is not UNSET:
+        keys += sum(1 if one.rating is None else 2 for one in request.ratings)
+    found = None if colons(text) == keys else repeated(text)
+    if found:
+        name, first, second = found
+        raise InvalidRequest(
+            f"{shortened(name)} is given more than once, as {shortened(first)} and as {shortened(second)}: give it once"
+        )
+    return request
 
 
 def _from_form(form: Mapping[str, Any]) -> Request:

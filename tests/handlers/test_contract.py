@@ -165,6 +165,13 @@ class TestEveryModel:
             client.ask(model, {"user_id": user, "k": 3, "exclude_seen": False})["recommendations"]
         )
 
+    def test_a_key_that_is_given_twice_is_refused(self, client: Client, model: str, user: int, movie: int) -> None:
+        url = f"{client.server.inference}/predictions/{model}"
+        body = f'{{"user_id": {user}, "user_id": {user + 2}, "movie_id": {movie}}}'
+        response = requests.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=30)
+        assert response.status_code == 400
+        assert '"user_id" is given more than once' in response.json()["message"]
+
     def test_json_sent_as_a_form_is_told_what_to_do(self, client: Client, model: str, user: int) -> None:
         url = f"{client.server.inference}/predictions/{model}"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -38,6 +38,9 @@ BROKEN = [
     b"[" * 5000,
     b'{"k": 1e9999}',
     b"\x00" * 64,
+    b'{"user_id": 11, "user_id": 13, "movie_id": 103}',
+    b'{"instances": [{"user_id": 11, "k": 1, "k": 2}], "instances": []}',
+    b'{"user": {"age": 1, "age": 2}, "movie_id": 103}',
 ]
 
 
