@@ -98,21 +98,26 @@ class Movie(Struct, kw_only=True):
 
 
 class Reason(Struct, kw_only=True):
-    """What moved a recommendation: a rated movie, a side feature of the user, or the remainder."""
+    """What moved a number: a rated movie, a side feature of the user, what is true of everybody, or the remainder."""
 
     movie_id: Id | UnsetType = UNSET
     title: str | UnsetType | None = UNSET
     feature: str | UnsetType = UNSET
+    everybody: bool | UnsetType = UNSET
     remainder: bool | UnsetType = UNSET
     share: float
 
 
 class ScoredMovie(Movie, kw_only=True):
-    """An entry of a list. The shares of its reasons add up to ``personal``; both come with ``explain``."""
+    """An entry of a list. With ``explain``: ``rank_score``, the number that orders the list, and ``personal``, what the
+    score has over that of somebody unknown; the shares in ``rank_because`` and in ``because`` add up to them.
+    """
 
     score: float
     personal: float | UnsetType = UNSET
     because: list[Reason] | UnsetType = UNSET
+    rank_score: float | UnsetType = UNSET
+    rank_because: list[Reason] | UnsetType = UNSET
 
 
 class Recommendations(_Answer, kw_only=True):

@@ -102,6 +102,14 @@ def build(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def likes_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``build/`` with an FM for a log of likes: ids are strings, and side features are known of movies alone."""
+    log = generate(seed=2, users=120, movies=80, ratings=3000, string_ids=True).log
+    log = dataclasses.replace(log, ratings=log.ratings.drop(columns="rating"), users=None, user_features=())
+    return train_small("fm", log, tmp_path_factory.mktemp("of_likes"), target="like", method="adam", epochs=5)
+
+
+@pytest.fixture(scope="session")
 def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model store with version 1.0 of all three."""
     folder = tmp_path_factory.mktemp("model_store")

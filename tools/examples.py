@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-CASABLANCA = {"movie_id": 483, "title": "Casablanca", "year": 1942, "genres": ["Drama", "Romance", "War"]}
-GRADUATE = {"movie_id": 197, "title": "The Graduate", "year": 1967, "genres": ["Drama", "Romance"]}
+FARGO = {"movie_id": 100, "title": "Fargo", "year": 1996, "genres": ["Crime", "Drama", "Thriller"]}
+FUTURE = {"movie_id": 204, "title": "Back to the Future", "year": 1985, "genres": ["Comedy", "Sci-Fi"]}
 RAIDERS = {"movie_id": 174, "title": "Raiders of the Lost Ark", "year": 1981, "genres": ["Action", "Adventure"]}
 SCHINDLER = {"movie_id": 318, "title": "Schindler's List", "year": 1993, "genres": ["Drama", "War"]}
 SPACE = ["Action", "Adventure", "Romance", "Sci-Fi", "War"]
@@ -16,19 +16,34 @@ LEGENDS = {
     "year": 1994,
     "genres": ["Drama", "Romance", "War", "Western"],
 }
-CREATURES = {"movie_id": 290, "title": "Fierce Creatures", "year": 1997, "genres": ["Comedy"]}
+LIAR = {"movie_id": 294, "title": "Liar Liar", "year": 1997, "genres": ["Comedy"]}
 
+PERSONAL = -0.020635
 BECAUSE = [
-    {"movie_id": 8, "title": "Babe", "share": 0.086616},
-    {"movie_id": 173, "title": "The Princess Bride", "share": -0.079929},
-    {"movie_id": 663, "title": "Being There", "share": 0.077517},
-    {"movie_id": 153, "title": "A Fish Called Wanda", "share": 0.064586},
-    {"movie_id": 285, "title": "Secrets & Lies", "share": 0.059795},
-    {"feature": "gender", "share": -0.087139},
-    {"feature": "age", "share": -0.014363},
-    {"feature": "occupation", "share": -0.030773},
-    {"remainder": True, "share": -0.026452},
+    {"movie_id": 110, "title": "Operation Dumbo Drop", "share": 0.062311},
+    {"movie_id": 13, "title": "Mighty Aphrodite", "share": -0.059548},
+    {"movie_id": 655, "title": "Stand by Me", "share": 0.056643},
+    {"movie_id": 285, "title": "Secrets & Lies", "share": 0.053117},
+    {"movie_id": 286, "title": "The English Patient", "share": 0.052774},
+    {"feature": "gender", "share": 0.037728},
+    {"feature": "age", "share": -0.010426},
+    {"feature": "occupation", "share": 0.026483},
+    {"remainder": True, "share": -0.239717},
 ]
+RANK_SCORE = 0.32249
+RANK_BECAUSE = [
+    {"movie_id": 285, "title": "Secrets & Lies", "share": 0.057201},
+    {"movie_id": 286, "title": "The English Patient", "share": 0.040206},
+    {"movie_id": 25, "title": "The Birdcage", "share": 0.033848},
+    {"movie_id": 153, "title": "A Fish Called Wanda", "share": 0.025293},
+    {"movie_id": 269, "title": "The Full Monty", "share": 0.022593},
+    {"everybody": True, "share": 0.01547},
+    {"feature": "gender", "share": 0.000772},
+    {"feature": "age", "share": 0.000297},
+    {"feature": "occupation", "share": 0.000996},
+    {"remainder": True, "share": 0.125814},
+]
+REASONS = {"personal": PERSONAL, "because": BECAUSE, "rank_score": RANK_SCORE, "rank_because": RANK_BECAUSE}
 NOBODY = 999_999
 NO_USER = {
     "code": 404,
@@ -76,7 +91,7 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
             {"user_id": user, "k": 2},
             {
                 "user_id": user,
-                "recommendations": [CASABLANCA | {"score": 4.624722}, GRADUATE | {"score": 4.612074}],
+                "recommendations": [FARGO | {"score": 4.164906}, FUTURE | {"score": 3.955394}],
             },
         ),
         "recommend_and_explain": Example(
@@ -84,7 +99,7 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
             {"user_id": user, "k": 1, "explain": True},
             {
                 "user_id": user,
-                "recommendations": [CASABLANCA | {"score": 4.624722, "personal": 0.049858, "because": BECAUSE}],
+                "recommendations": [FARGO | {"score": 4.164906} | REASONS],
             },
         ),
         "recommend_to_somebody_new": Example(
@@ -105,7 +120,7 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
         "similar_to_a_new_movie": Example(
             "Movies like one that is known by its side features (FM and DeepFM)",
             {"movie": comedy, "k": 1},
-            {"movie": comedy, "similar": [CREATURES | {"score": 0.226544}]},
+            {"movie": comedy, "similar": [LIAR | {"score": 0.960396}]},
         ),
         "history": Example(
             "What a user has rated (shortened)",

@@ -18,7 +18,7 @@ from .features import FeatureSchema
 from .foldin import Prior, Solution, scorer, solve
 from .link import Link, Logistic, Ordinal, Regression
 from .rank import RankHead
-from .vocabulary import Vocabulary
+from .vocabulary import RawId, Vocabulary
 
 
 class DataSummary(msgspec.Struct, frozen=True):
@@ -66,6 +66,15 @@ class Metadata(msgspec.Struct, frozen=True):
         return Regression(*self.scale, self.prior_noise)
 
     @property
+    def meaning(self) -> str:
+        """What a score is, in words."""
+        if self.scale is None:
+            return "probability of a like"
+        low, high = self.scale
+        of_like = f"probability of a rating above {self.like_above:g}"
+        return of_like if self.target == "like" else f"rating from {low:g} to {high:g}"
+
+    @property
     def score_range(self) -> tuple[float, float]:
         """The lowest and the highest score."""
         return self.scale if self.target == "rating" and self.scale else (0.0, 1.0)
@@ -101,6 +110,8 @@ RANK_ARRAYS = {
     "rank_alike": "float32",  # [movies, R], by column
 }
 
+MOST_NAMED = 50  # users in an archive's description
+
 CHECKSUMS = "SHA256SUMS"
 
 
@@ -123,6 +134,13 @@ class Archive:
     def link(self) -> Link:
         """What a raw score means."""
         return self.metadata.link
+
+    @cached_property
+    def some_users(self) -> list[RawId]:
+        """Ids of users who have rated, ``MOST_NAMED`` at most, spread evenly over the dictionary."""
+        rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
+        some = np.linspace(0, len(rated) - 1, min(len(rated), MOST_NAMED)).astype(np.int64)
+        return [self.users.ids[row] for row in rated[some]]
 
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Side features of users [B]: indices and weights [B, C], copies."""

@@ -53,7 +53,9 @@ class Request(Struct, forbid_unknown_fields=True):
     genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
     history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
     catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
-    explain: Annotated[bool, Meta(description="Say why, movie by movie.")] | UnsetType = UNSET
+    explain: (
+        Annotated[bool, Meta(description="Say why each movie is in the list, and why it has its score.")] | UnsetType
+    ) = UNSET
     on_unknown: (
         Annotated[
             Literal["fallback", "error"],

@@ -1,17 +1,23 @@
-"""Why a movie is in a list: which ratings and which side features moved its number, and by how much.
+"""Why a movie is in a list, and why it has its score: which ratings and which side features moved either number.
 
-The number is the unclipped score, which need not be what orders the list; its personal part is what it has over the
-score of somebody unknown. Near a user's solution the score is linear in their own embedding, so a rating's share is
-``J_i A^-1 p_j``: its pull p_j on the embedding, spread by the posterior precision A, seen by movie i. For MF that is
-the ridge regression's ``q_i' A^-1 q_j residual_j`` exactly. A side feature's share is what the score loses when the
-feature is taken away. What is left (interactions, histories, and for DeepFM the perceptron's bends) is the remainder.
+The number that orders a list is a sum (rank.py), so its shares are exact: one a rating, one of what is true of
+everybody, one a side feature. The remainder is those that are not named. Where an archive has no head for lists, the
+score is that number.
+
+Of the unclipped score, the personal part is what it has over the score of somebody unknown. Near a user's solution the
+score is linear in their own embedding, so a rating's share is ``J_i A^-1 p_j``: its pull p_j on the embedding, spread
+by the posterior precision A, seen by movie i. For MF that is the ridge regression's ``q_i' A^-1 q_j residual_j``
+exactly. A side feature's share is what the score loses when the feature is taken away. What is left (interactions,
+histories, and for DeepFM the perceptron's bends) is in the remainder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .archive import Archive
 from .foldin import scorer, with_jacobian
@@ -19,6 +25,18 @@ from .jobs import LIKE, Job
 from .people import features_of
 
 MOST_MOVIES = 5  # rated movies named for each entry; the others' shares are in the remainder
+
+Reason = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whose list it is: ratings by movie row, side features and weights [C], the columns of those that are known."""
+
+    ratings: dict[int, float]
+    features: Tensor
+    weights: Tensor
+    known: dict[str, slice]
 
 
 class Explainer:
@@ -34,31 +52,29 @@ class Explainer:
             archive.network.own_users(row.to(device)), missing, weights
         )  # [1, D]
 
-    def explain(self, job: Job, rows: Any, raw: torch.Tensor) -> list[dict[str, Any]]:
-        """``personal`` and ``because`` for each movie of ``rows`` [k] with unclipped scores ``raw`` [k].
+    def explain(self, job: Job, rows: Tensor, raw: Tensor, order: Tensor | None) -> list[dict[str, Any]]:
+        """What the entries of a list gain: those of the movies ``rows`` [k], with unclipped scores ``raw`` [k].
 
-        The shares of ``because`` add up to ``personal``.
+        ``because`` has the shares that add up to ``personal``, ``rank_because`` those that add up to ``rank_score``,
+        the number ``order`` [k] that the list is ordered by. Without ``order`` there are only the first two.
         """
-        archive, network = self.archive, self.archive.network
-        features, weights = (part[0] for part in features_of(archive, [job], self.device))
-        items = archive.arrays["item_encodings"][torch.from_numpy(rows)]
-        ratings = job.ratings or self._history(job)
-        own = archive.prior.mean
-        by_movie = torch.zeros(len(rows), 0)
-        if ratings:
-            solution = archive.fold_in(features, weights, ratings)
-            _, jacobian = with_jacobian(scorer(network, features, weights, items), solution.own, len(rows))
-            by_movie = (jacobian @ torch.linalg.solve(solution.precision, solution.pulls.t())).cpu()
-            own = solution.own
-        strongest = by_movie.abs().topk(min(MOST_MOVIES, len(ratings)), dim=1).indices
-        rated = np.array(list(ratings), dtype=np.int64)[strongest.numpy()].tolist()
-        shares = by_movie.gather(1, strongest).tolist()
-        by_feature = self._by_feature(features, weights, items, own)
-        personal = raw - network.score_all(self.nobody, items)[0].cpu()
-        return [
-            self._entry(total, zip(movies, its), {name: shares[at] for name, shares in by_feature.items()})
-            for at, (total, movies, its) in enumerate(zip(personal.tolist(), rated, shares, strict=True))
-        ]
+        person = self._person(job)
+        of_score = self._of_score(person, rows, raw)
+        entries: list[dict[str, Any]] = [{"personal": total, "because": reasons} for total, reasons in of_score]
+        if order is not None:
+            for entry, (total, reasons) in zip(entries, self._of_order(person, rows, order), strict=True):
+                entry |= {"rank_score": total, "rank_because": reasons}
+        return entries
+
+    def _person(self, job: Job) -> Person:
+        features, weights = (part[0] for part in features_of(self.archive, [job], self.device))
+        known, column = {}, 0
+        for field in self.archive.metadata.user_features.fields:
+            here = slice(column, column + field.columns)
+            column += field.columns
+            if not torch.equal(features[here], self.missing[here]):
+                known[field.name] = here
+        return Person(job.ratings or self._history(job), features, weights, known)
 
     def _history(self, job: Job) -> dict[int, float]:
         ratings = self.archive.seen_ratings(job.user_row)
@@ -67,30 +83,50 @@ class Explainer:
             for row, rating in zip(self.archive.seen(job.user_row).tolist(), ratings.tolist())
         }
 
-    def _by_feature(
-        self, features: torch.Tensor, weights: torch.Tensor, items: torch.Tensor, own: torch.Tensor
-    ) -> dict[str, list[float]]:
-        """Each side feature that is known: what the scores [k] lose without it."""
-        network = self.archive.network
-        own = own.expand(len(items), -1)
-        scores = scorer(network, features, weights, items)(own)
-        shares, column = {}, 0
-        for field in self.archive.metadata.user_features.fields:
-            here = slice(column, column + field.columns)
-            column += field.columns
-            if torch.equal(features[here], self.missing[here]):
-                continue
-            without = features.clone(), weights.clone()
-            without[0][here], without[1][here] = self.missing[here], self.weights[here]
-            shares[field.name] = (scores - scorer(network, *without, items)(own)).tolist()
-        return shares
+    def _of_order(self, person: Person, rows: Tensor, order: Tensor) -> Iterator[tuple[float, list[Reason]]]:
+        history = np.array(list(person.ratings), np.int64), np.array(list(person.ratings.values()))
+        by_movie, everybody, by_column = self.archive.rank.shares(history, person.features, person.weights, rows)
+        others: list[tuple[Reason, Tensor]] = [({"everybody": True}, everybody)]
+        others += [({"feature": name}, by_column[:, here].sum(dim=1)) for name, here in person.known.items()]
+        return self._reasons(order, person, by_movie, others)
 
-    def _entry(
-        self, personal: float, by_movie: Iterable[tuple[int, float]], by_feature: dict[str, float]
-    ) -> dict[str, Any]:
+    def _of_score(self, person: Person, rows: Tensor, raw: Tensor) -> Iterator[tuple[float, list[Reason]]]:
+        network = self.archive.network
+        items = self.archive.arrays["item_encodings"][rows]
+        score = scorer(network, person.features, person.weights, items)
+        own = self.archive.prior.mean
+        by_movie = torch.zeros(len(rows), 0)
+        if person.ratings:
+            solution = self.archive.fold_in(person.features, person.weights, person.ratings)
+            _, jacobian = with_jacobian(score, solution.own, len(rows))
+            by_movie = jacobian @ torch.linalg.solve(solution.precision, solution.pulls.t())
+            own = solution.own
+        own = own.expand(len(rows), -1)
+        others = []
+        for name, here in person.known.items():
+            without = person.features.clone(), person.weights.clone()
+            without[0][here], without[1][here] = self.missing[here], self.weights[here]
+            others.append(({"feature": name}, score(own) - scorer(network, *without, items)(own)))
+        return self._reasons(raw - network.score_all(self.nobody, items)[0].cpu(), person, by_movie, others)
+
+    def _reasons(
+        self, totals: Tensor, person: Person, by_movie: Tensor, others: list[tuple[Reason, Tensor]]
+    ) -> Iterator[tuple[float, list[Reason]]]:
+        """For each of k movies its total of ``totals`` [k], and shares that add up to it.
+
+        The largest of each rated movie's shares [k, n], the ``others`` by name, [k] each, and what is left.
+        """
+        by_movie = by_movie.cpu()
+        strongest = by_movie.abs().topk(min(MOST_MOVIES, len(person.ratings)), dim=1).indices
+        rated = np.array(list(person.ratings), dtype=np.int64)[strongest.numpy()].tolist()
+        shares = by_movie.gather(1, strongest).tolist()
+        of_others = [(name, its.tolist()) for name, its in others]
         named = self.archive.catalogue.named
-        because: list[dict[str, Any]] = [named(row) | {"share": round(share, 6)} for row, share in by_movie]
-        because += [{"feature": name, "share": round(share, 6)} for name, share in by_feature.items()]
-        personal = round(personal, 6)
-        because.append({"remainder": True, "share": round(personal - sum(one["share"] for one in because), 6)})
-        return {"personal": personal, "because": because}
+        for at, total in enumerate(totals.tolist()):
+            reasons = [
+                named(row) | {"share": round(share, 6)} for row, share in zip(rated[at], shares[at], strict=True)
+            ]
+            reasons += [name | {"share": round(its[at], 6)} for name, its in of_others]
+            total = round(total, 6)
+            left = round(total - sum(reason["share"] for reason in reasons), 6)
+            yield total, [*reasons, {"remainder": True, "share": left}]

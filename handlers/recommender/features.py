@@ -97,16 +97,16 @@ class FeatureSchema(msgspec.Struct, frozen=True):
         """Rows of the side's feature table; at least 1, so that the table exists."""
         return max(1, sum(field.size for field in self.fields))
 
+    @property
+    def names(self) -> list[str]:
+        """Of the side features."""
+        return [field.name for field in self.fields]
+
     def encode(self, values: Mapping[str, Any], side: str = "") -> tuple[list[int], list[float], list[str]]:
         """Indices and weights of one user or movie, and the names of fields with a value that is not known.
 
-        Raises InvalidRequest for a name that is not a side feature, and for a number that is none.
+        Names that are not side features are not looked at. Raises InvalidRequest for a number that is none.
         """
-        names = [field.name for field in self.fields]
-        for name in values:
-            if name not in names:
-                known = ", ".join(names) if names else "none: this model uses ids only"
-                raise InvalidRequest(f"{side}.{name} is not a side feature of this model; known are {known}")
         indices: list[int] = []
         weights: list[float] = []
         unknown: list[str] = []

@@ -11,7 +11,6 @@ from msgspec import UNSET
 from .archive import Archive
 from .contract import Id, Request, kind_of
 from .errors import InvalidRequest, TooLarge, UnknownId, shortened
-from .features import FeatureSchema
 from .vocabulary import Vocabulary
 
 LIKE = math.inf  # the rating that a like stands for: above any threshold
@@ -55,6 +54,7 @@ class Resolver:
     def __init__(self, archive: Archive, limits: Limits) -> None:
         self.archive = archive
         self.limits = limits
+        self.schemas = {"user": archive.metadata.user_features, "movie": archive.metadata.movie_features}
 
     def resolve(self, request: Request) -> Job:
         """The job that a request is. Raises RequestError for one that cannot be done."""
@@ -64,9 +64,9 @@ class Resolver:
         if request.movie_id is not UNSET:
             job.movie_row = self._row(job, archive.movies, "movie_id")
         if request.user is not UNSET:
-            job.user_features = self._features(job, archive.metadata.user_features, "user")
+            job.user_features = self._features(job, "user")
         if request.movie is not UNSET:
-            job.movie_features = self._features(job, archive.metadata.movie_features, "movie")
+            job.movie_features = self._features(job, "movie")
         if request.ratings is not UNSET:
             rows = self._rows(job, "ratings", [one.movie_id for one in request.ratings], "ratings[{}].movie_id")
             ratings = [self._rating(one.rating, position) for position, one in enumerate(request.ratings)]
@@ -99,12 +99,21 @@ class Resolver:
                 self._note(job, each.format(position), raw[position], "movie")
         return rows
 
-    def _features(self, job: Job, schema: FeatureSchema, side: str) -> tuple[list[int], list[float]]:
-        given = getattr(job.request, side)
+    def _features(self, job: Job, side: str) -> tuple[list[int], list[float]]:
+        given, schema = getattr(job.request, side), self.schemas[side]
+        for name in given:
+            if name not in schema.names:
+                raise InvalidRequest(f"{side}.{name} is not a side feature of this model: {self._known_features()}")
         indices, weights, unknown = schema.encode(given, side)
         for name in unknown:
             self._note(job, f"{side}.{name}", given[name], "value")
         return indices, weights
+
+    def _known_features(self) -> str:
+        if not any(schema.fields for schema in self.schemas.values()):
+            return "it uses ids only"
+        known = (f"of a {side} {', '.join(schema.names) or 'none'}" for side, schema in self.schemas.items())
+        return f"it knows {'; '.join(known)}"
 
     def _note(self, job: Job, name: str, raw: Any, noun: str, fallback: bool = True) -> None:
         """Name something unknown in the answer, or refuse it where the request (or its kind) wants that."""

@@ -1,12 +1,14 @@
 """Lists: whose scores order them, what they may hold, and what they say of each movie."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from msgspec import UNSET
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from . import people
 from .archive import Archive
@@ -44,10 +46,10 @@ class Lists:
     def similar(self, job: Job, described: Tensor | None = None) -> list[dict[str, Any]]:
         """The movies that the raters of the one asked for rate too.
 
-        Those nearest to it in the model's vectors where nobody has rated it; nearest to ``described`` [width], the
-        vector of a movie of which only features are known.
+        Of a movie that nobody has rated, and of ``described`` [width], the vector of one of which only features are
+        known: those nearest to it by their features.
         """
-        scores = self._alike(job.movie_row) if described is None else self._cosines(described)
+        scores = self._alike(job.movie_row) if described is None else self._like_described(described)
         (rows,) = top(scores.unsqueeze(0).clone(), [self._left_out(job, [job.movie_row])], [self.length(job)])
         listed = scores[torch.from_numpy(rows).to(self.device)].cpu().numpy().astype(np.float64).round(6)
         return self._entries(rows, listed)
@@ -57,20 +59,36 @@ class Lists:
         return 10 if job.request.k is UNSET else min(job.request.k, self.limits.max_k)
 
     def _alike(self, row: int) -> Tensor:
-        rank = self.archive.rank
-        if rank is None or not rank.alike[row].any():
-            return self._cosines(self.archive.arrays["item_directions"][row])
-        return rank.alike @ rank.alike[row]
+        rank, directions = self.archive.rank, self.archive.arrays["item_directions"]
+        if rank is not None and rank.alike[row].any():
+            return rank.alike @ rank.alike[row]
+        if self.archive.metadata.movie_features.fields and not self.archive.catalogue.counts[row]:
+            directions = self._by_features[1]
+        return (directions @ directions[row]) * self.trust
 
-    def _cosines(self, vector: Tensor) -> Tensor:
-        """Shrunk where a movie is rarely rated."""
-        direction = torch.nn.functional.normalize(vector, dim=0)
-        return (self.archive.arrays["item_directions"] @ direction) * self.trust
+    def _like_described(self, vector: Tensor) -> Tensor:
+        centre, directions = self._by_features
+        return (directions @ normalize(vector - centre, dim=0)) * self.trust
+
+    @cached_property
+    def _by_features(self) -> tuple[Tensor, Tensor]:
+        """What the model makes of features alone: the average movie [width], and which way each lies from it.
+
+        The latter as unit vectors [movies, width]. From zero all lie the same way, and what is like a described comedy
+        would be like any other description.
+        """
+        archive, network = self.archive, self.archive.network
+        features, weights = (archive.arrays[f"movie_{part}"].to(self.device) for part in ("features", "weights"))
+        unknown = network.own_items(torch.zeros(len(features), dtype=torch.int64, device=self.device))
+        vectors = network.encode_items(unknown, features, weights)[:, : archive.metadata.width]
+        centre = self.trust @ vectors / self.trust.sum()
+        return centre, normalize(vectors - centre, dim=1)
 
     def _recommended(self, jobs: Sequence[Job], users: Tensor) -> list[list[dict[str, Any]]]:
         archive = self.archive
         left_out = [self._left_out(job, *self._seen(job)) for job in jobs]
-        chosen = top(self._order(jobs, users), left_out, [self.length(job) for job in jobs])
+        order = self._order(jobs, users)
+        chosen = top(order, left_out, [self.length(job) for job in jobs])
         # The scores of what is listed, all at once.
         sizes = torch.tensor([len(rows) for rows in chosen], device=self.device)
         rows = torch.from_numpy(np.concatenate(chosen)).to(self.device)
@@ -83,7 +101,9 @@ class Lists:
         ]
         for at, (job, some, its) in enumerate(zip(jobs, chosen, raw.cpu().split(sizes.tolist()), strict=True)):
             if job.request.explain is True and len(some):
-                because = self.explainer.explain(job, some, its)
+                listed = torch.from_numpy(some).to(self.device)
+                by = None if archive.rank is None else order[at].index_select(0, listed).cpu()
+                because = self.explainer.explain(job, listed, its, by)
                 lists[at] = [entry | reasons for entry, reasons in zip(lists[at], because, strict=True)]
         return lists
 

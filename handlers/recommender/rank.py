@@ -37,14 +37,13 @@ class RankHead:
         counts = np.array([len(rows) for rows, _ in histories])
         rows = np.concatenate([rows for rows, _ in histories]).astype(np.int64)
         ratings = np.concatenate([ratings for _, ratings in histories])
-        shares = np.where(np.isfinite(ratings), self.weight[0] + self.weight[1] * ratings, 1.0).astype(np.float32)
         offsets = torch.from_numpy(np.cumsum(counts) - counts).to(device)
         rated = embedding_bag(
             torch.from_numpy(rows).to(device),
             self.inputs,
             offsets,
             mode="sum",
-            per_sample_weights=torch.from_numpy(shares).to(device),
+            per_sample_weights=self._weighed(ratings),
         )
         known = self.people[0] + (self.people[1:][features] * weights.unsqueeze(2)).sum(dim=1)
         return rated + known / torch.from_numpy(1 + counts).to(device, torch.float32).unsqueeze(1)
@@ -52,3 +51,23 @@ class RankHead:
     def score_all(self, users: Tensor) -> Tensor:
         """What orders the lists: encodings [B, D] to [B, movies]."""
         return users @ self.items.t()
+
+    def shares(
+        self, history: History, features: Tensor, weights: Tensor, rows: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What adds up to one person's numbers of the movies ``rows`` [k], with side features [C] and weights [C].
+
+        The shares of each rated movie [k, n], of what is true of everybody [k], and of each feature's column [k, C].
+        """
+        rated, ratings = history
+        items = self.items[rows]  # [k, D]
+        by_movie = (items @ self.inputs[torch.from_numpy(rated).to(items.device)].t()) * self._weighed(ratings)
+        known = torch.cat([self.people[:1], self.people[1:][features] * weights.unsqueeze(1)])  # [1 + C, D]
+        by_known = items @ known.t() / (1 + len(rated))
+        return by_movie, by_known[:, 0], by_known[:, 1:]
+
+    def _weighed(self, ratings: np.ndarray) -> Tensor:
+        weights = np.ones(len(ratings), np.float32)
+        rated = np.isfinite(ratings)
+        weights[rated] = self.weight[0] + self.weight[1] * ratings[rated]
+        return torch.from_numpy(weights).to(self.inputs.device)

@@ -44,15 +44,12 @@ class Recommender:
         return {
             "model": metadata.model,
             "target": metadata.target,
-            "score": (
-                f"rating from {metadata.scale[0]:g} to {metadata.scale[1]:g}"
-                if metadata.target == "rating"
-                else f"probability of a rating above {metadata.like_above:g}"
-            ),
+            "score": metadata.meaning,
             "scale": metadata.scale,
             "data": msgspec.to_builtins(metadata.data),
             "users": len(archive.users) - 1,
             "movies": len(archive.movies) - 1,
+            "some_users": archive.some_users,
             "user_features": [one.name for one in metadata.user_features.fields],
             "movie_features": [one.name for one in metadata.movie_features.fields],
             "options": ["explain"]

@@ -28,6 +28,13 @@ def recommenders(build: Path) -> dict[str, Recommender]:
 
 
 @pytest.fixture(scope="session")
+def of_likes(likes_build: Path) -> Recommender:
+    """The request flow on a model of likes: string ids, features of movies alone."""
+    cpu = torch.device("cpu")
+    return Recommender(archive.load(likes_build / "fm", cpu), Limits(), cpu)
+
+
+@pytest.fixture(scope="session")
 def answer(recommenders: dict[str, Recommender]) -> Callable[[str, list[Any]], list[Answer]]:
     """The answers of one model to a batch of JSON requests."""
 

@@ -107,6 +107,31 @@ def test_a_side_feature_of_another_kind_is_an_error_of_its_own_request(recommend
     assert named in json.loads(wrong.body)["message"]
 
 
+@pytest.mark.parametrize(
+    ("model", "given", "known"),
+    [
+        ("fm", {"user": {"shoe_size": 43}}, "of a user gender, age, occupation; of a movie genres, year"),
+        ("of likes", {"user": {"gender": "F"}}, "it knows of a user none; of a movie genres, year"),
+        ("of likes", {"movie": {"colour": "red"}}, "it knows of a user none; of a movie genres, year"),
+        ("mf", {"movie": {"genres": "Comedy"}}, "it uses ids only"),
+    ],
+)
+def test_features_that_are_known_are_named_by_side(recommenders, of_likes, model: str, given, known: str) -> None:
+    flow = of_likes if model == "of likes" else recommenders[model]
+    (answer,) = flow.answer(bodies(json.dumps(given).encode()))
+    assert answer.code == 400
+    message = json.loads(answer.body)["message"]
+    assert "is not a side feature of this model" in message
+    assert message.endswith(known)
+
+
+def test_a_model_of_likes_says_so(of_likes) -> None:
+    described = of_likes.describe()
+    assert (described["score"], described["scale"]) == ("probability of a like", None)
+    assert len(described["some_users"]) == 50
+    assert all(of_likes.archive.users.row(user) for user in described["some_users"])
+
+
 def test_an_id_that_cannot_be_written_is_a_fault_of_its_own_request(recommenders) -> None:
     decoded = [{"body": {"user_id": "\ud800", "movie_id": 103}}, {"body": {"user_id": 11, "movie_id": 103}}]
     wrong, right = recommenders["mf"].answer(decoded)
