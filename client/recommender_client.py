@@ -204,6 +204,9 @@ class _Transient(RecommenderError):
 
 # --- the client
 
+# What one request may have: max_instances of an archive's limits, and the servers' max_request_size.
+MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576
+
 _BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
@@ -261,9 +264,11 @@ class Recommender:
         return self._ask({"catalogue": True, "offset": offset, "k": k}, Catalogue)
 
     def many(self, instances: Iterable[Any]) -> list[_Answer | RecommenderError]:
-        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised."""
-        predictions = msgspec.json.decode(self._post({"instances": list(instances)}))["predictions"]
-        return [_one_of_many(prediction) for prediction in predictions]
+        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised.
+
+        What is too large for one request is asked in halves, one after the other.
+        """
+        return self._many(list(map(msgspec.json.encode, instances)))
 
     def close(self) -> None:
         """Close the connections."""
@@ -279,6 +284,20 @@ class Recommender:
 
     def _ask(self, request: Any, answer: type[Answer]) -> Answer:
         return msgspec.json.decode(self._post(request), type=answer)
+
+    def _many(self, instances: list[bytes]) -> list[_Answer | RecommenderError]:
+        size = sum(map(len, instances)) + len(instances) + len('{"instances":[]}')
+        if len(instances) <= 1 or (len(instances) <= MOST_INSTANCES and size <= MOST_BYTES):
+            try:
+                answers = self._post({"instances": list(map(msgspec.Raw, instances))})
+                return list(map(_one_of_many, msgspec.json.decode(answers)["predictions"]))
+            except RecommenderError as error:  # the server's limits are lower, or the answers are too large together
+                if error.code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or not instances:
+                    raise
+                if len(instances) == 1:
+                    return [error]
+        half = len(instances) // 2
+        return self._many(instances[:half]) + self._many(instances[half:])
 
     def _post(self, body: Any) -> bytes:
         return self._retrying(self._post_once, msgspec.json.encode(body))

@@ -78,6 +78,38 @@ class TestAnswers:
         assert isinstance(failed, RecommenderError)
         assert (failed.code, failed.type) == (400, "InvalidRequest")
 
+    def test_more_at_once_than_one_request_may_have(self, server: Server, planted, user: int) -> None:
+        movies = planted.log.movies["movie_id"].tolist()
+        pairs = [{"user_id": user, "movie_id": one} for one in movies * 25 + [*movies[:7], 10**9]]  # 2,508
+        with Recommender(server.inference, "fm") as recommender:
+            answers = recommender.many(iter(pairs))
+            assert [one.movie_id for one in answers] == [one["movie_id"] for one in pairs]
+            assert answers[-1].unknown == ["movie_id"]
+            assert len({one.score for one in answers[::100]}) == 1
+
+    def test_larger_bodies_than_one_request_may_be(self, server: Server, user: int, movie: int) -> None:
+        many_ids = {"user_id": user, "k": 2, "candidates": [movie] * 9_000}
+        pair, too_large = {"user_id": user, "movie_id": movie}, {"movie_id": "x" * ours.MOST_BYTES}
+        bodies = [*[many_ids] * 60, pair, too_large]
+        assert len(msgspec.json.encode(bodies)) > 3 * ours.MOST_BYTES
+        with Recommender(server.inference, "fm") as recommender:
+            *lists, scored, refused = recommender.many(bodies)
+        assert len(lists) == 60
+        assert all(isinstance(one, ours.Recommendations) for one in lists)
+        assert isinstance(scored, ours.Score)
+        assert isinstance(refused, RecommenderError)
+        assert refused.code == 413
+
+    def test_answers_that_are_too_large_together_come_one_by_one(self, misbehaving, impatient) -> None:
+        too_large = (413, b'{"code": 413, "type": "TooLarge", "message": "ask for fewer"}')
+        one = (200, b'{"predictions": [{"movie_id": 1, "score": 1.5}]}')
+        two = (200, b'{"predictions": [{"movie_id": 2, "score": 2.5}, {"movie_id": 3, "score": 3.5}]}')
+        server = misbehaving(too_large, one, two)
+        answers = impatient(server.url).many([{"movie_id": number} for number in (1, 2, 3)])
+        assert [answer.score for answer in answers] == [1.5, 2.5, 3.5]
+        sent = [[one["movie_id"] for one in body["instances"]] for body in server.bodies]
+        assert sent == [[1, 2, 3], [1], [2, 3]]
+
     def test_a_version(self, server: Server, user: int, movie: int) -> None:
         pair = {"user_id": user, "movie_id": movie}
         pinned, default = Recommender(server.inference, "fm", version="1.0"), Recommender(server.inference, "fm")
