@@ -52,3 +52,6 @@ class Card(BaseModel):
     metrics: dict[str, Any] = {}
     options: list[str] = []
     sha256: str = ""
+    some_users: Annotated[
+        list[int | str], Field(exclude=True)
+    ] = []  # for "Someone at random"; browsers get one at a time

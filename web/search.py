@@ -33,28 +33,29 @@ class Index:
     def __init__(self, movies: Sequence[dict[str, Any]]) -> None:
         """Of catalogue entries."""
         self._movies = movies
-        self._titles = [folded(movie["title"] or "") for movie in movies]
+        self._untitled = [not movie["title"] for movie in movies]
+        self._titles = [folded(movie["title"] or f"Movie {movie['movie_id']}") for movie in movies]  # as they are shown
         self._words = [f" {title} {movie['year'] or ''}" for title, movie in zip(self._titles, movies)]
         self._known = [math.log1p(movie["ratings"]) for movie in movies]
 
     def find(self, query: str, limit: int) -> list[dict[str, Any]]:
         """Movies for what has been typed so far, best first.
 
-        Titles that have every word, or a word that begins so, come first; misspelt ones follow. Among equals the
-        better known movie wins.
+        Titles that have every word, or a word that begins so, come first; misspelt ones follow. Among equals one with a
+        title wins, then the better known.
         """
         query = folded(query)
         if not query:
             return []
         starts = [f" {word}" for word in query.split()]
         exact = [row for row, words in enumerate(self._words) if all(start in words for start in starts)]
-        exact.sort(key=lambda row: (not self._titles[row].startswith(query), -self._known[row]))
+        exact.sort(key=lambda row: (self._untitled[row], not self._titles[row].startswith(query), -self._known[row]))
         found = exact[:limit]
         if len(found) < limit and len(query) > 2:
             # A title much shorter than the query ("M") would be alike to everything that has its letters.
             titles = [title if 3 * len(title) > 2 * len(query) else None for title in self._titles]
             alike = process.extract(query, titles, scorer=fuzz.WRatio, limit=2 * limit, score_cutoff=LEAST)
             # Being well known counts for a few points of a hundred: it orders near-equals, no more.
-            alike.sort(key=lambda one: -one[1] - self._known[one[2]])
+            alike.sort(key=lambda one: (self._untitled[one[2]], -one[1] - self._known[one[2]]))
             found += [row for _, _, row in alike if row not in exact][: limit - len(found)]
         return [self._movies[row] for row in found]

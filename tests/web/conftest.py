@@ -10,13 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from handlers.recommender import archive
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
 from web.app import create_app
 from web.settings import Settings
 
@@ -75,7 +80,9 @@ class StandIn:
             "users": 9,
             "movies": len(self.movies),
             "metrics": {"test": {"rows": 100, "rmse": 0.9}, "settings": {"width": 32}},
+            "scale": [1, 5],
             "options": ["explain"],
+            "some_users": [3, 5, 8],
             "limits": {"max_k": 1000},
             "sha256": self.sha256,
         }
@@ -96,7 +103,14 @@ class StandIn:
             {"feature": "age", "share": 0.3},
             {"remainder": True, "share": 0.3},
         ]
-        return {"recommendations": [one | {"score": 4.5, "because": because} for one in self.movies[:3]]}
+        listed_for = [
+            {"movie_id": 2, "title": "Alike", "share": 0.25},
+            {"movie_id": 1, "title": self.movies[0]["title"], "share": 0.5},
+            {"everybody": True, "share": 0.125},
+            {"remainder": True, "share": 0.125},
+        ]
+        reasons = {"personal": 0.8, "because": because, "rank_score": 1.0, "rank_because": listed_for}
+        return {"recommendations": [one | {"score": 4.5} | reasons for one in self.movies[:3]]}
 
 
 @contextmanager
@@ -157,3 +171,19 @@ def make_stand_in() -> Callable[[int], StandIn]:
         return StandIn([movie(1, MARKUP, ratings=500), *(movie(one, f"Film {one}") for one in range(2, movies + 1))])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def of_likes(likes_build: Path) -> httpx.MockTransport:
+    """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
+    cpu = torch.device("cpu")
+    flow = Recommender(archive.load(likes_build / "fm", cpu), Limits(), cpu)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        version = {"X-Model-Version": "1.0"}
+        if not request.content:
+            return httpx.Response(200, json=flow.describe(), headers=version)
+        (answer,) = flow.answer([{"body": request.content}])
+        return httpx.Response(answer.code, content=answer.body, headers=version)
+
+    return httpx.MockTransport(answer)

@@ -140,7 +140,7 @@ def test_a_card_holds_only_what_a_browser_may_know(gateway: httpx.Client) -> Non
     cards = gateway.get("/api/models").json()["models"]
     assert [card["name"] for card in cards] == ["mf", "fm", "deepfm"]
     assert cards[1]["metrics"]["test"]["rmse"] == 0.9
-    assert "limits" not in cards[1]
+    assert not {"limits", "some_users"} & cards[1].keys()
 
 
 # --- no open proxy, no management port
@@ -311,8 +311,19 @@ def test_titles_are_found_while_torchserve_is_away(gateway: httpx.Client, stand_
     assert gateway.get("/api/search/fm?q=film 77").json()["movies"][0]["title"] == "Film 77"
 
 
-def test_a_random_user_is_one_that_the_model_knows(gateway: httpx.Client) -> None:
-    assert isinstance(gateway.get("/api/users/fm/random").json()["user_id"], int)
+def test_a_random_user_is_one_that_the_archive_names(gateway: httpx.Client) -> None:
+    drawn = {gateway.get("/api/users/fm/random").json()["user_id"] for _ in range(40)}
+    assert drawn == {3, 5, 8}
+
+
+def test_a_random_user_of_an_archive_that_names_none(running: Any, make_stand_in: Any) -> None:
+    stand_in = make_stand_in(3)
+    card = {name: value for name, value in stand_in.card().items() if name != "some_users"}
+    stand_in.card = lambda: card
+    with running(Settings(), httpx.MockTransport(stand_in)) as address:
+        answer = httpx.get(f"{address}/api/users/fm/random")
+    assert (answer.status_code, answer.json()["type"]) == (404, "NoUser")
+    assert "type an id" in answer.json()["message"]
 
 
 def test_a_new_archive_brings_a_new_catalogue(gateway: httpx.Client, stand_in: Any) -> None:

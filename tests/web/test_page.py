@@ -77,7 +77,9 @@ def test_search_with_a_typo_and_the_keyboard_alone(open_page: Any, address: str)
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('role')") == "combobox":
             break
-    page.keyboard.type("hooror flm")
+    with page.expect_response(re.compile(r"q=hooror\+flm$")) as last:  # whose suggestions replace the earlier ones
+        page.keyboard.type("hooror flm")
+    last.value.finished()
     options = page.get_by_role("option")
     expect(options.first).to_contain_text("Horror Film")
     box = page.get_by_role("combobox")
@@ -247,6 +249,86 @@ def test_a_movie_not_seen_makes_room_for_another(open_page: Any, address: str) -
     assert rows.nth(1).inner_text() != before
 
 
+@pytest.fixture(scope="module")
+def likes_address(running: Any, of_likes: httpx.MockTransport) -> Iterator[str]:
+    with running(Settings(models=("fm",)), of_likes) as address:
+        yield address
+
+
+def test_likes_stand_in_the_place_of_stars_where_a_model_knows_no_others(open_page: Any, likes_address: str) -> None:
+    page = open_page(f"{likes_address}/you")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Like a few. The list follows.")
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    expect(page.locator(".stars")).to_have_count(0)
+    liked = page.locator(".questions .like")
+    seen = []
+    for number in range(3):
+        liked.nth(number).click()
+        expect(page.get_by_text(f"{number + 1} like", exact=False)).to_be_visible()
+        settled(page)
+        seen.append(titles(page))
+    assert all(len(one) == 12 for one in seen)
+    assert len({tuple(one) for one in seen}) > 1
+    expect(page.locator(".card").first).to_contain_text(re.compile(r"Listed because of .* Film \d+\s\d+\s%"))
+    page.goto(f"{likes_address}/compare?you=1")
+    expect(page.get_by_text("For you, from 3 likes")).to_be_visible()
+    expect(page.locator(".ranked li")).to_have_count(10)
+    page.goto(f"{likes_address}/you")
+    liked.nth(0).click()  # no longer
+    expect(page.get_by_text("2 likes")).to_be_visible()
+    settled(page)
+    assert titles(page) != seen[-1]
+    page.get_by_role("button", name="Clear my likes").click()
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    page.goto(f"{likes_address}/compare?you=1")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing yet")
+
+
+def test_an_id_with_a_leading_zero_is_a_text(open_page: Any, running: Any, make_stand_in: Any) -> None:
+    stand_in = make_stand_in(40)
+    with running(Settings(), httpx.MockTransport(stand_in)) as address:
+        page = open_page(f"{address}/user?user=007")
+        settled(page)
+        page.goto(f"{address}/user?user=7")
+        settled(page)
+    asked = [one["user_id"] for one in stand_in.bodies() if one.get("history")]
+    assert asked == ["007", 7]
+
+
+def test_what_has_four_stars_is_liked(open_page: Any, likes_address: str) -> None:
+    page = open_page(f"{likes_address}/you")
+    page.evaluate("localStorage.setItem('ratings', JSON.stringify([['m-1', 5], ['m-2', 3], ['m-3', 4]]))")
+    page.reload()
+    expect(page.get_by_text("2 likes, kept in this browser only")).to_be_visible()
+    settled(page)
+    assert len(titles(page)) == 12
+    expect(page.locator(".like :checked")).to_have_count(2)
+
+
+def test_someone_at_random_whose_id_is_a_string(open_page: Any, likes_address: str) -> None:
+    page = open_page(f"{likes_address}/user")
+    page.get_by_role("button", name="Someone at random").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^User u-\d+$"))
+    expect(page.get_by_text(re.compile(r"^\d+ likes$"))).to_be_visible()
+    settled(page)
+    assert len(titles(page)) == 18
+
+
+@pytest.mark.parametrize(("scale", "sent"), [([0.5, 5], 2), ([1, 10], 4), ([4, 10], 5.5)])
+def test_two_stars_are_on_the_scale_of_the_log(
+    open_page: Any, running: Any, make_stand_in: Any, scale: list[float], sent: float
+) -> None:
+    stand_in = make_stand_in(40)
+    card = stand_in.card() | {"scale": scale}
+    stand_in.card = lambda: card
+    with running(Settings(), httpx.MockTransport(stand_in)) as address:
+        page = open_page(f"{address}/you")
+        page.locator(".questions li").first.locator(".stars label").nth(1).click()
+        expect(page.get_by_text("1 rating,")).to_be_visible()
+        settled(page)
+    assert [one["ratings"][0]["rating"] for one in stand_in.bodies() if "ratings" in one] == [sent]
+
+
 # --- compare
 
 
@@ -346,8 +428,16 @@ def test_the_reasons_are_shown_where_the_model_gives_them(open_page: Any, runnin
     stand_in = make_stand_in(40)
     with running(Settings(), httpx.MockTransport(stand_in)) as address:
         page = open_page(f"{address}/user?user=1")
-        expect(page.locator(".because").first).to_contain_text("50 %, their age 25 %")
-        expect(page.locator(".because").first).not_to_contain_text("Against it")
+        card = page.locator(".card").first
+        expect(card.locator("p.because")).to_contain_text(
+            re.compile(r"^Listed because of .*\s50\s%, Alike\s25\s%, what everybody watches\s13\s%, all else\s12\s%$")
+        )
+        card.get_by_text("Why ★ 4.5").click()
+        moved = card.locator("details.because div")
+        points = [one.inner_text().split() for one in moved.all()]
+        assert [one[-1] for one in points] == ["+0.60", "\N{MINUS SIGN}0.40", "+0.30", "+0.30", "+0.80"]
+        expect(moved.nth(1)).to_contain_text("Against it")
+        expect(moved.nth(3)).to_contain_text("all else")
     assert any(one.get("explain") for one in stand_in.bodies())
 
 

@@ -73,3 +73,12 @@ def test_a_title_that_is_only_an_article_stays(title: str) -> None:
 
 def test_a_movie_without_title_or_year_is_no_trouble() -> None:
     assert Index([{"movie_id": 1, "title": None, "year": None, "ratings": 0}]).find("none", 3) == []
+
+
+@pytest.mark.parametrize("typed", ["movie 7", "movei 7", "1999"])
+def test_a_movie_without_title_is_found_by_its_id_after_those_with_one(typed: str) -> None:
+    movies = [
+        {"movie_id": 7, "title": None, "year": 1999, "ratings": 900},
+        {"movie_id": 8, "title": "A Movie of 7 Days", "year": 1999, "ratings": 1},
+    ]
+    assert [one["movie_id"] for one in Index(movies).find(typed, 3)] == [8, 7]

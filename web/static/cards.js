@@ -2,7 +2,7 @@
 
 import { cover } from "./cover.js";
 import { h } from "./dom.js";
-import { facts, reasons, score, title } from "./format.js";
+import { facts, listedFor, movedBy, score, title } from "./format.js";
 import { href } from "./route.js";
 
 // A grid of cards; each leads to the movies that are like it.
@@ -27,7 +27,8 @@ export function cards(entries, { card, kind, fresh } = {}) {
             fresh?.has(String(entry.movie_id)) && h("span", { class: "tag" }, "new"),
           ),
         ),
-        because(reasons(entry)),
+        listed(listedFor(entry)),
+        moved(movedBy(entry), entry, card),
       ),
     ),
   );
@@ -45,13 +46,27 @@ function meter({ text, spoken, share }) {
   );
 }
 
-function because(found) {
-  if (!found.length) return null;
+// What put an entry into the list.
+function listed(parts) {
+  if (!parts.length) return null;
   return h(
     "p",
     { class: "because" },
-    "Because of ",
-    found.flatMap(({ label, percent }, place) => [place ? ", " : "", h("b", {}, label), ` ${percent} %`]),
+    "Listed because of ",
+    parts.flatMap(({ label, percent }, place) => [place ? ", " : "", label ? h("b", {}, label) : "all else", `\u00a0${percent}`]),
+  );
+}
+
+// What moved its score, which orders no list.
+function moved(parts, entry, card) {
+  if (!parts.length) return null;
+  const unit = card?.target === "like" ? "log-odds" : "points";
+  return h(
+    "details",
+    { class: "because" },
+    h("summary", {}, `Why ${score(entry.score, card).text}`),
+    h("p", {}, `In ${unit}, beside somebody unknown:`),
+    h("dl", {}, parts.map(({ label, points }) => h("div", {}, h("dt", {}, label), h("dd", {}, points)))),
   );
 }
 

@@ -7,6 +7,7 @@ export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value
 export const title = (movie) => movie.title ?? `Movie ${movie.movie_id}`;
 
 const GENRES = 3; // more of them make no card clearer
+const NAMED = 3; // nor do more reasons
 
 export const facts = (movie) => [movie.year, movie.genres?.slice(0, GENRES).join(", ")].filter(Boolean).join(" · ");
 
@@ -25,18 +26,43 @@ export function score(value, card, kind) {
   return { text: `★ ${text}`, spoken: `expected rating ${text} of ${high}`, share: (value - low) / (high - low) };
 }
 
-// What speaks for an entry, strongest first: [{label, percent}], each of everything that speaks for it. The shares are
-// points of the score; those below zero speak against it, and the remainder has no name.
-export function reasons(entry) {
-  const speaksFor = (entry.because ?? []).filter((reason) => reason.share > 0);
-  const all = speaksFor.reduce((sum, reason) => sum + reason.share, 0);
-  return speaksFor
-    .filter((reason) => !reason.remainder)
+// Whether a model was trained on likes: then there are no stars to give it.
+export const ofLikes = (card) => Boolean(card) && !card.scale;
+
+export const opinions = (number, card) => plural(number, ofLikes(card) ? "like" : "rating");
+
+// Parts of the number that put an entry into the list, largest first: [{label, percent}], together 100 %. What has no
+// name has no label.
+export function listedFor({ rank_score: total, rank_because: reasons = [] }) {
+  if (!(total > 0)) return [];
+  const named = reasons
+    .filter((reason) => reason.share > 0 && !reason.remainder)
     .sort((a, b) => b.share - a.share)
-    .slice(0, 3)
-    .map((reason) => ({
-      label: String(reason.title ?? (reason.feature && `their ${reason.feature}`) ?? `movie ${reason.movie_id}`),
-      percent: Math.round((100 * reason.share) / all),
-    }))
-    .filter((reason) => reason.percent > 0);
+    .slice(0, NAMED)
+    .map((reason) => ({ label: label(reason), share: Math.round((100 * reason.share) / total) }))
+    .filter((part) => part.share > 0);
+  const rest = named.reduce((left, part) => left - part.share, 100);
+  const all = rest ? [...named, { share: rest }] : named;
+  return all.map((part) => ({ label: part.label, percent: `${minus(part.share)}\u00a0%` }));
 }
+
+// What moved the score away from that of somebody unknown: [{label, points}], which add up to the last.
+export function movedBy({ personal, because: reasons = [] }) {
+  const parts = reasons
+    .filter((reason) => !reason.remainder)
+    .map((reason) => ({ label: label(reason), points: Math.round(100 * reason.share) }))
+    .filter((part) => part.points);
+  if (!parts.length) return [];
+  const total = Math.round(100 * personal);
+  const rest = parts.reduce((left, part) => left - part.points, total);
+  const all = [...parts, rest && { label: "all else", points: rest }, { label: "in all", points: total }];
+  return all.filter(Boolean).map((part) => ({ label: part.label, points: signed(part.points / 100) }));
+}
+
+function label(reason) {
+  if (reason.everybody) return "what everybody watches";
+  return reason.feature ? `their ${reason.feature}` : title(reason);
+}
+
+const minus = (number) => (number < 0 ? `−${-number}` : `${number}`);
+const signed = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(2)}`;

@@ -10,6 +10,7 @@ const TITLES = {
   ServerSlow: "The model server is slow",
   ModelNotRegistered: "This model is not registered",
   UnknownId: "Not known to this model",
+  NothingGiven: "Nothing yet",
   TooManyRequests: "A little slower, please",
 };
 const HINTS = {

@@ -1,13 +1,18 @@
-// What the visitor has rated: kept in this browser, nowhere else.
+// What the visitor has rated, in stars: kept in this browser, nowhere else.
+
+import { ofLikes } from "./format.js";
 
 const KEY = "ratings";
+export const MOST = 5; // stars
+const LIKED = 4; // stars from which on a movie is liked
 
-let ratings = read();
+let stars = read(); // by movie id
 
 function read() {
   try {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return new Map(Array.isArray(kept) ? kept.filter((pair) => Array.isArray(pair) && Number.isFinite(pair[1])) : []);
+    const ours = (pair) => Array.isArray(pair) && pair[1] >= 1 && pair[1] <= MOST;
+    return new Map(Array.isArray(kept) ? kept.filter(ours) : []);
   } catch {
     return new Map(); // a browser that keeps nothing, or something that is not ours
   }
@@ -15,27 +20,36 @@ function read() {
 
 function write() {
   try {
-    localStorage.setItem(KEY, JSON.stringify([...ratings]));
+    localStorage.setItem(KEY, JSON.stringify([...stars]));
   } catch {
     // They then last as long as the page.
   }
 }
 
-export const all = () => [...ratings].map(([movie_id, rating]) => ({ movie_id, rating }));
-export const of = (movie) => ratings.get(movie.movie_id);
-export const has = (movie) => ratings.has(movie.movie_id);
+export const ids = () => [...stars.keys()];
+export const any = () => stars.size > 0;
+export const of = (movie) => stars.get(movie.movie_id) ?? 0;
+export const likes = (movie) => of(movie) >= LIKED;
 
-export function rate(movie, rating) {
-  ratings.set(movie.movie_id, rating);
-  write();
+// What a model is asked with: likes for one that was trained on likes, else ratings on the scale of its log.
+export function given(card) {
+  if (ofLikes(card)) return [...stars].filter(([, number]) => number >= LIKED).map(([movie_id]) => ({ movie_id }));
+  return [...stars].map(([movie_id, number]) => ({ movie_id, rating: onScale(number, card?.scale ?? [1, MOST]) }));
 }
 
-export function remove(movieId) {
-  ratings.delete(movieId);
+// Five stars are the best that the log's scale has, and steps between them are equal.
+function onScale(number, [low, high]) {
+  const step = high / MOST;
+  return low >= 0 && low <= step ? number * step : low + ((number - 1) * (high - low)) / (MOST - 1);
+}
+
+export function rate(movie, number) {
+  if (number) stars.set(movie.movie_id, number);
+  else stars.delete(movie.movie_id);
   write();
 }
 
 export function clear() {
-  ratings.clear();
+  stars.clear();
   write();
 }

@@ -1,14 +1,15 @@
 // What a list is for: a movie, a user of the log, or the visitor. Three views share it.
 
+import { Problem } from "./api.js";
 import { catalogue } from "./catalogue.js";
 import { combobox } from "./combobox.js";
 import { h, uniqueId } from "./dom.js";
-import { plural, title } from "./format.js";
+import { opinions, title } from "./format.js";
 import * as ratings from "./ratings.js";
 import { go, href } from "./route.js";
 
-// An id as the log has it: a number where it looks like one. The handler takes either for either.
-export const asId = (text) => (/^\d{1,15}$/.test(text) ? Number(text) : text);
+// An id as the log has it: a number where it is written as one ("007" is a text). The handler takes either for either.
+export const asId = (text) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text);
 
 export function subjectOf(params) {
   if (params.get("movie")) return { kind: "movie", id: asId(params.get("movie")) };
@@ -17,17 +18,19 @@ export function subjectOf(params) {
   return null;
 }
 
-export function requestFor(subject, k) {
+export function requestFor(subject, k, card) {
   if (subject.kind === "movie") return { movie_id: subject.id, k };
   if (subject.kind === "user") return { user_id: subject.id, k };
-  return { ratings: ratings.all(), k };
+  const given = ratings.given(card);
+  if (!given.length) throw new Problem("NothingGiven", "Rate a movie, or like one, under “For you”: this list is made of that.");
+  return { ratings: given, k };
 }
 
 export const listOf = (answer) => answer.similar ?? answer.recommendations ?? [];
 
-export async function nameOf(subject, model) {
+export async function nameOf(subject, { model, card }) {
   if (subject.kind === "user") return `For user ${subject.id}`;
-  if (subject.kind === "you") return `For you, from ${plural(ratings.all().length, "rating")}`;
+  if (subject.kind === "you") return `For you, from ${opinions(ratings.given(card).length, card)}`;
   const movie = (await catalogue(model)).byId.get(String(subject.id));
   return `Like ${movie ? title(movie) : `movie ${subject.id}`}`;
 }
@@ -35,7 +38,7 @@ export async function nameOf(subject, model) {
 // Choose another subject for the same view.
 export function picker(view, context) {
   const id = uniqueId("user");
-  const user = h("input", { id, name: "user", type: "text", inputmode: "numeric", size: "8", autocomplete: "off", required: true, maxlength: "100" });
+  const user = h("input", { id, name: "user", type: "text", size: "8", autocomplete: "off", required: true, maxlength: "100" });
   return h(
     "div",
     { class: "picker" },
@@ -57,6 +60,6 @@ export function picker(view, context) {
       user,
       h("button", { type: "submit" }, "Show"),
     ),
-    ratings.all().length > 0 && h("a", { class: "button", href: href(view, { you: 1 }) }, "or for you"),
+    ratings.any() && h("a", { class: "button", href: href(view, { you: 1 }) }, "or for you"),
   );
 }

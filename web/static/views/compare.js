@@ -33,12 +33,12 @@ export function compare(context) {
 async function sideBySide(context) {
   const subject = subjectOf(context.params) ?? { kind: "movie", id: (await catalogue(context.model)).popular[0].movie_id };
   const names = context.cards.length ? context.cards.map((card) => card.name) : [context.model];
-  const answers = await Promise.all(names.map((name) => ask(name, subject, context.signal)));
+  const answers = await Promise.all(names.map((name) => ask(name, subject, context)));
   if (answers.every((answer) => answer.error)) throw answers[0].error;
   const votes = agreement(answers);
   const all = [...votes.values()].filter((number) => number === names.length).length;
   return [
-    h("h2", {}, await nameOf(subject, context.model)),
+    h("h2", {}, await nameOf(subject, context)),
     h("p", { class: "muted" }, `${all} of ${LENGTH} movies are in every list.`),
     h(
       "div",
@@ -48,9 +48,9 @@ async function sideBySide(context) {
   ];
 }
 
-async function ask(name, subject, signal) {
+async function ask(name, subject, { cards, signal }) {
   try {
-    return await api.predict(name, requestFor(subject, LENGTH), signal);
+    return await api.predict(name, requestFor(subject, LENGTH, cards.find((card) => card.name === name)), signal);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     return { error };

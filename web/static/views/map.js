@@ -25,7 +25,7 @@ async function draw(context) {
   const { movies, byId } = await catalogue(model);
   if (movies[0]?.x === undefined) return notice("No map", "This model's archive was made without one: make it anew.");
   const subject = subjectOf(params);
-  const entries = subject ? listOf((await api.predict(model, requestFor(subject, LENGTH), signal)).data) : [];
+  const entries = subject ? listOf((await api.predict(model, requestFor(subject, LENGTH, context.card), signal)).data) : [];
   const inList = entries.map((entry) => byId.get(String(entry.movie_id))).filter(Boolean);
   const centre = subject?.kind === "movie" ? byId.get(String(subject.id)) : undefined;
 
@@ -59,7 +59,7 @@ async function draw(context) {
       ),
     ),
     legend(movies, plot),
-    subject && h("h2", {}, await nameOf(subject, model)),
+    subject && h("h2", {}, await nameOf(subject, context)),
     inList.length > 0 && listed(inList),
     !subject && h("p", { class: "muted" }, "Near means alike to the model, as far as two of its dimensions show. Choose a point, a movie or a user."),
   ];

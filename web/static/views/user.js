@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { cards, onward, strip } from "../cards.js";
 import { catalogue } from "../catalogue.js";
 import { announce, h } from "../dom.js";
-import { plural } from "../format.js";
+import { opinions, plural } from "../format.js";
 import { fill, notice, problem } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
@@ -33,7 +33,7 @@ export function user(context) {
 
 function chooser(context, id, results) {
   const input = h("input", {
-    id: "user-id", name: "user", type: "text", inputmode: "numeric", value: id, size: "10", autocomplete: "off",
+    id: "user-id", name: "user", type: "text", value: id, size: "10", autocomplete: "off",
     required: true, maxlength: "100",
   });
   const anyone = async () => {
@@ -129,7 +129,7 @@ async function listFor(context, id) {
   return [
     list.data.unknown?.includes("user_id") &&
       notice("Nobody has this id", `User ${id} is not in the log. This is what the model shows to somebody it knows nothing of.`),
-    history.length > 0 && h("h2", {}, "What they liked ", h("span", { class: "muted" }, plural(history.length, "rating"))),
+    history.length > 0 && h("h2", {}, "What they liked ", h("span", { class: "muted" }, opinions(history.length, card))),
     history.length > 0 && strip(history.slice(0, SHOWN)),
     h("h2", {}, `What ${model} recommends`),
     entries.length

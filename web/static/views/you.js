@@ -6,7 +6,7 @@ import { catalogue } from "../catalogue.js";
 import { combobox } from "../combobox.js";
 import { cover } from "../cover.js";
 import { announce, h, uniqueId } from "../dom.js";
-import { facts, plural, title } from "../format.js";
+import { facts, ofLikes, plural, title } from "../format.js";
 import { fill, notice } from "../notice.js";
 import { nextQuestions } from "../questions.js";
 import * as ratings from "../ratings.js";
@@ -29,8 +29,8 @@ export function you(context) {
     return fill(list, { ...context, signal }, () => listForYou({ ...context, signal }, state));
   };
 
-  const rate = (movie, rating) => {
-    ratings.rate(movie, rating);
+  const rate = (movie, stars) => {
+    ratings.rate(movie, stars);
     follow();
   };
 
@@ -52,7 +52,7 @@ export function you(context) {
   const more = h("button", { type: "button", onclick: () => ask(nextQuestions(state.popular, state.asked, AT_ONCE)) }, "More movies");
   const search = combobox({
     label: "Or any other",
-    placeholder: "Type a movie to rate",
+    placeholder: ofLikes(context.card) ? "Type a movie that you like" : "Type a movie to rate",
     model: context.model,
     onchoose: (movie) => {
       state.asked.push(movie);
@@ -65,7 +65,7 @@ export function you(context) {
   const begin = () =>
     fill(questions, context, async () => {
       const { popular, byId } = await catalogue(context.model);
-      const rated = ratings.all().map((one) => byId.get(String(one.movie_id))).filter(Boolean);
+      const rated = ratings.ids().map((id) => byId.get(String(id))).filter(Boolean);
       Object.assign(state, { popular, asked: [] });
       grid.replaceChildren();
       ask(rated);
@@ -74,7 +74,8 @@ export function you(context) {
     });
 
   const summarize = () => {
-    const count = ratings.all().length;
+    const count = ratings.given(context.card).length;
+    const noun = ofLikes(context.card) ? "like" : "rating";
     const clear = () => {
       ratings.clear();
       state.shown = new Set();
@@ -82,8 +83,8 @@ export function you(context) {
       follow();
     };
     summary.replaceChildren(
-      h("span", { class: "muted" }, count ? `${plural(count, "rating")}, kept in this browser only.` : "Ratings stay in this browser."),
-      count ? h("button", { type: "button", onclick: clear }, "Clear my ratings") : "",
+      h("span", { class: "muted" }, `${count ? `${plural(count, noun)}, kept` : "What you say is kept"} in this browser only.`),
+      ratings.any() ? h("button", { type: "button", onclick: clear }, `Clear my ${noun}s`) : "",
     );
   };
 
@@ -92,16 +93,17 @@ export function you(context) {
   return h(
     "div",
     { class: "view" },
-    h("h1", { tabindex: "-1" }, "Rate a few. The list follows."),
+    h("h1", { tabindex: "-1" }, ofLikes(context.card) ? "Like a few. The list follows." : "Rate a few. The list follows."),
     summary,
     h("div", { class: "split" }, h("section", { "aria-label": "Movies to rate" }, questions), h("section", { "aria-label": "Your list" }, list)),
   );
 }
 
 async function listForYou({ model, card, signal }, state) {
-  const given = ratings.all();
+  const given = ratings.given(card);
   if (!given.length) {
-    return [h("h2", {}, "Your list"), notice("Nothing yet", "Give a star to a movie that you know. One is enough to begin; five tell a lot.")];
+    const what = ofLikes(card) ? "Choose a movie that you like." : "Give a star to a movie that you know.";
+    return [h("h2", {}, "Your list"), notice("Nothing yet", `${what} One is enough to begin; five tell a lot.`)];
   }
   const ask = { ratings: given, k: 12, ...(card?.options.includes("explain") && { explain: true }) };
   const { data, time } = await api.predict(model, ask, signal);
@@ -117,8 +119,6 @@ async function listForYou({ model, card, signal }, state) {
 }
 
 function question(movie, card, rate, skip) {
-  const name = uniqueId("stars");
-  const high = card?.scale?.[1] ?? 5;
   const item = h(
     "li",
     {},
@@ -128,23 +128,35 @@ function question(movie, card, rate, skip) {
       {},
       h("span", { class: "card-title" }, title(movie)),
       h("span", { class: "muted" }, facts(movie)),
-      h(
-        "fieldset",
-        { class: "stars" },
-        h("legend", { class: "unseen" }, `Your rating of ${title(movie)}`),
-        [1, 2, 3, 4, 5].map((stars) => {
-          const value = (stars * high) / 5; // five stars are the best that the log's scale has
-          return h(
-            "label",
-            {},
-            h("input", { type: "radio", name, class: "unseen", value: String(value), checked: ratings.of(movie) === value, onchange: () => rate(movie, value) }),
-            h("span", { "aria-hidden": "true" }, "★"),
-            h("span", { class: "unseen" }, plural(stars, "star")),
-          );
-        }),
-      ),
+      ofLikes(card) ? likeOf(movie, rate) : starsOf(movie, rate),
     ),
     h("button", { type: "button", class: "quiet", onclick: () => skip(movie, item), "aria-label": `Not seen: ${title(movie)}` }, "Not seen"),
   );
   return item;
+}
+
+function starsOf(movie, rate) {
+  const name = uniqueId("stars");
+  const star = (number) =>
+    h(
+      "label",
+      {},
+      h("input", { type: "radio", name, class: "unseen", checked: ratings.of(movie) === number, onchange: () => rate(movie, number) }),
+      h("span", { "aria-hidden": "true" }, "★"),
+      h("span", { class: "unseen" }, plural(number, "star")),
+    );
+  const legend = h("legend", { class: "unseen" }, `Your rating of ${title(movie)}`);
+  return h("fieldset", { class: "stars" }, legend, Array.from({ length: ratings.MOST }, (_, place) => star(place + 1)));
+}
+
+function likeOf(movie, rate) {
+  const change = (event) => rate(movie, event.target.checked ? ratings.MOST : 0);
+  return h(
+    "label",
+    { class: "like" },
+    h("input", { type: "checkbox", class: "unseen", checked: ratings.likes(movie), onchange: change }),
+    h("span", { "aria-hidden": "true" }, "♥ "),
+    "I like it",
+    h("span", { class: "unseen" }, `: ${title(movie)}`),
+  );
 }
