@@ -69,7 +69,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
-        "validation_rows": "chose list_ridges, list_widths and the number of epochs: better than on rows of no part in it",
+        "validation_rows": "chose list_ridges, list_widths and epochs, so these numbers are too good",
         "test": evaluate(fitted, head, dataset, measured, held_out, settings) if len(held_out) else {},
         "test_rows": "given with --test" if test is not None else run.split,
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",

@@ -20,9 +20,9 @@ from training.dataset import Dataset, encode
 from training.fitting import gibbs
 from training.fitting.gibbs import Sampler, SideSampler
 
-INDEPENDENT = 6_000
-SWEEPS = 24_000
-BATCHES = 60  # of the chain, for the standard error of its means
+INDEPENDENT = 4_000
+SWEEPS = 9_600
+BATCHES = 40  # of the chain, for the standard error of its means
 MEAN_STRENGTH = 2.0  # the sampler's own leaves the mean nearly free, and a chain of that takes long to go round
 CUT_SPREAD = 1.5
 LEVELS = np.array([1.0, 2.0, 3.0], np.float32)
