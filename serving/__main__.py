@@ -16,7 +16,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from .archives import ArchiveRefused, StoreError
-from .compare import Check, Tolerance
+from .gate import Check, Tolerance
 from .management import Management, ManagementError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
@@ -221,10 +221,11 @@ def _report(checks: list[Check]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("check", "running", "new", "allowed", "")
+    table = Table("check", "running", "new", "difference", "allowed", "")
     for check in checks:
         numbers = ("" if number is None else f"{number:.4g}" for number in (check.old, check.new))
-        table.add_row(check.name, *numbers, check.limit, "" if check.good else "refused")
+        between = "" if check.interval is None else "{:+.3g} to {:+.3g}".format(*check.interval)
+        table.add_row(check.name, *numbers, between, check.limit, check.note if check.good else "refused")
     Console().print(table)
 
 

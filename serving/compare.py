@@ -6,7 +6,6 @@ import random
 import statistics
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,38 +14,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from .archives import ids_in
-
-LOWER_IS_BETTER = {"rmse", "mae"}
-HIGHER_IS_BETTER = {"auc", "ndcg@10", "recall@20"}
+from .gate import Check, Tolerance, checks
 
 TIMED = 100  # requests a round: the fewest that have a 99th percentile
 ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How much worse than the running version its successor may be."""
-
-    metric: float = 0.05
-    """A metric of the archive's test, relative to the running one's."""
-    correlation: float = 0.5
-    """The least correlation of both versions' scores of the same pairs."""
-    overlap: float = 0.05
-    """The least share of the top ten that both versions have in common."""
-    unknown: float = 0.05
-    """The largest share of the running version's users and movies that the new one may not know."""
-    p99: float = 0.5
-    """The 99th percentile of the latency, relative to the running one's (and 5 ms more)."""
-
-
-class Check(NamedTuple):
-    """One number of both versions, and whether the new one is good enough."""
-
-    name: str
-    old: float | None
-    new: float
-    limit: str
-    good: bool
 
 
 class Asker:
@@ -104,13 +75,13 @@ class Sample(NamedTuple):
 
 
 def compare(
-    asker: Asker, sample: Sample, old: str, new: str, metrics: dict[str, dict[str, Any]], tolerance: Tolerance
+    asker: Asker, sample: Sample, old: str, new: str, abouts: dict[str, dict[str, Any]], tolerance: Tolerance
 ) -> list[Check]:
-    """All checks; ``metrics`` holds each version's."""
+    """All checks; ``abouts``: what each version's archive says of itself."""
     return [
         *_answers(asker, sample, old, new, tolerance),
         *_latency(asker, sample, old, new, tolerance),
-        *_metrics(metrics[old], metrics[new], tolerance),
+        *checks(abouts[old], abouts[new], tolerance),
     ]
 
 
@@ -152,14 +123,3 @@ def _latency(asker: Asker, sample: Sample, old: str, new: str, tolerance: Tolera
         if after <= limit:
             break
     yield Check("p99 in ms", before, after, f"at most {limit:.1f}", after <= limit)
-
-
-def _metrics(old: dict[str, Any], new: dict[str, Any], tolerance: Tolerance) -> Iterable[Check]:
-    before, after = old.get("test", {}), new.get("test", {})
-    for name in sorted((LOWER_IS_BETTER | HIGHER_IS_BETTER) & before.keys() & after.keys()):
-        lower = name in LOWER_IS_BETTER
-        limit = before[name] * (1 + tolerance.metric if lower else 1 - tolerance.metric)
-        good = after[name] <= limit if lower else after[name] >= limit
-        yield Check(
-            f"test {name}", before[name], after[name], f"at {'most' if lower else 'least'} {limit:.4f}", bool(good)
-        )

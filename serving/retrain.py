@@ -22,11 +22,15 @@ def next_version(store: Path, model: str) -> str:
 
 
 def train_and_pack(store: Path, model: str, build: Path, options: list[str], profile: str) -> str:
-    """Train in ``build`` with ``options`` of ``python -m training train``, pack for a profile, return the version."""
+    """Train in ``build`` with ``options`` of ``python -m training train``, pack for a profile, return the version.
+
+    Where there is a default version, the new one is measured beside it.
+    """
     version = next_version(store, model)
-    where = ["--build", str(build)]
+    where, default = ["--build", str(build)], store / f"{model}.mar"
+    beside = ["--running", str(default)] if default.exists() else []
     for arguments in (
-        ["train", model, *where, *options],
+        ["train", model, *where, *beside, *options],
         ["archive", model, *where, "--version", version, "--store", str(store), "--profile", profile],
     ):
         if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT).returncode:

@@ -12,7 +12,8 @@ from pathlib import Path
 import requests
 
 from . import archives
-from .compare import Asker, Check, Sample, Tolerance, compare
+from .compare import Asker, Sample, compare
+from .gate import Check, Tolerance
 from .management import Management, ManagementError
 from .record import Record
 from .server import Server
@@ -121,14 +122,15 @@ class Rollout:
         old = self._current()
         if self.tolerance is None or old in (None, self.version):
             return
-        metrics = {one: self.management.about(self.model, one)["metrics"] for one in (old, self.version)}
-        checks = compare(self.asker, Sample.of(self.default), old, self.version, metrics, self.tolerance)
+        abouts = {one: self.management.about(self.model, one) for one in (old, self.version)}
+        checks = compare(self.asker, Sample.of(self.default), old, self.version, abouts, self.tolerance)
         self.report(checks)
         bad = [check for check in checks if not check.good]
         if bad:
             numbers = "; ".join(
                 f"{check.name} is {check.new:.4g}"
                 + ("" if check.old is None else f" (the running {old} has {check.old:.4g})")
+                + ("" if check.interval is None else ", a difference of {:+.4g} to {:+.4g}".format(*check.interval))
                 + f", allowed is {check.limit}"
                 for check in bad
             )

@@ -71,6 +71,8 @@ class Train:
     """random, time, leave-one-out, or u1 to u5 for ml-100k: what is kept for validation and test."""
     test: Path | None = None
     """Ratings to measure on, once at the end, instead of a share of the log."""
+    running: Path | None = None
+    """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
     seed: int = 0
     """Makes a run on a CPU repeatable."""
     threads: int = 1
@@ -87,7 +89,9 @@ class Train:
         import torch
         from threadpoolctl import threadpool_limits
 
+        from .comparison import described
         from .data import read_pairs
+        from .running import opened
         from .train import Run, train
 
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
@@ -95,17 +99,20 @@ class Train:
         threadpool_limits(self.threads)
         log = self.source.load()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        metrics = train(
-            Run(self.model, self.settings, self.split, self.seed, self.refit, device, self.build, self.runs),
-            log,
-            None if self.test is None else read_pairs(self.test, log),
-        )
+        given = None if self.test is None else read_pairs(self.test, log)
+        with opened(self.running) as running:
+            where = device, self.build, self.runs
+            metrics = train(
+                Run(self.model, self.settings, self.split, self.seed, self.refit, *where, running), log, given
+            )
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
             f"{self.model}: {metrics['seconds']} s; test "
             + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
             + f"; wrote {self.build / self.model}"
         )
+        if "comparison" in metrics:
+            print(described(metrics["comparison"]))
 
 
 @dataclass(frozen=True)
@@ -175,13 +182,14 @@ def main(arguments: list[str]) -> None:
     # TorchScript says at every script, save and load that torch.export is its successor; docs/design.md says more.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
     command = parse(arguments)
+    from .alone import CannotAnswerError
     from .archive import ArchiveRefused
     from .export import ExportError
     from .fitting import DivergedError
 
     try:
         command.run()
-    except (DataError, ArchiveRefused, ExportError, DivergedError, ValueError) as error:
+    except (DataError, ArchiveRefused, CannotAnswerError, ExportError, DivergedError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,43 +15,16 @@ from typing import Literal
 
 import yaml
 
+from .alone import CannotAnswerError, ask
+
 Profile = Literal["throughput", "latency"]
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 CHECKSUMS = "SHA256SUMS"
+MANIFEST = "MAR-INF/MANIFEST.json"
 DETAILS = "report.json"  # what only the report shows: it stays in build/
-
-# Run in a process of its own that sees the unpacked archive and the installed packages, nothing of this project.
-CHECK = """
-import json, sys
-from types import SimpleNamespace
-folder = sys.argv[1]
-sys.path.insert(0, folder)
-import yaml
-from recommender_handler import RecommenderHandler
-manifest = json.load(open(folder + "/MAR-INF/MANIFEST.json"))
-status = {}
-context = SimpleNamespace(
-    system_properties={"model_dir": folder, "gpu_id": None},
-    model_yaml_config=yaml.safe_load(open(folder + "/model-config.yaml")),
-    manifest=manifest,
-    set_response_content_type=lambda *_: None,
-    set_response_header=lambda *_: None,
-    set_response_status=lambda code, phrase, index: status.update(code=code),
-    get_request_header=lambda *_: None,
-    metrics=None,
-)
-handler = RecommenderHandler()
-handler.initialize(context)
-users = json.load(open(folder + "/users.json"))
-(body,) = handler.handle([{"body": json.dumps({"user_id": users[-1], "k": 1}).encode()}], context)
-if status["code"] != 200:
-    sys.exit(f"the archive answers {status['code']}: {body.decode()}")
-if "training" in sys.modules:
-    sys.exit("the archive imports training")
-"""
 
 
 class ArchiveRefused(RuntimeError):
@@ -122,18 +96,20 @@ def check(archive_path: Path, folder: Path) -> None:
     """
     with zipfile.ZipFile(archive_path) as unzipped:
         unzipped.extractall(folder)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    result = subprocess.run(
-        [sys.executable, "-I", "-W", "ignore::DeprecationWarning", "-c", CHECK, str(folder.resolve())],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    if result.returncode:
-        raise ArchiveRefused(
-            f"{archive_path.name} does not work on its own: {(result.stderr or result.stdout).strip()}"
-        )
+    users = json.loads((folder / "users.json").read_bytes())
+    try:
+        ask(folder, [{"user_id": users[-1], "k": 1}])
+    except CannotAnswerError as error:
+        raise ArchiveRefused(f"{archive_path.name} does not work on its own: {error}") from error
+
+
+def lay_out(source: Path, folder: Path) -> None:
+    """What an archive of ``source``, a folder like ``build/<model>``, holds when it is unpacked."""
+    _stage(source, folder, config_of("throughput"))
+    for path in (HANDLERS / HANDLER, *source.glob("*.pt")):
+        shutil.copyfile(path, folder / path.name)
+    (folder / MANIFEST).parent.mkdir()
+    (folder / MANIFEST).write_text(json.dumps({"model": {"modelVersion": "not packed"}}))
 
 
 def checksums_in(archive_path: Path) -> str:

@@ -36,7 +36,7 @@ def measure(
     counts = np.bincount(train.movie_rows[index], minlength=len(train.movies.vocabulary))
     wanted_by_user = _by_user(held_out.user_rows, held_out.movie_rows, train)
     rated_by_user = _by_user(train.user_rows[index], train.movie_rows[index], train)
-    ndcg, recall, shown = [], [], []
+    gains, recall, shown = [], [], []
     for start in range(0, len(known), USERS_A_BLOCK):
         rows = known[start : start + USERS_A_BLOCK]
         scores = order(rows)
@@ -47,19 +47,20 @@ def measure(
         lists = top(scores, [np.flatnonzero(its) for its in seen], [LENGTH] * len(rows))
         for listed, wanted in zip(lists, relevant, strict=True):
             hits = wanted[listed]
-            ndcg.append(_ndcg(hits[:10], wanted.sum()))
+            gains.append(ndcg(hits[:10], wanted.sum()))
             recall.append(hits.sum() / wanted.sum())
             shown.append(listed[:10])
     movies = np.concatenate(shown)
     return {
-        "ndcg@10": float(np.mean(ndcg)),
+        "ndcg@10": float(np.mean(gains)),
         "recall@20": float(np.mean(recall)),
         "coverage@10": len(np.unique(movies)) / (len(counts) - 1),
         "popularity@10": float(counts[movies].mean()),
     }
 
 
-def _ndcg(hits: np.ndarray, wanted: int) -> float:
+def ndcg(hits: np.ndarray, wanted: int) -> float:
+    """Of a list of ten whose places ``hits`` bool [10 at most] hold one of ``wanted`` movies."""
     discounts = 1 / np.log2(np.arange(2, 12))
     return float((hits * discounts[: len(hits)]).sum() / discounts[: min(10, wanted)].sum())
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from . import comparison
 from .config import Settings
 from .curves import Recorder
 from .data.log import DataError, RatingsLog
@@ -23,6 +24,7 @@ from .evaluate import evaluate, predict
 from .export import export
 from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, rank, with_best_epoch
 from .models import NETWORKS
+from .running import Running
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ class Run:
     device: torch.device
     build: Path
     runs: Path
+    running: Running | None = None
+    """The version to compare with: the test rows are then rows that it has not seen."""
 
 
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -55,6 +59,9 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     started = time.perf_counter()
     dataset = encode(log, NETWORKS[run.model].uses_features)
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
+    tested_on = run.split if test is None else "given with --test"
+    if run.running and test is None and (of_new := comparison.split_of_new(run.running, log, run.split, run.seed)):
+        parts, tested_on = of_new, f"new since version {run.running.version}"
     recorder = Recorder(run.runs / run.model, run.settings)
 
     run = dataclasses.replace(run, settings=rank.choose(dataset, parts.train, parts.validation, run.settings))
@@ -66,17 +73,25 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         settings, validation = run.settings, {}
         fitted = _fit(run, dataset, measured, settings, recorder.epoch)
     head = rank.fit(dataset, measured, settings)
+    test_rows = log.ratings.iloc[parts.test] if test is None else test
     held_out = dataset.take(parts.test) if test is None else to_rows(test, dataset.users, dataset.movies)
     metrics: dict[str, Any] = {
         "validation": validation,
         "validation_rows": "chose list_ridges, list_widths and epochs, so these numbers are too good",
         "test": evaluate(fitted, head, dataset, measured, held_out, settings) if len(held_out) else {},
-        "test_rows": "given with --test" if test is not None else run.split,
+        "test_rows": tested_on,
+        "test_sha256": comparison.digest(test_rows),
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
         "seed": run.seed,
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(settings),
     }
+    if run.running:
+
+        def write(folder: Path) -> None:
+            export(folder, run.model, fitted, head, log, dataset.take(measured), settings, metrics)
+
+        metrics["comparison"] = comparison.compare(run.running, write, log, measured, test_rows)
     shown = {"losses": recorder.losses}
     if len(held_out):
         shown |= details(predict(fitted, dataset, held_out, settings), dataset, measured, settings)

@@ -1,0 +1,87 @@
+"""An unpacked archive, asked in a process that sees its folder and the installed packages, nothing of this project.
+
+So each version answers by its own code, as it does in a worker of TorchServe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+AT_ONCE = 500  # questions of one body, of the 1,000 that an archive takes by default
+
+# Reads a body a line and writes its answer as one, behind its status.
+ASK = """
+import json, sys
+from types import SimpleNamespace
+folder = sys.argv[1]
+sys.path.insert(0, folder)
+import yaml
+from recommender_handler import RecommenderHandler
+manifest = json.load(open(folder + "/MAR-INF/MANIFEST.json"))
+status = {}
+context = SimpleNamespace(
+    system_properties={"model_dir": folder, "gpu_id": None},
+    model_yaml_config=yaml.safe_load(open(folder + "/model-config.yaml")),
+    manifest=manifest,
+    set_response_content_type=lambda *_: None,
+    set_response_header=lambda *_: None,
+    set_response_status=lambda code, phrase, index: status.update(code=code),
+    get_request_header=lambda *_: None,
+    metrics=None,
+)
+handler = RecommenderHandler()
+handler.initialize(context)
+for line in sys.stdin.buffer:
+    (body,) = handler.handle([{"body": line}], context)
+    sys.stdout.buffer.write(b"%d %s\\n" % (status["code"], body))
+if "training" in sys.modules:
+    sys.exit("the archive imports training")
+"""
+
+
+class CannotAnswerError(RuntimeError):
+    """An archive that does not work on its own; the message is what its process said, or its answer."""
+
+
+def ask(folder: Path, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers of the archive unpacked in ``folder`` to bodies of the request contract, in order.
+
+    Raises CannotAnswerError where it cannot be loaded, and for an answer that is an error.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    result = subprocess.run(
+        [sys.executable, "-I", "-W", "ignore::DeprecationWarning", "-c", ASK, str(folder.resolve())],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        input="".join(json.dumps(body) + "\n" for body in bodies).encode(),
+    )
+    if result.returncode:
+        raise CannotAnswerError((result.stderr or result.stdout).decode(errors="replace").strip())
+    answers = []
+    for line in result.stdout.removesuffix(b"\n").split(b"\n"):
+        code, _, answer = line.partition(b" ")
+        if code != b"200":
+            raise CannotAnswerError(f"it answers {line.decode()}")
+        answers.append(json.loads(answer))
+    return answers
+
+
+def ask_each(folder: Path, questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same for any number of questions, many in a body.
+
+    Raises CannotAnswerError for one that is answered by an error.
+    """
+    starts = range(0, len(questions), AT_ONCE)
+    answers = ask(folder, [{"instances": questions[at : at + AT_ONCE]} for at in starts])
+    each = [one for answer in answers for one in answer["predictions"]]
+    for question, answer in zip(questions, each, strict=True):
+        if "error" in answer:
+            raise CannotAnswerError(f"it answers {question} by {answer['error']['message']}")
+    return each
