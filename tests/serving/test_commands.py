@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,13 +12,16 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
 
 from serving.__main__ import main
+from serving.management import Management
 from serving.record import Record
 from serving.server import ROOT, Server
-from tests.conftest import server_on_free_ports
+from tests.conftest import Planted, server_on_free_ports
 
 
 def where(server: Server) -> list[str]:
@@ -84,39 +89,57 @@ def test_a_server_in_the_foreground_drains_when_it_is_told_to_end(fm: Server, tm
     assert other.process() is None
 
 
+def grown(planted: Planted, folder: Path) -> str:
+    """Files of the planted log as it is a while later, as options of training: 30 users have come, all have rated."""
+    log, truth, rng = planted.log, planted.truth, np.random.default_rng(0)
+    users, movies = len(log.users), len(log.movies)
+    like_whom = rng.integers(0, users, 30)  # those who have come have the taste of somebody who is there
+    whose = np.concatenate([np.arange(users), like_whom])
+    ids = np.concatenate([log.users["user_id"], 10_000 + np.arange(30)])
+    who, what = np.repeat(np.arange(len(whose)), 15), rng.integers(0, movies, 15 * len(whose))
+    rating = truth.level(whose[who], what) + rng.normal(0, truth.noise, len(who))
+    more = pd.DataFrame(
+        {
+            "user_id": ids[who],
+            "movie_id": log.movies["movie_id"].to_numpy()[what],
+            "rating": (np.round(rating * 2) / 2).clip(*log.scale),
+            "timestamp": log.ratings["timestamp"].max() + 1,
+        }
+    )
+    rows = pd.concat([log.ratings, more]).drop_duplicates(["user_id", "movie_id"])
+    people = pd.concat([log.users, log.users.iloc[like_whom].assign(user_id=ids[users:])])
+    options = []
+    for name, table in {"ratings": rows, "users": people, "movies": log.movies}.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+        options += [f"--{name}", str(folder / f"{name}.csv")]
+    return shlex.join([*options, "--runs", str(folder / "runs")])
+
+
 @pytest.mark.slow
-def test_retrain_puts_the_next_version_in_front_of_the_traffic(fm: Server, tmp_path: Path) -> None:
-    options = f"--data synthetic --runs {tmp_path}/runs"
-    # Of another log than 1.0: all that the comparison would refuse is allowed here, since the test is of the command.
-    allowed = [
-        "--metric",
-        "9",
-        "--correlation",
-        "-1",
-        "--overlap",
-        "0",
-        "--unknown",
-        "1",
-        "--p99",
-        "20",
-        "--drain",
-        "0",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "serving",
-        "retrain",
-        "fm",
-        f"--train={options}",
-        "--build",
-        str(tmp_path / "build"),
-    ]
-    done = subprocess.run([*command, *allowed, *where(fm)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_retrain_puts_a_good_version_in_front_of_the_traffic_and_refuses_a_bad_one(
+    fm: Server, planted: Planted, tmp_path: Path
+) -> None:
+    options = grown(planted, tmp_path)
+
+    def retrain(options: str) -> subprocess.CompletedProcess[str]:
+        command = ["retrain", "fm", f"--train={options}", "--build", str(tmp_path / "build")]
+        calm = ["--p99", "20", "--drain", "0"]  # of a machine that runs other tests
+        command = [sys.executable, "-m", "serving", *command, *calm, *where(fm)]
+        wide = os.environ | {"COLUMNS": "200"}
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=wide)
+
+    bad = retrain(f"{options} --prior-precision 1e6 --sweeps 2 --burn-in 1")
+    assert bad.returncode == 1
+    assert re.search(r"fm 1\.2 is refused: .*rmse, users it knows is .* a difference of \+0\.\d+ to", bad.stderr)
+    assert Management(fm.management).describe("fm")["modelVersion"] == "1.0"
+
+    good = retrain(options)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "rmse, users new since" in good.stdout
     last = Record(fm.store).lines("fm")[-1]
-    assert (last["version"], last["why"]) == ("1.2", "retrain")
-    answer = requests.post(f"{fm.inference}/predictions/fm", json={"user_id": 1, "k": 3}, timeout=30)
-    assert answer.headers["X-Model-Version"] == "1.2"
-    assert json.loads((tmp_path / "build/fm/metadata.json").read_text())["model"] == "fm"
-    (fm.store / "fm-1.2.mar").unlink()
+    assert (last["version"], last["why"]) == ("1.3", "retrain")
+    answer = requests.post(f"{fm.inference}/predictions/fm", json={"user_id": 10_000, "k": 3}, timeout=30)
+    assert answer.headers["X-Model-Version"] == "1.3"
+    assert "unknown" not in answer.json()
+    for version in ("1.2", "1.3"):
+        (fm.store / f"fm-{version}.mar").unlink()
