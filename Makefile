@@ -9,6 +9,8 @@ PRESET ?= quick
 PROFILE ?= throughput
 # Further options of training, such as ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
+# What a new version may be worse by, and other options of a rollout, such as GATE="--metric 0.02 --keep": for retrain.
+GATE ?=
 # Where pip finds torch. On Linux plain pip takes the CUDA build of several GB; the CPU build is at
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
@@ -106,7 +108,8 @@ rollback: install
 # The nightly command.
 retrain: install
 	@for model in $(MODEL); do \
-		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) --preset $(PRESET) $(ARGS)" || exit 1; \
+		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) --preset $(PRESET) $(ARGS)" $(GATE) \
+			|| exit 1; \
 	done
 
 # --- measuring

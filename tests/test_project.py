@@ -138,3 +138,11 @@ def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:
     result = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "build/fm/metrics.json").exists()
+
+
+def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() -> None:
+    words = ["MODEL=fm", "DATA=log.csv", "ARGS=--sweeps 5", "GATE=--metric 0.02 --keep"]
+    said = subprocess.run(
+        ["make", "--dry-run", "retrain", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert '--train="--data log.csv --preset quick --sweeps 5" --metric 0.02 --keep' in said.stdout

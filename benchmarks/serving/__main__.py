@@ -79,6 +79,8 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
         "FastAPI, 1 worker": lambda: servers.fastapi(build, 1),
         "FastAPI, 2 workers": lambda: servers.fastapi(build, 2),
         "Mosec, batch 64, wait 2 ms": lambda: servers.mosec(build),
+        "FastAPI, 2 workers, our encodings and kernel": lambda: servers.fastapi(build, 2, "kernel"),
+        "Mosec, batch 64, wait 2 ms, our encodings and kernel": lambda: servers.mosec(build, "kernel"),
     }
 
 

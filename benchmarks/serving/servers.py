@@ -93,16 +93,16 @@ def process(command: list[str], url: str, environment: dict[str, str]) -> Iterat
             running.wait()
 
 
-def fastapi(build: Path, workers: int) -> AbstractContextManager[str]:
-    """FastAPI under uvicorn."""
+def fastapi(build: Path, workers: int, scorer: str = "network") -> AbstractContextManager[str]:
+    """FastAPI under uvicorn; ``scorer``: of ``peers.network.SCORERS``."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "uvicorn", "benchmarks.serving.peers.fastapi_app:app", "--port", str(port)]
     command += ["--workers", str(workers), "--no-access-log", "--log-level", "warning"]
-    return process(command, f"http://127.0.0.1:{port}/predict", {"BUILD": str(build)})
+    return process(command, f"http://127.0.0.1:{port}/predict", {"BUILD": str(build), "SCORER": scorer})
 
 
-def mosec(build: Path) -> AbstractContextManager[str]:
-    """Mosec, batches of 64 within 2 ms."""
+def mosec(build: Path, scorer: str = "network") -> AbstractContextManager[str]:
+    """Mosec, batches of 64 within 2 ms; ``scorer``: of ``peers.network.SCORERS``."""
     (port,) = free_ports(1)
     command = [
         sys.executable,
@@ -114,4 +114,4 @@ def mosec(build: Path) -> AbstractContextManager[str]:
         "127.0.0.1",
     ]
     command += ["--log-level", "error"]
-    return process(command, f"http://127.0.0.1:{port}/inference", {"BUILD": str(build)})
+    return process(command, f"http://127.0.0.1:{port}/inference", {"BUILD": str(build), "SCORER": scorer})

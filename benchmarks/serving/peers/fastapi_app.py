@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from .network import Network
+from .network import scorer
 
 app = FastAPI()
-network = Network()
+network = scorer()
 
 
 class Pair(BaseModel):

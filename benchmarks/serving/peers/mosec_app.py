@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from mosec import Server, Worker
 
-from benchmarks.serving.peers.network import Network
+from benchmarks.serving.peers.network import scorer
 
 
 class Scorer(Worker):
     def __init__(self) -> None:
-        self.network = Network()
+        self.network = scorer()
 
     def deserialize(self, data: bytes) -> Any:
         return msgspec.json.decode(data)

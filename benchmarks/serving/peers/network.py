@@ -1,4 +1,4 @@
-"""The same network and dictionaries for every peer: rows by dictionary look-up, one forward pass a call."""
+"""The same network and dictionaries for every peer, and two ways to a score."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from handlers.recommender import archive
+from handlers.recommender import archive, kernel
 
 torch.set_num_threads(1)
 
 
 class Network:
-    """The build folder named by ``$BUILD``."""
+    """The build folder named by ``$BUILD``. Rows by dictionary look-up, one forward pass of torch a call.
+
+    This is what people write: the network encodes the users at each call.
+    """
 
     def __init__(self) -> None:
         self.archive = archive.load(Path(os.environ["BUILD"]), torch.device("cpu"))
@@ -23,9 +27,41 @@ class Network:
     def scores(self, users: Sequence[int], movies: Sequence[int]) -> list[float]:
         """On the scale of the target."""
         known = self.archive
-        rows = torch.tensor([known.users.rows.get(user, 0) for user in users])
+        rows, movie_rows = map(torch.from_numpy, self._rows(users, movies))
         features, weights = known.features_of(rows)
         encoded = known.network.encode_users(known.network.own_users(rows), features, weights)
-        movie_rows = torch.tensor([known.movies.rows.get(movie, 0) for movie in movies])
         items = known.arrays["item_encodings"].index_select(0, movie_rows)
         return known.on_scale(known.network.score_pairs(encoded, items)).tolist()
+
+    def _rows(self, users: Sequence[int], movies: Sequence[int]) -> np.ndarray:
+        """int64 [2, pairs], 0 for an id that is not known."""
+        known = self.archive
+        sides = (known.users, users), (known.movies, movies)
+        return np.array([[side.rows.get(one, 0) for one in asked] for side, asked in sides])
+
+
+class Kernel(Network):
+    """The same scores from ours: users encoded at export, the network's arithmetic in numpy.
+
+    What is left between such a peer and ours is the server.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        known = self.archive
+        self.kernel = kernel.matching(known.network, known.arrays["user_encodings"], known.arrays["item_encodings"])
+        if self.kernel is None:
+            raise RuntimeError(f"no kernel fits the network in {os.environ['BUILD']}")
+        self.scale = kernel.scale_of(known.link)
+
+    def scores(self, users: Sequence[int], movies: Sequence[int]) -> list[float]:
+        """On the scale of the target."""
+        return self.scale(self.kernel.of_rows(self._rows(users, movies))).tolist()
+
+
+SCORERS = {"network": Network, "kernel": Kernel}
+
+
+def scorer() -> Network:
+    """The way that ``$SCORER`` names."""
+    return SCORERS[os.environ["SCORER"]]()
