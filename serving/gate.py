@@ -22,7 +22,7 @@ class Tolerance:
 
     metric: float = 0.05
     """A metric of the archive's test, relative to the running one's; more is refused where it is no noise."""
-    changed: float = 0.2
+    changed: float = 0.1
     """The largest share of the ratings that the running version was fitted to which are other ones now."""
     correlation: float = 0.5
     """The least correlation of both versions' scores of the same pairs."""
