@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-AT_ONCE = 500  # questions of one body, of the 1,000 that an archive takes by default
+import yaml
+
+AT_ONCE = 500  # questions of one body, where the archive takes so many
 
 # Reads a body a line and writes its answer as one, behind its status.
 ASK = """
@@ -78,8 +80,9 @@ def ask_each(folder: Path, questions: Sequence[dict[str, Any]]) -> list[dict[str
 
     Raises CannotAnswerError for one that is answered by an error.
     """
-    starts = range(0, len(questions), AT_ONCE)
-    answers = ask(folder, [{"instances": questions[at : at + AT_ONCE]} for at in starts])
+    limits = (yaml.safe_load((folder / "model-config.yaml").read_text()) or {}).get("handler") or {}
+    some = min(AT_ONCE, limits.get("max_instances", AT_ONCE))
+    answers = ask(folder, [{"instances": questions[at : at + some]} for at in range(0, len(questions), some)])
     each = [one for answer in answers for one in answer["predictions"]]
     for question, answer in zip(questions, each, strict=True):
         if "error" in answer:

@@ -130,7 +130,7 @@ class Questions:
     """
 
     def __init__(self, rows: pd.DataFrame, seen_since: pd.DataFrame, log: RatingsLog, like_above: float) -> None:
-        pairs = rows[["user_id", "movie_id"]]
+        self._rows, pairs = len(rows), rows[["user_id", "movie_id"]]
         self.ratings = rows["rating"].to_numpy(np.float64) if "rating" in rows else None
         self.likes = np.ones(len(rows), bool) if self.ratings is None else self.ratings > like_above
         if self.ratings is None:
@@ -160,7 +160,7 @@ class Questions:
     def group(self, some: np.ndarray, both: list[Answers], scales: set[str]) -> dict[str, Any]:
         """The metrics of two archives' answers about the users for whom ``some`` bool [users] is true."""
         mine = some[self.who]
-        found: dict[str, Any] = {"rows": int(mine.sum()), "users": int(some.sum())}
+        found: dict[str, Any] = {"rows": int(mine[: self._rows].sum()), "users": int(some.sum())}
         if found["users"] < FEWEST_USERS:
             return found
         running, new = (self._metrics(one, some, mine, scales) for one in both)

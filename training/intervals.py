@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata, t
 
-# Five metrics, each by an interval of this confidence: with no difference at all, at most one night in forty has one
-# that lies on the wrong side of zero.
+# Of up to five metrics of two groups of users: with no difference at all one night in twenty, at the very most, has an
+# interval that lies on the wrong side of zero.
 CONFIDENCE = 0.99
 
 

@@ -15,6 +15,7 @@ import torch
 
 from serving.gate import Check, Tolerance, checks
 from tests.conftest import train_small
+from training.alone import CannotAnswerError, ask_each
 from training.archive import archive
 from training.comparison import described, split_of_new
 from training.config import preset
@@ -200,6 +201,17 @@ def test_a_log_of_likes_is_compared_too(whole: RatingsLog, deepfm: Path, tmp_pat
     found = trained(likes, deepfm, tmp_path)["comparison"]
     assert found["changed_ratings"] is None
     assert {"auc", "ndcg@10"} <= found["known_users"].keys()
+    assert found["known_users"]["rows"] + found["new_users"]["rows"] == found["rows"]
+
+
+@pytest.mark.slow
+def test_an_archive_that_takes_few_questions_at_once_is_asked_so(running: Running) -> None:
+    config = running.folder / "model-config.yaml"
+    config.write_text(config.read_text().replace("max_instances: 1000", "max_instances: 3"))
+    questions = [{"user_id": user, "movie_id": 103} for user in range(11, 31, 2)]
+    assert [answer["user_id"] for answer in ask_each(running.folder, questions)] == list(range(11, 31, 2))
+    with pytest.raises(CannotAnswerError, match=r"it answers .* by k is 0"):
+        ask_each(running.folder, [{"user_id": 11, "k": 0}])
 
 
 def test_by_its_answers_the_new_one_is_what_training_measures(grown_well: dict[str, Any]) -> None:
