@@ -1,8 +1,8 @@
 """The Gibbs sampler draws from the posterior of the model that it states: Geweke, Getting it right, JASA 99, 2004.
 
 Two ways of drawing parameters and data together must agree. One draws the parameters from their priors, anew each
-time. The other is a chain: the sampler's sweep given the data, then new data given the parameters. A wrong conditional
-distribution anywhere in the sweep makes the second drift from the first.
+time. The others are chains: the sampler's sweep given the data, then new data given the parameters. A wrong conditional
+distribution anywhere in the sweep makes the chains drift from the first.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from training.fitting import gibbs
 from training.fitting.gibbs import Sampler, SideSampler
 
 INDEPENDENT = 4_000
-SWEEPS = 9_600
-BATCHES = 40  # of the chain, for the standard error of its means
+CHAINS, SWEEPS = 240, 40  # each chain starts with a draw from the priors, so that their means are independent
 MEAN_STRENGTH = 2.0  # the sampler's own leaves the mean nearly free, and a chain of that takes long to go round
 CUT_SPREAD = 1.5
 LEVELS = np.array([1.0, 2.0, 3.0], np.float32)
@@ -141,23 +140,24 @@ def from_priors(sampler: Sampler, seed: int) -> Iterator[Sampler]:
         yield sampler
 
 
-def from_chain(sampler: Sampler, seed: int) -> Iterator[Sampler]:
+def from_chains(sampler: Sampler, seed: int) -> Iterator[Sampler]:
     rng = np.random.default_rng(seed)
-    draw_from_prior(sampler, rng)
-    draw_data(sampler, rng)
-    for _ in range(SWEEPS):
-        sweep(sampler)
+    for _ in range(CHAINS):
+        draw_from_prior(sampler, rng)
         draw_data(sampler, rng)
-        yield sampler
+        for _ in range(SWEEPS):
+            sweep(sampler)
+            draw_data(sampler, rng)
+            yield sampler
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("ratings_as", "use_features"), [("numbers", False), ("numbers", True), ("levels", True)])
 def test_the_chain_and_the_priors_agree(ratings_as: str, use_features: bool) -> None:
     names, independent = table(from_priors(sampler_of(ratings_as, use_features, 1), 2), statistics)
-    _, chained = table(from_chain(sampler_of(ratings_as, use_features, 3), 4), statistics)
-    batches = chained.reshape(BATCHES, -1, len(names)).mean(axis=1)
-    variance = independent.var(axis=0) / INDEPENDENT + batches.var(axis=0, ddof=1) / BATCHES
+    _, chained = table(from_chains(sampler_of(ratings_as, use_features, 3), 4), statistics)
+    chains = chained.reshape(CHAINS, SWEEPS, len(names)).mean(axis=1)
+    variance = independent.var(axis=0) / INDEPENDENT + chains.var(axis=0, ddof=1) / CHAINS
     away = (chained.mean(axis=0) - independent.mean(axis=0)) / np.sqrt(variance)
     # Some twenty statistics: one in a thousand right samplers has any of them this far off.
     assert np.abs(away).max() < 4.1, dict(zip(names, away.round(1).tolist(), strict=True))
