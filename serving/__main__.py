@@ -15,12 +15,14 @@ import requests
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
-from .archives import ArchiveRefused, StoreError
+from .archives import ArchiveRefused, StoreError, locked, verify
 from .gate import Check, Tolerance
-from .management import Management, ManagementError
+from .management import ManagementError
+from .ports import PAGE, PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
 from .server import CONFIG, ROOT, Server, ServerError
+from .versions import Versions
 
 Model = Literal["mf", "fm", "deepfm"]
 
@@ -35,10 +37,31 @@ class Where:
     """Its archives."""
     home: Path = Path(os.environ.get("SERVING_HOME", ROOT / "logs"))
     """Its own folder: logs, sockets, tokens."""
+    port_offset: int = field(default_factory=lambda: _number("PORT_OFFSET"))
+    """Added to each of its ports and to the page's (PORT_OFFSET by default)."""
 
     def server(self) -> Server:
-        """The server."""
-        return Server(self.store, self.home, config=self.config)
+        """The server. While it runs, it is what it was started as, whatever this command was told."""
+        server = Server(self.store, self.home, config=self.config, port_offset=self.port_offset)
+        if server.process():
+            return Server(self.store, self.home, config=[server.started_with])
+        return server
+
+    def running(self) -> Server:
+        """The server, which must run: what else answers at its addresses is somebody else's."""
+        server = self.server()
+        if not server.process():
+            raise ServerError(f"no TorchServe runs from {server.home}: make serve starts it")
+        return server
+
+
+def _number(variable: str) -> int:
+    """The whole number in a variable of the environment, 0 where it is not set."""
+    given = os.environ.get(variable) or "0"
+    try:
+        return int(given)
+    except ValueError:
+        raise PortError(f"{variable} is {given!r}: give a whole number, such as 100") from None
 
 
 @dataclass(frozen=True)
@@ -49,14 +72,41 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Ports(Command):
+    """Check that nobody else listens on the ports of the server, where it does not run yet."""
+
+    page: bool = False
+    """The page's port too."""
+
+    def run(self) -> None:
+        """Check."""
+        server = self.where.server()
+        server.check_ports({"the page": PAGE + self.where.port_offset} if self.page else {})
+
+
+@dataclass(frozen=True)
 class Start(Command):
     """Start TorchServe with the default versions and wait until they answer."""
 
     def run(self) -> None:
-        """Start."""
+        """Start, and say what answers."""
+        from .status import answering
+
         server = self.where.server()
-        server.start()
-        print(f"TorchServe answers at {server.inference}, its management API at {server.management}")
+        new = server.start()
+        print(
+            f"{'TorchServe answers' if new else 'TorchServe was running already and answers'} at {server.inference}, "
+            f"its management API at {server.management}; models: {answering(server)}"
+        )
+
+
+@dataclass(frozen=True)
+class Address(Command):
+    """Print the address of the running server's inference API, for who asks from this machine."""
+
+    def run(self) -> None:
+        """Print it."""
+        print(self.where.running().inference.replace("//0.0.0.0:", "//127.0.0.1:"))
 
 
 @dataclass(frozen=True)
@@ -100,7 +150,7 @@ class Status(Command):
         """Print the table."""
         from .status import show
 
-        show(self.where.server())
+        show(self.where.running())
 
 
 @dataclass(frozen=True)
@@ -108,18 +158,33 @@ class Register(Command):
     """Register a version from the model store beside the ones that are served, without making it the default."""
 
     model: Positional[Model] = tyro.MISSING
-    version: str = "1.0"
+    version: str = tyro.MISSING
     """The version, as in model_store/<model>-<version>.mar."""
 
     def run(self) -> None:
-        """Verify and register."""
-        from .archives import verify
-
-        server = self.where.server()
-        archive = server.store / f"{self.model}-{self.version}.mar"
-        verify(archive, self.model, self.version, None)
-        new = Management(server.management, token=server.token("management")).register(archive.name)
+        """Verify, register, and wait until it answers."""
+        server = self.where.running()
+        verify(server.store / f"{self.model}-{self.version}.mar", self.model, self.version, None)
+        new = Versions(server, self.model).put_in(self.version)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
+
+
+@dataclass(frozen=True)
+class Unregister(Command):
+    """Take a version that is not the default out of service; its archive stays in the model store."""
+
+    model: Positional[Model] = tyro.MISSING
+    version: str = tyro.MISSING
+    """The version, as in make status."""
+    drain: float | None = None
+    """Seconds from an empty queue to its end (its responseTimeout by default)."""
+
+    def run(self) -> None:
+        """Drain it, and unregister it."""
+        server = self.where.running()
+        with locked(server.store):
+            Versions(server, self.model).take_out(self.version, self.drain)
+        print(f"{self.model} {self.version} is registered no more")
 
 
 @dataclass(frozen=True)
@@ -141,16 +206,14 @@ class RollOut(Switching):
     """The version, as in model_store/<model>-<version>.mar."""
     sha256: str | None = None
     """The archive's SHA-256, from where it was built (the one pinned in the store by default)."""
+    downgrade: bool = False
+    """Even where it is older than the running version."""
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
 
     def run(self) -> None:
         """Roll out."""
-        server = self.where.server()
-        _watched(
-            Rollout(
-                server, self.model, self.version, self.sha256, self.tolerance, self.keep, self.drain, report=_report
-            )
-        )
+        server, options = self.where.running(), (self.keep, self.drain, self.downgrade)
+        _watched(Rollout(server, self.model, self.version, self.sha256, self.tolerance, *options, report=_report))
 
 
 @dataclass(frozen=True)
@@ -161,7 +224,7 @@ class RollBack(Switching):
 
     def run(self) -> None:
         """Roll back."""
-        _watched(rollback(self.where.server(), self.model, keep=self.keep, drain=self.drain))
+        _watched(rollback(self.where.running(), self.model, keep=self.keep, drain=self.drain))
 
 
 @dataclass(frozen=True)
@@ -179,7 +242,7 @@ class Retrain(Switching):
 
     def run(self) -> None:
         """Train, pack, roll out."""
-        server = self.where.server()
+        server = self.where.running()
         version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), self.profile)
         _watched(
             Rollout(
@@ -196,7 +259,7 @@ class Demo(Command):
         """Ask and print."""
         from .demo import show
 
-        show(self.where.server().inference)
+        show(self.where.running().inference)
 
 
 def _watched(rollout: Rollout) -> None:
@@ -230,12 +293,15 @@ def _report(checks: list[Check]) -> None:
 
 
 COMMANDS = {
+    "ports": Ports,
     "start": Start,
     "stop": Stop,
     "run": Run,
     "ready": Ready,
     "status": Status,
+    "address": Address,
     "register": Register,
+    "unregister": Unregister,
     "rollout": RollOut,
     "rollback": RollBack,
     "retrain": Retrain,
@@ -244,6 +310,7 @@ COMMANDS = {
 MENDABLE = (
     ArchiveRefused,
     ManagementError,
+    PortError,
     RetrainError,
     RolloutRefused,
     ServerError,

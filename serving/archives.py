@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 
 CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the archives (sha256sum -c reads both)
 MANIFEST = "MAR-INF/MANIFEST.json"
+VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # of training/archive.py too
 
 # The archive's own loader knows which of its parts must fit which. It runs in a process that sees nothing else of ours.
 LOAD = """
@@ -42,6 +44,8 @@ def verify(archive: Path, model: str, version: str, sha256: str | None, python: 
     ``sha256`` is the digest it must have: where None, the one pinned in the store, and where there is none yet either,
     any. Raises ArchiveRefused with the first thing that is wrong.
     """
+    if not VERSION.fullmatch(version):
+        raise ArchiveRefused(f"version {version!r} is refused: a version is numbers separated by dots, such as 1.10")
     if not archive.is_file():
         raise ArchiveRefused(f"{archive} does not exist: make archive MODEL={model} VERSION={version} packs it")
     digest = sha256_of(archive)
@@ -109,6 +113,13 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_older(version: str, other: str) -> bool:
+    """Whether a version comes before another one: 1.9 before 1.10, and what is no version before all that are."""
+    both = ([int(part) for part in one.split(".")] if VERSION.fullmatch(one) else [] for one in (version, other))
+    first, second = both
+    return first < second
 
 
 def version_in(archive: Path) -> str | None:

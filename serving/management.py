@@ -38,10 +38,13 @@ class Management:
         path = f"/models/{model}/{version}"
         return self._call("GET", path, params={"customized": "true"})[0]["customizedMetadata"]
 
-    def register(self, archive: str) -> bool:
-        """Register an archive of the model store with its workers; False where that version is there already."""
-        name = archive.removesuffix(".mar").rpartition("-")[0]
-        arguments = {"url": archive, "model_name": name, "initial_workers": 1, "synchronous": "true"}
+    def register(self, url: str, model: str) -> bool:
+        """Register a version from an archive of the model store (its name) or from where one is unpacked (its folder).
+
+        False where it is there already. Its workers start after the answer (serving/versions.py waits for them).
+        """
+        # synchronous=true would wait for the workers in one of the threads that read and write all connections.
+        arguments = {"url": url, "model_name": model, "initial_workers": 1, "synchronous": "false"}
         response = self._request("POST", "/models", params=arguments)
         if response.status_code == 409:
             return False

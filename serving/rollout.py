@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import requests
 
 from . import archives
 from .compare import Asker, Sample, compare
 from .gate import Check, Tolerance
-from .management import Management, ManagementError
+from .management import ManagementError
 from .record import Record
 from .server import Server
+from .versions import Versions
 
 Watch = Callable[[str], AbstractContextManager[None]]
 
@@ -40,6 +39,7 @@ class Rollout:
     tolerance: Tolerance | None = field(default_factory=Tolerance)  # None: without comparing, for a way back
     keep: bool = False
     drain: float | None = None  # None: as long as the old version's slowest request may take
+    downgrade: bool = False  # to a version that is older than the running one
     why: str = "rollout"
     report: Callable[[list[Check]], None] = lambda checks: None
 
@@ -48,7 +48,8 @@ class Rollout:
         self.archive = self.store / f"{self.model}-{self.version}.mar"
         self.default = self.store / f"{self.model}.mar"
         self.record = Record(self.store)
-        self.management = Management(self.server.management, token=self.server.token("management"))
+        self.versions = Versions(self.server, self.model)
+        self.management = self.versions.management
         self.asker = Asker(self.server.inference, self.model, self.server.token("inference"))
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
@@ -71,17 +72,26 @@ class Rollout:
         taken out again.
         """
         with archives.locked(self.store):
+            self._check_order()
             for name, step in self.steps():
                 with watch(name), self._withdrawn_on_error():
                     step()
+
+    def _check_order(self) -> None:
+        running = self.versions.default()
+        if running and archives.is_older(self.version, running) and not self.downgrade:
+            raise RolloutRefused(
+                f"{self.model} {self.version} is older than the running {running}: --downgrade rolls it out all the "
+                f"same, and make rollback MODEL={self.model} returns to the version that answered before {running}"
+            )
 
     @contextmanager
     def _withdrawn_on_error(self) -> Iterator[None]:
         try:
             yield
         except (RolloutRefused, ManagementError, archives.StoreError, requests.RequestException):
-            if self._current() not in (None, self.version) and self._registered(self.version):
-                self.management.unregister(self.model, self.version)
+            if self.versions.default() not in (None, self.version) and self.version in self.versions.registered():
+                self.versions.unregister(self.version)
             raise
 
     def _verify(self) -> None:
@@ -92,25 +102,15 @@ class Rollout:
         if on_disk is not None and f"{self.model}-{on_disk}.mar" not in archives.pins(self.store):
             archives.pin(self.store, f"{self.model}-{on_disk}.mar", archives.sha256_of(self.default))
         archives.pin(self.store, self.archive.name, digest)
-        for version in _found(self.management, self.model, self.store):
+        for version in _found(self.versions):
             self.record.add(self.model, version, "found")
         self.digest = digest
 
     def _register(self) -> None:
-        self.management.register(self.archive.name)
+        self.versions.register(self.version)
 
     def _wait(self) -> None:
-        version = self.management.describe(self.model, self.version)
-        deadline = time.monotonic() + version["startupTimeout"]
-        while not (version["workers"] and all(worker["status"] == "READY" for worker in version["workers"])):
-            if time.monotonic() > deadline:
-                states = [worker["status"] for worker in version["workers"]]
-                raise ManagementError(
-                    f"{self.model} {self.version} is not ready after {version['startupTimeout']} s, its workers are "
-                    f"{states}: {self.server.home}/workers.log says why"
-                )
-            time.sleep(0.2)
-            version = self.management.describe(self.model, self.version)
+        self.versions.wait_until_ready(self.version)
 
     def _warm(self) -> None:
         # The first calls compile; each worker needs its own, and gets it where there are more calls than workers.
@@ -119,7 +119,7 @@ class Rollout:
             self.asker.ask(self.version, body)
 
     def _compare(self) -> None:
-        old = self._current()
+        old = self.versions.default()
         if self.tolerance is None or old in (None, self.version):
             return
         abouts = {one: self.management.about(self.model, one) for one in (old, self.version)}
@@ -142,65 +142,41 @@ class Rollout:
             shutil.copyfile(self.archive, copy)
             if archives.sha256_of(copy) != self.digest:
                 raise archives.StoreError(f"{self.archive} was changed while it was rolled out")
-            if self._current() != self.version:
+            if self.versions.default() != self.version:
                 self.management.set_default(self.model, self.version)
         self.record.add(self.model, self.version, self.why, self.keep)
 
     def _drain(self) -> None:
-        deadline = time.monotonic() + 300
-        slowest = 0.0
-        for old in self._superseded():
-            version = self.management.describe(self.model, old)
-            while version["jobQueueStatus"]["pendingRequests"]:
-                if time.monotonic() > deadline:
-                    raise ManagementError(
-                        f"{self.model} {old} still has {version['jobQueueStatus']['pendingRequests']} requests waiting:"
-                        f" clients ask for it by its version. Move them and run this again, or use --keep"
-                    )
-                time.sleep(0.1)
-                version = self.management.describe(self.model, old)
-            slowest = max(slowest, version["responseTimeout"] if self.drain is None else self.drain)
-        # The queue does not count what a worker is at; TorchServe gives up on that after responseTimeout.
-        time.sleep(slowest)
+        self.versions.drain(self._superseded(), self.drain)
 
     def _retire(self) -> None:
         for old in self._superseded():
-            self.management.unregister(self.model, old)
+            self.versions.unregister(old)
 
     def _superseded(self) -> list[str]:
         """The versions that this rollout replaces, where they are still served and not to be kept."""
         if self.keep:
             return []
-        return [old for old in self.record.superseded(self.model, self.version) if self._registered(old)]
-
-    def _current(self) -> str | None:
-        return _current(self.management, self.model)
-
-    def _registered(self, version: str) -> bool:
-        return version in (one["modelVersion"] for one in self.management.versions(self.model))
+        registered = self.versions.registered()
+        return [old for old in self.record.superseded(self.model, self.version) if old in registered]
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:
     """The rollout of the version that answered before the present one; without a comparison, which it would not need
     to win. Raises RolloutRefused where there was none.
     """
-    management = Management(server.management, token=server.token("management"))
-    found = _found(management, model, server.store)
+    found = _found(Versions(server, model))
     before = Record(server.store).before(model, *found)
     if before is None:
         present = found[-1] if found else "now"
         raise RolloutRefused(f"no version of {model} answered before {present}: make rollout VERSION=... chooses one")
-    return Rollout(server, model, before, tolerance=None, why="rollback", **options)
+    return Rollout(server, model, before, tolerance=None, downgrade=True, why="rollback", **options)
 
 
-def _current(management: Management, model: str) -> str | None:
-    return management.describe(model)["modelVersion"] if model in management.models() else None
-
-
-def _found(management: Management, model: str, store: Path) -> list[str]:
+def _found(versions: Versions) -> list[str]:
     """What answered and what answers, oldest first, whatever the record says: a default that was set by hand, or by a
     rollout that was killed then, is the server's alone, and the disk's is the one of before.
     """
-    present = _current(management, model)
-    versions = [archives.version_in(store / f"{model}.mar"), present]
-    return [] if present is None else [version for version in versions if version is not None]
+    present = versions.default()
+    found = [archives.version_in(versions.server.store / f"{versions.model}.mar"), present]
+    return [] if present is None else [version for version in found if version is not None]

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 import psutil
 
-from . import archives
+from . import archives, ports
 from .management import Management, ManagementError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,36 +46,12 @@ def properties(*paths: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def on_free_ports() -> dict[str, str]:
-    """Overrides for a server beside any other on the machine: every port free, and on loopback."""
-    inference, management, metrics, grpc_inference, grpc_management, workers = free_ports(6)
-    return {
-        "inference_address": f"http://127.0.0.1:{inference}",
-        "management_address": f"http://127.0.0.1:{management}",
-        "metrics_address": f"http://127.0.0.1:{metrics}",
-        "grpc_inference_port": str(grpc_inference),
-        "grpc_management_port": str(grpc_management),
-        "initial_worker_port": str(workers),
-    }
-
-
 class Server:
     """TorchServe with a model store and a configuration.
 
     ``home`` holds what belongs to this process alone: its pid file, its sockets, its logs, and the configuration with
     ``overrides``. TorchServe would put pid file and sockets where a second server finds and breaks them.
+    ``port_offset`` is added to every port of the configuration, and to none of ``overrides``.
     """
 
     def __init__(
@@ -87,10 +61,12 @@ class Server:
         overrides: dict[str, str] | None = None,
         python: str = sys.executable,
         config: Sequence[Path] = (CONFIG,),
+        port_offset: int = 0,
     ) -> None:
         self.store = store.resolve()
         self.home = home.resolve()
-        self.settings = properties(*config) | (overrides or {})
+        self.port_offset = port_offset
+        self.settings = ports.moved(properties(*config), port_offset) | (overrides or {})
         self.python = python
 
     @property
@@ -121,6 +97,16 @@ class Server:
         return self.home / "draining"
 
     @property
+    def started_with(self) -> Path:
+        """The configuration of the last start, its ports and overrides included."""
+        return self.home / "config.properties"
+
+    @property
+    def unpacked(self) -> Path:
+        """Where archives are unpacked: emptied at each start."""
+        return self._temporary / "models"
+
+    @property
     def _temporary(self) -> Path:
         return self.home / "tmp"
 
@@ -136,31 +122,31 @@ class Server:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None) -> None:
-        """Start in the background and wait until every loaded model answers; nothing to do if it runs already.
+    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None) -> bool:
+        """Start in the background and wait until every loaded model answers; False where it runs already.
 
-        ``console`` gets what it prints, ``home/console.log`` by default. Raises ServerError where it does not come up,
-        and ArchiveRefused where a default archive is not one that was pinned.
+        ``console`` gets what it prints, ``home/console.log`` by default. Raises PortError where a port is taken,
+        ServerError where it does not come up, and ArchiveRefused where a default archive is not one that was pinned.
         """
-        if self.process() is None:
-            self._check_free()
+        new = self.process() is None
+        if new:
+            self.check_ports()
             self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
             if self.process() is None or time.monotonic() > deadline:
                 raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")
             time.sleep(0.2)
+        return new
 
-    def _check_free(self) -> None:
-        """A second server would start beside one that was started by hand, and that one would go on answering."""
-        address = urlsplit(self.management)
-        host = "127.0.0.1" if address.hostname == "0.0.0.0" else address.hostname
-        with socket.socket() as probe:
-            probe.settimeout(2)
-            if probe.connect_ex((host, address.port or 80)) == 0:
-                raise ServerError(
-                    f"{self.management} is served by another process: end that one (torchserve --stop) first"
-                )
+    def check_ports(self, others: dict[str, int] | None = None) -> None:
+        """Raise PortError where somebody listens on a port of ours; ``others`` are of the loopback, by name.
+
+        A second server would start beside one that was started by hand, and that one would go on answering.
+        """
+        wanted = {} if self.process() else ports.addresses(self.settings)
+        wanted |= {name: ("127.0.0.1", port) for name, port in (others or {}).items()}
+        ports.check(wanted, self.port_offset)
 
     def ready(self) -> bool:
         """Whether every default is registered with all its workers READY, and the server is not about to end.
@@ -196,17 +182,16 @@ class Server:
 
     def _launch(self, console: IO[bytes] | None) -> None:
         # What a killed server has left: unpacked archives, and tokens that are no longer good for anything.
-        shutil.rmtree(self._temporary / "models", ignore_errors=True)
+        shutil.rmtree(self.unpacked, ignore_errors=True)
         for left in (self.draining, self.home / "key_file.json"):
             left.unlink(missing_ok=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
         present = self._present()
         for pair in filter(None, present.split(",")):
             archives.check_default(self.store / pair.split("=")[-1])
-        config = self.home / "config.properties"
         settings = self.settings | {"load_models": present}
         settings["vmargs"] = settings.get("vmargs", "").replace("=serving/", f"={ROOT}/serving/")
-        config.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
+        self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
         hidden = ("PYTHONPATH", "TS_CONFIG_FILE", "LOG_LOCATION", "METRICS_LOCATION")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {
@@ -217,7 +202,7 @@ class Server:
             "METRICS_LOCATION": str(self.home),
         }
         command = [self.python, "-m", "ts.model_server", "--start", "--ncs"]
-        command += ["--model-store", str(self.store), "--ts-config", str(config)]
+        command += ["--model-store", str(self.store), "--ts-config", str(self.started_with)]
         with (self.home / "console.log").open("ab") as log:
             output = console or log
             subprocess.run(

@@ -44,6 +44,17 @@ def show(server: Server) -> None:
     console.print(f"answers since the start: {counted}")
 
 
+def answering(server: Server) -> str:
+    """Each model with its default version, and with those that answer by their number."""
+    management = Management(server.management, token=server.token("management"))
+    models = []
+    for model in management.models():
+        default = management.describe(model)["modelVersion"]
+        others = [one["modelVersion"] for one in management.versions(model) if one["modelVersion"] != default]
+        models.append(f"{model} {default}" + (f" (also {', '.join(others)})" if others else ""))
+    return ", ".join(models) or "none"
+
+
 def _devices(version: dict[str, Any]) -> str:
     """``cpu``, or the GPUs of the workers: TorchServe describes a worker's as ``gpuId::0 ...``."""
     gpus = [re.search(r"gpuId::(\d+)", worker["gpuUsage"]) for worker in version["workers"] if worker["gpu"]]

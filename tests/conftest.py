@@ -13,7 +13,8 @@ import requests
 import torch
 from threadpoolctl import threadpool_limits
 
-from serving.server import Server, on_free_ports
+from serving.ports import on_free_ports
+from serving.server import Server
 from training.archive import archive
 from training.config import preset
 from training.data import RatingsLog, Truth, generate

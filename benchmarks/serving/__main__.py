@@ -19,8 +19,8 @@ from typing import Any, Literal
 import torch
 import tyro
 
-from serving.management import Management
 from serving.server import ROOT
+from serving.versions import Versions
 from training.archive import config_of
 
 from . import catalogue, servers
@@ -131,7 +131,7 @@ def of_workers(options: Options, work: Path) -> dict[str, Any]:
             with servers.torchserve(work / "worker", {}) as server:
                 servers.repacked(mar, server.store / f"{PEER}-1.0.mar", files)
                 started = time.perf_counter()
-                Management(server.management).register(f"{PEER}-1.0.mar")
+                Versions(server, PEER).put_in("1.0")
                 seconds = time.perf_counter() - started
                 drive(f"{server.inference}/predictions/{PEER}", load, 64, 2)
                 (worker,) = (one for one in server.process().children() if "model_service_worker" in str(one.cmdline()))

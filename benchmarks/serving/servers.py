@@ -15,7 +15,8 @@ from pathlib import Path
 
 import requests
 
-from serving.server import CONFIG, ROOT, Server, free_ports, on_free_ports
+from serving.ports import free_ports, on_free_ports
+from serving.server import CONFIG, ROOT, Server
 
 PEERS = Path(__file__).with_name("peers")
 PROBE = {"user_id": 1, "movie_id": 1}

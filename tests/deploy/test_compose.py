@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import requests
 
-from serving.server import ROOT, free_ports
+from serving.ports import free_ports
+from serving.server import ROOT
 from tests.deploy.test_image import BASE, BUILDAH
 from tests.serving.packing import repack
 

@@ -17,7 +17,8 @@ import requests
 import yaml
 
 from serving.compare import session
-from serving.server import ROOT, Server, free_ports
+from serving.ports import free_ports
+from serving.server import ROOT, Server
 from tests.conftest import Client
 
 DEPLOY = ROOT / "deploy"

@@ -11,6 +11,7 @@ import requests
 
 from serving.management import Management
 from serving.server import Server
+from serving.versions import Versions
 from tests.conftest import Client, train_small
 from training import archive as archive_module
 from training.archive import archive
@@ -31,15 +32,15 @@ def strings() -> RatingsLog:
 def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Version 2.0 of all three models, of another log with string ids, served beside 1.0."""
     folder = tmp_path_factory.mktemp("strings")
-    management = Management(server.management)
-    for model in ("mf", "fm", "deepfm"):
+    versions = {model: Versions(server, model) for model in ("mf", "fm", "deepfm")}
+    for model, here in versions.items():
         train_small(model, strings, folder, sweeps=20)
         archive(model, "2.0", folder / "build", server.store)
-        assert management.register(f"{model}-2.0.mar")
-        assert not management.register(f"{model}-2.0.mar"), "the same version again is there already"
+        assert here.put_in("2.0")
+        assert not here.put_in("2.0"), "the same version again is there already"
     yield "2.0"
-    for model in ("mf", "fm", "deepfm"):
-        management.unregister(model, "2.0")
+    for model, here in versions.items():
+        here.unregister("2.0")
         (server.store / f"{model}-2.0.mar").unlink()
 
 
@@ -90,10 +91,11 @@ def test_versions_whose_code_differs_each_run_their_own(
     flow.write_text(changed)
     monkeypatch.setattr(archive_module, "HANDLERS", handlers)
     archive("mf", "1.1", build, server.store)
-    management.register("mf-1.1.mar")
+    versions = Versions(server, "mf")
+    versions.put_in("1.1")
     try:
         assert management.about("mf", "1.1")["greeting"] == "hello"
         assert "greeting" not in management.about("mf", "1.0")
     finally:
-        management.unregister("mf", "1.1")
+        versions.unregister("1.1")
         (server.store / "mf-1.1.mar").unlink()

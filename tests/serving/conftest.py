@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.management import Management
 from serving.server import Server
+from serving.versions import Versions
 from tests.conftest import server_on_free_ports
 from tests.serving.packing import repack
 
@@ -31,14 +31,14 @@ def fm_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def fm(fm_server: Server) -> Server:
     """The same, with 1.0 as its default and nothing else registered, whatever the test before has done."""
     fm_server.start()
-    management = Management(fm_server.management)
-    if management.describe("fm")["modelVersion"] != "1.0":
-        management.register("fm-1.0.mar")
-        management.set_default("fm", "1.0")
+    versions = Versions(fm_server, "fm")
+    if versions.default() != "1.0":
+        versions.put_in("1.0")
+        versions.management.set_default("fm", "1.0")
         shutil.copyfile(fm_server.store / "fm-1.0.mar", fm_server.store / "fm.mar")
-    for version in management.versions("fm"):
-        if version["modelVersion"] != "1.0":
-            management.unregister("fm", version["modelVersion"])
+    for version in versions.registered():
+        if version != "1.0":
+            versions.unregister(version)
     for left in (fm_server.store / "served.jsonl", fm_server.store / "SHA256SUMS"):
         left.unlink(missing_ok=True)
     return fm_server

@@ -131,7 +131,7 @@ def test_management_and_metrics_answer_this_machine_alone(production: Server) ->
 def test_registration_from_anywhere_but_the_store_is_refused(production: Server, url: str) -> None:
     management = Management(production.management, token=production.token("management"))
     with pytest.raises(ManagementError, match=r"404, .*(not match any allowed|not found|Relative path)"):
-        management.register(url)
+        management.register(url, "fm")
     assert management.models() == ["fm"]
 
 

@@ -13,9 +13,11 @@ from serving.compare import session
 from serving.management import Management
 from serving.rollout import Rollout, rollback
 from serving.server import Server
+from serving.versions import Versions
 from tests.serving.traffic import Answered, Clients
 
 BODY = {"user_id": 1, "k": 10}
+SLOWEST = 1.0  # seconds that an answer may take, whatever the management API is asked meanwhile
 
 
 def timed_switch(rollout: Rollout, clients: Clients) -> tuple[float, float]:
@@ -51,8 +53,24 @@ def test_no_request_of_128_clients_fails_while_versions_change(fm: Server) -> No
     versions = [answer.version for answer in clients.answers]
     print(f"{len(versions)} answers, {versions.count('1.1')} from 1.1, none failed")
     assert min(versions.count("1.0"), versions.count("1.1")) > 100
-    slowest = sorted((answer.end - answer.start for answer in clients.answers), reverse=True)[:3]
-    print(f"the slowest took {slowest} s")
+    seconds = clients.seconds()
+    p50, p99, p999 = (seconds[int(share * len(seconds))] for share in (0.5, 0.99, 0.999))
+    print(f"seconds: median {p50:.3f}, p99 {p99:.3f}, p99.9 {p999:.3f}, maximum {seconds[-1]:.3f}")
+    assert seconds[-1] < SLOWEST
+
+
+def test_nobody_waits_while_a_version_is_put_in_and_taken_out(fm: Server) -> None:
+    versions = Versions(fm, "fm")
+    with Clients(fm.inference, "fm", BODY, count=8).asking() as clients:
+        start = time.monotonic()
+        assert versions.put_in("1.1")
+        assert versions.management.about("fm", "1.1")["model"] == "fm"
+        versions.management.set_default("fm", "1.1")
+        versions.management.set_default("fm", "1.0")
+        versions.take_out("1.1", seconds=0)
+        taken = time.monotonic() - start
+    assert clients.failed() == []
+    assert clients.seconds()[-1] < SLOWEST < taken, "a worker's start takes longer than any answer"
 
 
 @contextmanager

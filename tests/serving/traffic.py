@@ -52,6 +52,10 @@ class Clients:
         time.sleep(0.05)
         return thread
 
+    def seconds(self) -> list[float]:
+        """How long each answer took, the slowest last."""
+        return sorted(one.end - one.start for one in self.answers)
+
     def failed(self) -> list[Answered]:
         """The requests that no client would call answered."""
         return [one for one in self.answers if one.status != 200]

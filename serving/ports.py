@@ -1,0 +1,100 @@
+"""The ports of the server and of the page: moved together, and looked at before anything is started on them."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import psutil
+
+PAGE = 8000  # where the page listens without an offset, as web/settings.py has it
+STEP = 100  # between the offsets that are proposed
+
+Address = tuple[str, int]  # host, port
+
+
+class PortError(RuntimeError):
+    """A port that cannot be listened on; the message says which, who has it, and how to choose others."""
+
+
+def moved(settings: dict[str, str], offset: int) -> dict[str, str]:
+    """A server's settings with every port ``offset`` higher. Raises PortError where one is no port any more."""
+    changed = {}
+    for name, (_, port) in addresses(settings).items():
+        if not 0 < port + offset < 65536:
+            raise PortError(f"PORT_OFFSET={offset} moves port {port} ({name}) to {port + offset}: give a smaller one")
+        changed[name] = settings[name].removesuffix(str(port)) + str(port + offset)
+    return settings | changed
+
+
+def addresses(settings: dict[str, str]) -> dict[str, Address]:
+    """Where a server with these settings listens, by the setting that says so."""
+    found = {}
+    for name, value in settings.items():
+        if name.startswith("grpc_") and name.endswith("_port"):
+            found[name] = settings.get(name.replace("_port", "_address"), "127.0.0.1"), int(value)
+        elif name.endswith("_address") and urlsplit(value).port:
+            found[name] = urlsplit(value).hostname or "", urlsplit(value).port or 0
+    return found
+
+
+def check(wanted: dict[str, Address], offset: int) -> None:
+    """Raise PortError where somebody listens on one of the addresses, which now stand ``offset`` above the usual ones.
+
+    Whoever listens there may be anybody's: the remedy moves our ports, and proposes an offset at which all are free.
+    """
+    taken = [f"port {port} ({name}) is taken by {_holder(port)}" for name, (host, port) in wanted.items()
+             if not is_free(host, port)]  # fmt: skip
+    if taken:
+        ours = [(host, port - offset) for host, port in wanted.values()]
+        offsets = range(offset + STEP, 50_000, STEP)
+        other = next(one for one in offsets if all(is_free(host, port + one) for host, port in ours))
+        raise PortError(
+            f"{'; '.join(taken)}. PORT_OFFSET={other} beside the same command moves all of our ports to free ones"
+        )
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: what a closed server left is no bar
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def _holder(port: int) -> str:
+    """Who listens on a port, as far as the system tells us."""
+    try:
+        pids = [one.pid for one in psutil.net_connections("tcp") if one.laddr.port == port and one.status == "LISTEN"]
+        process = psutil.Process(next(filter(None, pids)))
+        return f"{process.name()} (process {process.pid} of {process.username()}, in {process.cwd()})"
+    except (StopIteration, psutil.Error):
+        return "another process"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def on_free_ports() -> dict[str, str]:
+    """Overrides for a server beside any other on the machine: every port free, and on loopback."""
+    inference, management, metrics, grpc_inference, grpc_management, workers = free_ports(6)
+    return {
+        "inference_address": f"http://127.0.0.1:{inference}",
+        "management_address": f"http://127.0.0.1:{management}",
+        "metrics_address": f"http://127.0.0.1:{metrics}",
+        "grpc_inference_port": str(grpc_inference),
+        "grpc_management_port": str(grpc_management),
+        "initial_worker_port": str(workers),
+    }
