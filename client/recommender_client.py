@@ -207,16 +207,24 @@ class _Transient(RecommenderError):
 # What one request may have: max_instances of an archive's limits, and the servers' max_request_size.
 MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576
 
+# The one rule of what is asked again, a few times and a little later each time: these statuses, whatever they say, and
+# a connection that was refused or broke. No request changes anything, so that asking twice does no harm. Not after a
+# time limit of one's own: the server is still at it. What else asks TorchServe here keeps to this list, by a test.
+ASK_AGAIN = {
+    500: "a worker died while it had the request (or the server has a fault, which is met again)",
+    503: "the queue is full, or no worker is up yet",
+    507: "a worker was killed while it had the request, mostly for memory",
+}
 _BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 class Recommender:
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. Requests change nothing on the server, so one
-    that met a busy server (503), a worker that died, or a broken connection is sent again, ``retries`` times at most,
-    after random waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is
-    raised. ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes. A request that met a status of ``ASK_AGAIN``
+    or a broken connection is sent again, ``retries`` times at most, after random waits that double up to
+    ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is raised. ``token`` is TorchServe's
+    inference token, where it asks for one. Use one Recommender a thread.
     """
 
     def __init__(
@@ -307,12 +315,7 @@ class Recommender:
         response = self.session.post(self.url, data=body, headers=headers, timeout=self.timeout)
         if response.ok:
             return response.content
-        error = _error(response)
-        transient = error.code == HTTPStatus.SERVICE_UNAVAILABLE or (
-            # What TorchServe says of requests that were in a worker when it died.
-            error.code == HTTPStatus.INTERNAL_SERVER_ERROR and error.message == "Worker died."
-        )
-        raise (_Transient if transient else RecommenderError)(error)
+        raise (_Transient if response.status_code in ASK_AGAIN else RecommenderError)(_error(response))
 
 
 def _one_of_many(prediction: dict[str, Any]) -> _Answer | RecommenderError:

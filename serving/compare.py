@@ -18,6 +18,7 @@ from .gate import Check, Tolerance, checks
 
 TIMED = 100  # requests a round: the fewest that have a 99th percentile
 ROUNDS = 3
+ASK_AGAIN = (500, 503, 507)  # statuses; the rule and its reasons are in client/recommender_client.py
 
 
 class Asker:
@@ -41,15 +42,9 @@ class Asker:
 
 
 def session(token: str | None = None) -> requests.Session:
-    """What a client of TorchServe needs: a request that met a dying worker or a full queue is sent again.
-
-    A dying worker answers 500, one that does not come up at once 507, a full queue 503. A prediction changes nothing,
-    so that this is safe for a POST.
-    """
+    """What a client of TorchServe needs: a request that met a dying worker or a full queue is sent again."""
     made = requests.Session()
-    again = Retry(
-        total=6, backoff_factor=0.2, status_forcelist=(500, 503, 507), allowed_methods=None, raise_on_status=False
-    )
+    again = Retry(total=6, backoff_factor=0.2, status_forcelist=ASK_AGAIN, allowed_methods=None, raise_on_status=False)
     for scheme in ("http://", "https://"):
         made.mount(scheme, HTTPAdapter(max_retries=again))
     if token:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from client.recommender_client import ANSWERS, Error
+from client.recommender_client import ANSWERS, ASK_AGAIN, Error
 from handlers.recommender.contract import FIELDS, Request
 from tools.examples import Example, examples
 
@@ -17,7 +17,7 @@ PATH = ROOT / "docs" / "openapi.json"
 
 Schema = dict[str, Any]
 
-ABOUT = """\
+ABOUT = f"""\
 What you leave out is what you get back: give a user and get movies, give a movie and get similar ones, give both and
 get a score. A score is on the scale of what the model was trained for: a rating (`mf`, `fm`), or the probability of a
 rating above a threshold (`deepfm`); in lists of similar movies it is a cosine.
@@ -28,8 +28,9 @@ and the answer names its field under `unknown`; with `"on_unknown": "error"` it 
 `movie`) are for models that were trained with them (`fm`, `deepfm`); the management API tells their names. A `k` above
 an archive's limit is cut to it; more ids or instances than it allows are a 413.
 
-Requests change nothing: one that met a 503, a broken connection, or a 500 whose message is `Worker died.` can be sent
-again. A fault in one of `instances` is an `error` in its place and leaves the others alone. Answers may gain fields.
+Requests change nothing: one that met a status of {", ".join(map(str, ASK_AGAIN))}, or a broken connection, can be
+sent again, a few times and a little later each time. A fault in one of `instances` is an `error` in its place and
+leaves the others alone. Answers may gain fields.
 
 The example of an answer has the name of its request's; the example of a refusal has its request under `x-request`.
 """
@@ -55,10 +56,8 @@ REFUSALS = {
     "404": "`UnknownId`: an id, where the request (or a list of similar movies) cannot do without it. "
     "`ModelNotFoundException`, `ModelVersionNotFoundException`: the server has no such model or version.",
     "413": "`TooLarge`: more than the archive's limits allow. Without a body: more bytes than the server accepts.",
-    "500": "A fault of the server. With the message `Worker died.` the same request can be sent again.",
-    "503": "The server is busy, or has no worker yet: send the same request again, later. `Overloaded`, among the "
-    "predictions of `instances`: more came at once than is answered; ask these again, fewer at a time.",
-}
+} | {str(status): f"Send the same request again: {reason}." for status, reason in ASK_AGAIN.items()}
+REFUSALS["503"] += " `Overloaded`, among the predictions of `instances`: ask these again, fewer at a time."
 
 
 def document() -> Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 CHECKSUMS = "SHA256SUMS"
 MANIFEST = "MAR-INF/MANIFEST.json"
+VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # of serving/archives.py too
 DETAILS = "report.json"  # what only the report shows: it stays in build/
 
 
@@ -39,9 +41,11 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
     An archive never changes once it is written: the same version again is accepted when its contents are the same.
     ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
 
-    Raises ArchiveRefused where there is nothing to pack, where the version exists with other contents, or where the
-    archive cannot answer a question when it stands alone.
+    Raises ArchiveRefused where ``version`` is none, where there is nothing to pack, where the version exists with other
+    contents, or where the archive cannot answer a question when it stands alone.
     """
+    if not VERSION.fullmatch(version):
+        raise ArchiveRefused(f"version {version!r} is refused: a version is numbers separated by dots, such as 1.10")
     source = build / model
     if not (source / "metadata.json").is_file():
         raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")

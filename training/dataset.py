@@ -73,10 +73,15 @@ def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Dataset
     return Dataset(
         users,
         movies,
-        np.fromiter(users.vocabulary.to_rows(ratings["user_id"].tolist()), np.int64, count),
-        np.fromiter(movies.vocabulary.to_rows(ratings["movie_id"].tolist()), np.int64, count),
+        _rows(users.vocabulary, ratings["user_id"]),
+        _rows(movies.vocabulary, ratings["movie_id"]),
         ratings["rating"].to_numpy(np.float32) if "rating" in ratings else np.full(count, np.nan, np.float32),
     )
+
+
+def _rows(vocabulary: Vocabulary, ids: pd.Series) -> np.ndarray:
+    codes, unique = pd.factorize(ids)  # each id is looked up once
+    return np.array(vocabulary.to_rows(unique.tolist()), np.int64)[codes]
 
 
 def feature_matrix(side: SideData) -> sparse.csr_array:

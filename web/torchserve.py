@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from .key import KeyFile, is_key_refused
 from .problems import NotRegistered, ServerBusy, ServerDown, ServerFault, ServerSlow
@@ -18,6 +25,9 @@ from .settings import Settings
 
 # What the handler says of a request, for whoever asked; any other error is the server's.
 _FOR_THE_CLIENT = {"InvalidRequest", "UnknownId", "TooLarge"}
+
+ASK_AGAIN = {500, 503, 507}  # statuses; the rule and its reasons are in client/recommender_client.py
+_BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 
 
 @dataclass(frozen=True)
@@ -78,35 +88,39 @@ class TorchServe:
     async def _post(self, model: str, body: bytes, headers: dict[str, str]) -> Answer:
         started = time.perf_counter()
         tries = AsyncRetrying(
-            retry=retry_if_exception_type((httpx.NetworkError, httpx.RemoteProtocolError, ServerBusy)),
+            retry=retry_if_exception_type(_BROKEN) | retry_if_result(lambda one: one.status_code in ASK_AGAIN),
             wait=wait_exponential_jitter(multiplier=0.05, max=0.5, jitter=0.05),
             stop=stop_after_attempt(3),
-            reraise=True,
+            retry_error_callback=_as_it_came,
         )
         try:
             async with asyncio.timeout(self._timeout):
-                response = await tries(self._once, model, body, headers)
+                response = await tries(self._client.post, f"/predictions/{model}", content=body, headers=headers)
         except (httpx.TimeoutException, TimeoutError):
             raise ServerSlow("The model server took too long to answer. Try again in a moment.") from None
         except httpx.TransportError:
             raise ServerDown("The model server is not running, or cannot be reached from here.") from None
+        _check(response, model)
         version = response.headers.get("X-Model-Version", "")
         return Answer(response.status_code, response.content, version, time.perf_counter() - started)
 
-    async def _once(self, model: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        response = await self._client.post(f"/predictions/{model}", content=body, headers=headers)
-        if response.is_success:
-            return response
-        kind = _type_of(response)
-        if kind in _FOR_THE_CLIENT:
-            return response
-        if response.status_code == 404:
-            raise NotRegistered(f"The model server runs, but has no model “{model}”. Register it, or choose another.")
-        if is_key_refused(response):
-            raise ServerFault("The model server does not take this page's key: its key file says which it takes.")
-        if response.status_code in (503, 507):  # a full queue; a worker that has died and is not up again
-            raise ServerBusy("The model server is busy or still loading the model. Try again in a moment.")
-        raise ServerFault(f"The model server failed with status {response.status_code}; its log says why.")
+
+def _as_it_came(tries: RetryCallState) -> httpx.Response:
+    """What the last try brought: its response, or its exception raised."""
+    return tries.outcome.result()
+
+
+def _check(response: httpx.Response, model: str) -> None:
+    """Raise a Problem for a response that is neither an answer nor an error that the handler has for the client."""
+    if response.is_success or _type_of(response) in _FOR_THE_CLIENT:
+        return
+    if response.status_code == 404:
+        raise NotRegistered(f"The model server runs, but has no model “{model}”. Register it, or choose another.")
+    if is_key_refused(response):
+        raise ServerFault("The model server does not take this page's key: its key file says which it takes.")
+    if response.status_code in ASK_AGAIN - {500}:
+        raise ServerBusy("The model server is busy or still loading the model. Try again in a moment.")
+    raise ServerFault(f"The model server failed with status {response.status_code}; its log says why.")
 
 
 def _type_of(response: httpx.Response) -> str:

@@ -93,7 +93,7 @@ class Resolver:
         """Rows of a list of movie ids, 0 where one is not known."""
         self._limit(name, raw)
         movies = self.archive.movies
-        rows = movies.to_rows([movies.canonical(one) for one in raw])
+        rows = movies.to_rows(raw)
         for position, row in enumerate(rows):
             if row == 0:
                 self._note(job, each.format(position), raw[position], "movie")

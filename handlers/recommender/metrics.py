@@ -76,8 +76,8 @@ class Reporter(threading.Thread):
     """Prints a worker's tally as TorchServe metrics, once a second while there is something to say.
 
     ``cache`` is TorchServe's metric cache. Counters, each with the model's name and version: ``RecommenderBatches``,
-    ``RecommenderRequests``, ``RecommenderInstances`` (single questions), ``RecommenderErrors`` (by ``Code``),
-    ``RecommenderUnknownIds``, ``RecommenderFallbacks`` (answers with the unknown user or movie),
+    ``RecommenderRequests``, ``RecommenderInstances`` (single questions), ``RecommenderErrors`` (those of them that got
+    no answer, by ``Code``), ``RecommenderUnknownIds``, ``RecommenderFallbacks`` (answers with the unknown user or movie),
     ``RecommenderDecodeTime``, ``...LookupTime``, ``...ForwardTime``, ``...EncodeTime`` (milliseconds), and
     ``RecommenderScores`` (of pairs, by upper bound ``le``). Gauge: ``RecommenderDevice`` (1, by ``Device``).
     """

@@ -19,7 +19,6 @@ from .kernel import MOST_PAIRS, matching, scale_of
 from .metrics import Batch
 from .repeats import repeated
 from .staging import Staging
-from .vocabulary import Vocabulary
 
 
 class Pair(Struct, forbid_unknown_fields=True, gc=False):
@@ -89,8 +88,8 @@ class PairScorer:
 
     def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
         """The answers in order, ids in the archive's own type and unknown ones named; times and counts to ``batch``."""
-        users, user_rows = _rows(self.archive.users, [pair.user_id for pair in pairs])
-        movies, movie_rows = _rows(self.archive.movies, [pair.movie_id for pair in pairs])
+        users, user_rows = self.archive.users.look_up([pair.user_id for pair in pairs])
+        movies, movie_rows = self.archive.movies.look_up([pair.movie_id for pair in pairs])
         batch.lap("Lookup")
         scores = self._forward(np.array([user_rows, movie_rows]))
         batch.lap("Forward")
@@ -122,12 +121,3 @@ class PairScorer:
                 arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
             )
             return self.staging.outward(self.archive.on_scale(raw))
-
-
-def _rows(vocabulary: Vocabulary, raw: list[Id]) -> tuple[list[Id], list[int]]:
-    """Ids in the archive's own type, and their rows, 0 for unknown ones."""
-    rows = vocabulary.to_rows(raw)
-    if 0 in rows:
-        raw = [vocabulary.canonical(one) for one in raw]
-        rows = vocabulary.to_rows(raw)
-    return raw, rows

@@ -102,6 +102,8 @@ class Recommender:
                     some = list(islice(scored, len(group)))
                     outcome = some[0] if isinstance(one, Pair) else {"predictions": some}
                     answers.append(self._encoded(outcome) if some else None)
+                    if some and answers[-1].code != 200:  # refused as a whole
+                        batch.count("Errors", len(some), str(answers[-1].code))
         except Exception:
             logger.exception("a batch of %d pairs failed", len(pairs))
             return [None] * len(slots)
@@ -123,10 +125,12 @@ class Recommender:
             self._answer_questions(some, batch)
         answers = [self._to_answer([one.outcome for one in questions], many) for questions, many in bodies]
         batch.lap("Encode")
-        asked = [one for questions, _ in bodies for one in questions]
-        batch.count("Instances", len(asked))
-        for code in (one.outcome.code for one in asked if isinstance(one.outcome, RequestError)):
-            batch.count("Errors", label=str(code))
+        for (questions, _), answer in zip(bodies, answers, strict=True):
+            batch.count("Instances", len(questions))
+            failed = [one.outcome for one in questions if isinstance(one.outcome, RequestError)]
+            # A body that is refused as a whole leaves each of its questions without an answer.
+            for code in [one.code for one in failed] if answer.code == 200 else [answer.code] * len(questions):
+                batch.count("Errors", label=str(code))
         return answers
 
     def _parse(self, slot: Mapping[str, Any]) -> tuple[list[Question], bool]:

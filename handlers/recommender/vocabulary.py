@@ -1,7 +1,7 @@
 """Raw ids and dense rows: two words, never mixed."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 RawId = int | str
 
@@ -33,11 +33,19 @@ class Vocabulary:
             return int(raw) if isinstance(raw, str) and _DECIMAL.fullmatch(raw) else raw
         return raw if isinstance(raw, str) else str(raw)
 
+    def look_up(self, raw: Sequence[RawId]) -> tuple[Sequence[RawId], list[int]]:
+        """Ids in the archive's own type, and their rows, 0 for those that are not known."""
+        get = self.rows.get
+        rows = [get(one, 0) for one in raw]
+        if 0 in rows:  # an id of another type is in no row
+            raw = [self.canonical(one) for one in raw]
+            rows = [get(one, 0) for one in raw]
+        return raw, rows
+
+    def to_rows(self, raw: Sequence[RawId]) -> list[int]:
+        """The rows of many ids, 0 for those that are not known."""
+        return self.look_up(raw)[1]
+
     def row(self, raw: RawId) -> int:
         """The row of an id, 0 for one that is not known."""
-        return self.rows.get(self.canonical(raw), 0)
-
-    def to_rows(self, raw: Iterable[RawId]) -> list[int]:
-        """The rows of many ids that have the archive's own type, 0 for those that are not known."""
-        get = self.rows.get
-        return [get(one, 0) for one in raw]
+        return self.to_rows([raw])[0]

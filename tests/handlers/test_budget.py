@@ -51,6 +51,17 @@ def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_f
     assert "ask this again, for less" in error["message"]
 
 
+@pytest.mark.parametrize("one", [LIST, {"user_id": 11, "movie_id": 103}], ids=["lists", "pairs"])
+def test_each_question_of_a_body_that_is_refused_as_a_whole_counts_as_an_error(
+    flow: Recommender, one: dict[str, int]
+) -> None:
+    small = limited(flow, max_answer_bytes=2000)
+    (refusal,) = answered(small, {"instances": [one] * 100})
+    assert (refusal["code"], refusal["type"]) == (413, "TooLarge")
+    counts = small.tally.take()
+    assert counts["RecommenderErrors", "413"] == counts["RecommenderInstances", ""] == 100
+
+
 def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Recommender) -> None:
     large, small = answered(limited(flow, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
     assert small == answered(flow, LIST)[0]

@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from serving import archives
 from serving.archives import ArchiveRefused, StoreError
 from tests.serving.packing import BROKEN, repack
+from training import archive as training_archive
 
 
 @pytest.fixture
@@ -30,6 +32,21 @@ def test_a_broken_archive_is_refused_with_its_reason(folder: Path, broken) -> No
     with pytest.raises(ArchiveRefused, match=f"fm-1.1.mar.*{BROKEN[broken]}"):
         archives.verify(archive, "fm", "1.1", None)
     assert not (folder.parent / "escaped.py").exists()
+
+
+def test_only_what_training_may_pack_is_a_version(folder: Path) -> None:
+    assert archives.VERSION == training_archive.VERSION
+    for version in ("banana", "1.0rc1", "01.0", "../1.0"):
+        with pytest.raises(ArchiveRefused, match="a version is numbers separated by dots, such as"):
+            archives.verify(folder / f"fm-{version}.mar", "fm", version, None)
+
+
+def test_versions_come_in_the_order_of_their_numbers() -> None:
+    ordered = ["banana", "1", "1.0", "1.9", "1.10", "1.10.1", "2.0"]
+    for earlier, later in pairwise(ordered):
+        assert archives.is_older(earlier, later)
+        assert not archives.is_older(later, earlier)
+    assert not archives.is_older("1.0", "1.0")
 
 
 def test_another_file_than_the_pinned_one_is_refused(folder: Path) -> None:

@@ -55,6 +55,15 @@ def test_a_rollout_of_what_is_served_already_changes_nothing(fm: Server) -> None
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+def test_an_older_version_needs_a_word_for_it(fm: Server) -> None:
+    made_the_default_by_hand(fm, "1.1")
+    with pytest.raises(RolloutRefused, match=r"fm 1\.0 is older than the running 1\.1: --downgrade .*make rollback"):
+        Rollout(fm, "fm", "1.0", drain=0).run()
+    assert served(fm) == ("1.1", ["1.0", "1.1"], "1.0"), "what was refused for its name alone stays registered"
+    Rollout(fm, "fm", "1.0", tolerance=None, drain=0, downgrade=True).run()
+    assert served(fm)[0] == "1.0"
+
+
 def made_the_default_by_hand(server: Server, version: str) -> None:
     Versions(server, "fm").put_in(version)
     Management(server.management).set_default("fm", version)

@@ -55,6 +55,13 @@ def test_other_contents_under_the_same_version_are_refused(build: Path, store: P
     assert (store / "mf-1.0.mar").read_bytes() == before
 
 
+@pytest.mark.parametrize("version", ["banana", "", "1.", "v1.0", "1.0rc1", "1.0-2", "01.0", "1.0 ", "../1.0"])
+def test_a_version_is_numbers_separated_by_dots(build: Path, tmp_path: Path, version: str) -> None:
+    with pytest.raises(ArchiveRefused, match="is refused: a version is numbers separated by dots, such as"):
+        archive("mf", version, build, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_make_trains_again_after_a_change_of_the_code_and_finds_the_same_archive(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]

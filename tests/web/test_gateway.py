@@ -264,7 +264,7 @@ def test_a_passing_failure_is_not_seen(gateway: httpx.Client, stand_in: Any) -> 
         (lambda: httpx.Response(507, json={"type": "InternalServerException"}), 3, 503, "ServerBusy"),
         (lambda: httpx.Response(400, json={"type": "InvalidKeyException"}), 1, 502, "ServerFault"),
         (lambda: httpx.ReadTimeout("slow"), 1, 504, "ServerSlow"),
-        (lambda: httpx.Response(500, text="Traceback: /home/someone"), 1, 502, "ServerFault"),
+        (lambda: httpx.Response(500, text="Traceback: /home/someone"), 3, 502, "ServerFault"),
         (lambda: httpx.Response(404, json={"type": "ModelNotFoundException"}), 1, 404, "ModelNotRegistered"),
         (lambda: httpx.Response(404, json={"type": "UnknownId", "message": "no 5"}), 1, 404, "UnknownId"),
     ],
