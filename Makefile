@@ -3,7 +3,8 @@
 PYTHON ?= python3.11
 DATA ?= ml-100k
 MODEL ?= mf fm deepfm
-VERSION ?= 1.0
+# The version that is packed (1.0 where none is given), registered, rolled out or unregistered.
+VERSION ?=
 PRESET ?= quick
 # How an archive is served: throughput (many requests a second) or latency (the shortest answer to one client).
 PROFILE ?= throughput
@@ -15,7 +16,11 @@ GATE ?=
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-WEB_PORT ?= 8000
+# Added to every port, TorchServe's (config.properties) and the page's (8000): PORT_OFFSET=100 serves at 8180 and 8100.
+PORT_OFFSET ?= 0
+export PORT_OFFSET
+# Options of what puts a version in front of the traffic, such as OPTIONS="--keep --drain 5" (serving rollout --help).
+OPTIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,13 +28,22 @@ BIN := $(VENV)/bin
 # same training writes the same bytes, and "make archive" finds the version that is there to be the same.
 TRAINING := PYTHONHASHSEED=0 $(BIN)/python -m training
 SERVING := $(BIN)/python -m serving
+PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: demo install install-dev stubs data train archive serve stop status register rollout rollback retrain report \
-        benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
+.PHONY: demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
+        retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
-demo: train archive serve
+# Before anything is trained for a server that could not start: are the ports free, does a version come with the word?
+FIRST := $(if $(filter demo serve,$(MAKECMDGOALS)),ports)
+ifneq ($(filter register unregister rollout,$(MAKECMDGOALS)),)
+ifeq ($(VERSION),)
+$(error VERSION is missing: make $(MAKECMDGOALS) MODEL=fm VERSION=1.1 would name one)
+endif
+endif
+
+demo: $(FIRST) train archive serve
 	@$(SERVING) demo
 	@$(MAKE) --no-print-directory web-start
 	@echo; echo "TorchServe is up; make status shows it, make stop ends it."
@@ -65,7 +79,7 @@ data: install
 
 # What a model was trained on stands beside it, and what came of it: a second call with the same words does nothing,
 # unless something else has trained the model since.
-train: $(MODEL:%=build/.trained-%)
+train: $(FIRST) $(MODEL:%=build/.trained-%)
 
 build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py)
 	$(TRAINING) train $* --data $(DATA) --preset $(PRESET) $(ARGS)
@@ -78,14 +92,18 @@ build/.asked-%: FORCE
 
 FORCE:
 
-archive: install
-	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(VERSION) --profile $(PROFILE) || exit 1; done
+archive: $(FIRST) install
+	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(or $(VERSION),1.0) --profile $(PROFILE) || exit 1; done
 
 # What a training run left, as one page a model: reports/<model>.html.
 report: install
 	@for model in $(MODEL); do $(TRAINING) report $$model || exit 1; done
 
 # --- serving
+
+# Nobody else's server or page may listen where ours would. The page's port counts where the page is to be started.
+ports: install
+	@$(SERVING) ports $(if $(filter demo,$(MAKECMDGOALS)),$(shell $(PAGE_RUNS) || echo --page))
 
 serve: install
 	$(SERVING) start
@@ -99,11 +117,14 @@ status: install
 register: install
 	@for model in $(MODEL); do $(SERVING) register $$model --version $(VERSION) || exit 1; done
 
+unregister: install
+	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) || exit 1; done
+
 rollout: install
-	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) || exit 1; done
+	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(OPTIONS) || exit 1; done
 
 rollback: install
-	@for model in $(MODEL); do $(SERVING) rollback $$model || exit 1; done
+	@for model in $(MODEL); do $(SERVING) rollback $$model $(OPTIONS) || exit 1; done
 
 # The nightly command.
 retrain: install
@@ -144,17 +165,17 @@ $(VENV)/installed-web: requirements-web.txt | $(BIN)/python
 	$(BIN)/pip install --quiet -r requirements-web.txt
 	@touch $@
 
-web: $(VENV)/installed-web
-	$(BIN)/python -m web --port $(WEB_PORT)
+# The page asks the server that runs from here, and no other one: where none does, it does not start.
+web: install $(VENV)/installed-web
+	@url=$${TORCHSERVE_URL:-$$($(SERVING) address)} && TORCHSERVE_URL=$$url $(BIN)/python -m web
 
 # Prints its address only when it answers; one that runs already is left alone.
-web-start: $(VENV)/installed-web
+web-start: install $(VENV)/installed-web
 	@mkdir -p logs
-	@if [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null; then :; else \
-		$(BIN)/python -m web --port $(WEB_PORT) >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 3; \
-	fi
-	@kill -0 $$(cat logs/web.pid) 2>/dev/null && echo "The page is at http://localhost:$(WEB_PORT)" \
-		|| { rm -f logs/web.pid; echo "The page did not start (is port $(WEB_PORT) taken?); logs/web.log says why"; }
+	@$(PAGE_RUNS) || { url=$${TORCHSERVE_URL:-$$($(SERVING) address)} && { \
+		TORCHSERVE_URL=$$url $(BIN)/python -m web >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 3; }; }
+	@$(PAGE_RUNS) || { rm -f logs/web.pid; echo "The page did not start (logs/web.log):"; }
+	@head -3 logs/web.log
 
 web-stop:
 	@[ ! -f logs/web.pid ] || { kill $$(cat logs/web.pid) 2>/dev/null || true; rm -f logs/web.pid; }

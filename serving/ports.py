@@ -48,7 +48,7 @@ def check(wanted: dict[str, Address], offset: int) -> None:
     if taken:
         ours = [(host, port - offset) for host, port in wanted.values()]
         offsets = range(offset + STEP, 50_000, STEP)
-        other = next(one for one in offsets if all(is_free(host, port + one) for host, port in ours))
+        other = next((one for one in offsets if all(is_free(host, port + one) for host, port in ours)), offset + STEP)
         raise PortError(
             f"{'; '.join(taken)}. PORT_OFFSET={other} beside the same command moves all of our ports to free ones"
         )

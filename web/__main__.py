@@ -1,7 +1,8 @@
 """``python -m web``: start the gateway."""
 
 import argparse
-import os
+import socket
+import sys
 
 import uvicorn
 
@@ -14,8 +15,12 @@ def main() -> None:
     settings = Settings.from_environment()
     parser = argparse.ArgumentParser(prog="python -m web", description=f"The page, beside {settings.torchserve_url}.")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 for every interface")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument("--port", type=int, default=settings.port)
     options = parser.parse_args()
+    try:
+        socket.create_server((options.host, options.port)).close()
+    except OSError as error:
+        sys.exit(f"error: {error.strerror}; PORT_OFFSET=100 moves the page to port {Settings.port + 100}")
     print(f"The page is at http://{options.host}:{options.port}, its models at {settings.torchserve_url}", flush=True)
     uvicorn.run(create_app(settings), host=options.host, port=options.port, log_level="warning", server_header=False)
 

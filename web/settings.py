@@ -13,6 +13,7 @@ class Settings:
     """Where TorchServe is, which models may be asked, and how much one browser may ask."""
 
     torchserve_url: str = "http://127.0.0.1:8080"  # the inference API; the management API is never asked
+    port: int = 8000  # where the gateway listens
     torchserve_token: str = ""  # the inference key, where TorchServe wants one; browsers never see it
     torchserve_key_file: Path | None = None  # or its key_file.json, which has another key after each of its starts
     models: tuple[str, ...] = ("mf", "fm", "deepfm")
@@ -23,13 +24,15 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """TORCHSERVE_URL, TORCHSERVE_TOKEN, TORCHSERVE_KEY_FILE, MODELS (separated by commas), TIMEOUT, FRESH, MAX_BODY
-        and RATE.
+        """TORCHSERVE_URL, PORT, TORCHSERVE_TOKEN, TORCHSERVE_KEY_FILE, MODELS (separated by commas), TIMEOUT, FRESH,
+        MAX_BODY and RATE; PORT_OFFSET moves the ports of the first two where these do not name any.
         """
         of = {name: environment[name.upper()] for name in cls.__dataclass_fields__ if environment.get(name.upper())}
+        offset = int(environment.get("PORT_OFFSET") or 0)
+        of = {"torchserve_url": f"http://127.0.0.1:{8080 + offset}", "port": 8000 + offset} | of
         if "models" in of:
             of["models"] = tuple(name.strip() for name in of["models"].split(","))
-        for name, kind in (("torchserve_key_file", Path), ("timeout", float), ("fresh", float), ("max_body", int)):
-            if name in of:
-                of[name] = kind(of[name])
+        kinds = {"torchserve_key_file": Path, "port": int, "timeout": float, "fresh": float, "max_body": int}
+        for name in kinds.keys() & of.keys():
+            of[name] = kinds[name](of[name])
         return cls(**of)

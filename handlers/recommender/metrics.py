@@ -77,9 +77,10 @@ class Reporter(threading.Thread):
 
     ``cache`` is TorchServe's metric cache. Counters, each with the model's name and version: ``RecommenderBatches``,
     ``RecommenderRequests``, ``RecommenderInstances`` (single questions), ``RecommenderErrors`` (those of them that got
-    no answer, by ``Code``), ``RecommenderUnknownIds``, ``RecommenderFallbacks`` (answers with the unknown user or movie),
-    ``RecommenderDecodeTime``, ``...LookupTime``, ``...ForwardTime``, ``...EncodeTime`` (milliseconds), and
-    ``RecommenderScores`` (of pairs, by upper bound ``le``). Gauge: ``RecommenderDevice`` (1, by ``Device``).
+    no answer, by ``Code``; TorchServe's own 413 and 503 reach no worker), ``RecommenderUnknownIds``,
+    ``RecommenderFallbacks`` (answers with the unknown user or movie), ``RecommenderDecodeTime``, ``...LookupTime``,
+    ``...ForwardTime``, ``...EncodeTime`` (milliseconds), and ``RecommenderScores`` (of pairs, by upper bound ``le``).
+    Gauge: ``RecommenderDevice`` (1, by ``Device``).
     """
 
     def __init__(self, tally: Tally, cache: Any, version: str, device: str, interval: float = 1.0) -> None:

@@ -169,6 +169,14 @@ def test_a_worker_does_not_see_the_servers_secrets(production: Server) -> None:
     assert "PYTHONPATH" not in environment or str(ROOT) not in environment["PYTHONPATH"].split(":")
 
 
+def test_production_is_set_as_development_is_but_for_who_may_ask() -> None:
+    development, production = properties(CONFIG), properties(PRODUCTION)
+    for name in development.keys() - {"inference_address", "disable_token_authorization", "vmargs"}:
+        assert production.get(name) == development[name], name
+    assert set(production["vmargs"].split()) - set(development["vmargs"].split()) == {"-XX:+ExitOnOutOfMemoryError"}
+    assert set(development["vmargs"].split()) <= set(production["vmargs"].split())
+
+
 def test_development_is_loopback_without_a_token() -> None:
     development = properties(CONFIG)
     for name, value in development.items():
