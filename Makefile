@@ -118,7 +118,7 @@ register: install
 	@for model in $(MODEL); do $(SERVING) register $$model --version $(VERSION) || exit 1; done
 
 unregister: install
-	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) || exit 1; done
+	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) $(OPTIONS) || exit 1; done
 
 rollout: install
 	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(OPTIONS) || exit 1; done

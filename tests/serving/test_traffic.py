@@ -40,7 +40,8 @@ def timed_switch(rollout: Rollout, clients: Clients) -> tuple[float, float]:
 
 @pytest.mark.slow
 def test_no_request_of_128_clients_fails_while_versions_change(fm: Server) -> None:
-    with Clients(fm.inference, "fm", BODY, count=128).asking() as clients:
+    # A pause: clients that wait for the cores alone would be timed with their own waiting.
+    with Clients(fm.inference, "fm", BODY, count=128, pause=0.2).asking() as clients:
         time.sleep(1)
         to_new = timed_switch(Rollout(fm, "fm", "1.1", drain=5), clients)
         time.sleep(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -21,13 +21,22 @@ class Answered(NamedTuple):
 
 
 class Clients:
-    """``count`` threads with a connection each."""
+    """``count`` threads with a connection each, which ask again ``pause`` seconds after an answer."""
 
-    def __init__(self, address: str, model: str, body: dict[str, Any], count: int, session=requests.Session) -> None:
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        body: dict[str, Any],
+        count: int,
+        session: Callable[[], requests.Session] = requests.Session,
+        pause: float = 0,
+    ) -> None:
         self.address = f"{address}/predictions/{model}"
         self.body = body
         self.answers: list[Answered] = []
         self._session = session
+        self._pause = pause
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(count)]
 
@@ -64,6 +73,7 @@ class Clients:
         with self._session() as session:
             while not self._ended.is_set():
                 self._one(session, self.body)
+                self._ended.wait(self._pause)
 
     def _one(self, session: requests.Session, body: dict[str, Any]) -> None:
         start = time.monotonic()
