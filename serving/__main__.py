@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -21,47 +20,11 @@ from .management import ManagementError
 from .ports import PAGE, PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
-from .server import CONFIG, ROOT, Server, ServerError
+from .server import ROOT, ServerError
 from .versions import Versions
+from .where import Where
 
 Model = Literal["mf", "fm", "deepfm"]
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which server. The image sets the defaults through SERVING_CONFIG (separated by colons), _STORE and _HOME."""
-
-    config: tuple[Path, ...] = tuple(map(Path, os.environ.get("SERVING_CONFIG", str(CONFIG)).split(":")))
-    """Its configuration files; a later one's settings win."""
-    store: Path = Path(os.environ.get("SERVING_STORE", ROOT / "model_store"))
-    """Its archives."""
-    home: Path = Path(os.environ.get("SERVING_HOME", ROOT / "logs"))
-    """Its own folder: logs, sockets, tokens."""
-    port_offset: int = field(default_factory=lambda: _number("PORT_OFFSET"))
-    """Added to each of its ports and to the page's (PORT_OFFSET by default)."""
-
-    def server(self) -> Server:
-        """The server. While it runs, it is what it was started as, whatever this command was told."""
-        server = Server(self.store, self.home, config=self.config, port_offset=self.port_offset)
-        if server.process():
-            return Server(self.store, self.home, config=[server.started_with])
-        return server
-
-    def running(self) -> Server:
-        """The server, which must run: what else answers at its addresses is somebody else's."""
-        server = self.server()
-        if not server.process():
-            raise ServerError(f"no TorchServe runs from {server.home}: make serve starts it")
-        return server
-
-
-def _number(variable: str) -> int:
-    """The whole number in a variable of the environment, 0 where it is not set."""
-    given = os.environ.get(variable) or "0"
-    try:
-        return int(given)
-    except ValueError:
-        raise PortError(f"{variable} is {given!r}: give a whole number, such as 100") from None
 
 
 @dataclass(frozen=True)
@@ -181,8 +144,10 @@ class Unregister(Command):
 
     def run(self) -> None:
         """Drain it, and unregister it."""
+        from rich.console import Console
+
         server = self.where.running()
-        with locked(server.store):
+        with locked(server.store), Console().status(f"{self.model} {self.version}: waiting for its last answers"):
             Versions(server, self.model).take_out(self.version, self.drain)
         print(f"{self.model} {self.version} is registered no more")
 

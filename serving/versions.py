@@ -52,7 +52,8 @@ class Versions:
     def register(self, version: str) -> bool:
         """Register a version of the store, whose workers start from now on; False where it is there already.
 
-        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB.
+        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. What a run
+        that was killed here has unpacked goes at the server's next start.
         """
         archive, place = self.server.store / f"{self.model}-{version}.mar", self.server.unpacked
         new = False

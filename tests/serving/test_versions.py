@@ -17,18 +17,18 @@ def versions(fm: Server) -> Versions:
     return Versions(fm, "fm")
 
 
-def unpacked(server: Server) -> list[Path]:
-    """The archives that were unpacked for TorchServe, so that it does not do so itself."""
-    return list(server.unpacked.glob("fm-*"))
+def unpacked(server: Server, version: str) -> list[Path]:
+    """Where an archive was unpacked for TorchServe, so that it does not do so itself."""
+    return list(server.unpacked.glob(f"fm-{version}-*"))
 
 
 def test_a_version_is_unpacked_for_torchserve_once_and_as_long_as_it_is_registered(fm, versions) -> None:
     assert versions.put_in("1.1")
     assert not versions.put_in("1.1")
-    assert [str(one) for one in unpacked(fm)] == [versions.management.describe("fm", "1.1")["modelUrl"]]
+    assert [str(one) for one in unpacked(fm, "1.1")] == [versions.management.describe("fm", "1.1")["modelUrl"]]
     versions.take_out("1.1", seconds=0)
     assert versions.registered() == ["1.0"]
-    assert unpacked(fm) == []
+    assert unpacked(fm, "1.1") == []
 
 
 def test_a_version_whose_worker_does_not_start_is_a_clear_error_and_is_taken_out(fm, versions) -> None:
@@ -41,7 +41,7 @@ def test_a_version_whose_worker_does_not_start_is_a_clear_error_and_is_taken_out
         versions.put_in("1.2")
     archive.unlink()
     assert versions.registered() == ["1.0"]
-    assert unpacked(fm) == []
+    assert unpacked(fm, "1.2") == []
     assert "broken on purpose" in (fm.home / "workers.log").read_text()
 
 
