@@ -10,17 +10,15 @@ PRESET ?= quick
 PROFILE ?= throughput
 # Further options of training, such as ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
-# What a new version may be worse by, and other options of a rollout, such as GATE="--metric 0.02 --keep": for retrain.
+# What a new version may be worse by, and other options of a rollout, such as GATE="--metric 0.02 --keep --drain 5".
 GATE ?=
 # Where pip finds torch. On Linux plain pip takes the CUDA build of several GB; the CPU build is at
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 
-# Added to every port, TorchServe's (config.properties) and the page's (8000): PORT_OFFSET=100 serves at 8180 and 8100.
+## Added to every port, TorchServe's (config.properties) and the page's (8000): with 100 they are 8180 and 8100.
 PORT_OFFSET ?= 0
 export PORT_OFFSET
-# Options of what puts a version in front of the traffic, such as OPTIONS="--keep --drain 5" (serving rollout --help).
-OPTIONS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,15 +33,17 @@ PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 .PHONY: demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
         retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
-# Before anything is trained for a server that could not start: are the ports free, does a version come with the word?
-FIRST := $(if $(filter demo serve,$(MAKECMDGOALS)),ports)
+# Before anything is trained for a server that could not start: are its ports free, is the version named?
+ifneq ($(filter demo serve,$(MAKECMDGOALS)),)
+demo train archive: ports
+endif
 ifneq ($(filter register unregister rollout,$(MAKECMDGOALS)),)
 ifeq ($(VERSION),)
 $(error VERSION is missing: make $(MAKECMDGOALS) MODEL=fm VERSION=1.1 would name one)
 endif
 endif
 
-demo: $(FIRST) train archive serve
+demo: train archive serve
 	@$(SERVING) demo
 	@$(MAKE) --no-print-directory web-start
 	@echo; echo "TorchServe is up; make status shows it, make stop ends it."
@@ -79,7 +79,7 @@ data: install
 
 # What a model was trained on stands beside it, and what came of it: a second call with the same words does nothing,
 # unless something else has trained the model since.
-train: $(FIRST) $(MODEL:%=build/.trained-%)
+train: $(MODEL:%=build/.trained-%)
 
 build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py)
 	$(TRAINING) train $* --data $(DATA) --preset $(PRESET) $(ARGS)
@@ -92,7 +92,7 @@ build/.asked-%: FORCE
 
 FORCE:
 
-archive: $(FIRST) install
+archive: install
 	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(or $(VERSION),1.0) --profile $(PROFILE) || exit 1; done
 
 # What a training run left, as one page a model: reports/<model>.html.
@@ -101,7 +101,7 @@ report: install
 
 # --- serving
 
-# Nobody else's server or page may listen where ours would. The page's port counts where the page is to be started.
+## Say who else listens where TorchServe (and in a demo the page) would.
 ports: install
 	@$(SERVING) ports $(if $(filter demo,$(MAKECMDGOALS)),$(shell $(PAGE_RUNS) || echo --page))
 
@@ -117,14 +117,15 @@ status: install
 register: install
 	@for model in $(MODEL); do $(SERVING) register $$model --version $(VERSION) || exit 1; done
 
+## Take VERSION out of service.
 unregister: install
-	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) $(OPTIONS) || exit 1; done
+	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) || exit 1; done
 
 rollout: install
-	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(OPTIONS) || exit 1; done
+	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(GATE) || exit 1; done
 
 rollback: install
-	@for model in $(MODEL); do $(SERVING) rollback $$model $(OPTIONS) || exit 1; done
+	@for model in $(MODEL); do $(SERVING) rollback $$model $(GATE) || exit 1; done
 
 # The nightly command.
 retrain: install

@@ -14,10 +14,11 @@ import requests
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
+from . import ports
 from .archives import ArchiveRefused, StoreError, locked, verify
 from .gate import Check, Tolerance
 from .management import ManagementError
-from .ports import PAGE, PortError
+from .ports import PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
 from .server import ROOT, ServerError
@@ -43,8 +44,10 @@ class Ports(Command):
 
     def run(self) -> None:
         """Check."""
-        server = self.where.server()
-        server.check_ports({"the page": PAGE + self.where.port_offset} if self.page else {})
+        server, offset = self.where.server(), self.where.port_offset
+        wanted = {} if server.process() else ports.addresses(server.settings)
+        page = {"the page": ("127.0.0.1", ports.PAGE + offset)} if self.page else {}
+        ports.check(wanted | page, offset)
 
 
 @dataclass(frozen=True)

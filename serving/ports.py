@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from urllib.parse import urlsplit
 
@@ -50,18 +51,21 @@ def check(wanted: dict[str, Address], offset: int) -> None:
         offsets = range(offset + STEP, 50_000, STEP)
         other = next((one for one in offsets if all(is_free(host, port + one) for host, port in ours)), offset + STEP)
         raise PortError(
-            f"{'; '.join(taken)}. PORT_OFFSET={other} beside the same command moves all of our ports to free ones"
+            f"{'; '.join(taken)}. PORT_OFFSET={other} beside the same command moves all of our ports to free ones "
+            f"(docs/operations.md)"
         )
 
 
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: what a closed server left is no bar
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError):
+        except OverflowError:
             return False
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE  # whatever else is wrong, the server says itself
     return True
 
 

@@ -82,7 +82,7 @@ class Rollout:
         if running and archives.is_older(self.version, running) and not self.downgrade:
             raise RolloutRefused(
                 f"{self.model} {self.version} is older than the running {running}: --downgrade (in make "
-                f"OPTIONS=--downgrade) rolls it out all the same, and make rollback MODEL={self.model} returns to the "
+                f"GATE=--downgrade) rolls it out all the same, and make rollback MODEL={self.model} returns to the "
                 f"version that answered before {running}"
             )
 

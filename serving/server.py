@@ -130,7 +130,8 @@ class Server:
         """
         new = self.process() is None
         if new:
-            self.check_ports()
+            # Beside a server that was started by hand a second one would start, and the first go on answering.
+            ports.check(ports.addresses(self.settings), self.port_offset)
             self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
@@ -138,15 +139,6 @@ class Server:
                 raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")
             time.sleep(0.2)
         return new
-
-    def check_ports(self, others: dict[str, int] | None = None) -> None:
-        """Raise PortError where somebody listens on a port of ours; ``others`` are of the loopback, by name.
-
-        A second server would start beside one that was started by hand, and that one would go on answering.
-        """
-        wanted = {} if self.process() else ports.addresses(self.settings)
-        wanted |= {name: ("127.0.0.1", port) for name, port in (others or {}).items()}
-        ports.check(wanted, self.port_offset)
 
     def ready(self) -> bool:
         """Whether every default is registered with all its workers READY, and the server is not about to end.

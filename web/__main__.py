@@ -20,7 +20,7 @@ def main() -> None:
     try:
         socket.create_server((options.host, options.port)).close()
     except OSError as error:
-        sys.exit(f"error: {error.strerror}; PORT_OFFSET=100 moves the page to port {Settings.port + 100}")
+        sys.exit(f"error: {error.strerror}; another PORT_OFFSET moves the page to another port")
     print(f"The page is at http://{options.host}:{options.port}, its models at {settings.torchserve_url}", flush=True)
     uvicorn.run(create_app(settings), host=options.host, port=options.port, log_level="warning", server_header=False)
 

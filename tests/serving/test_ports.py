@@ -70,6 +70,7 @@ def test_a_taken_port_is_named_with_its_holder_and_our_ports_can_move(tmp_path: 
 
 def test_a_port_on_every_interface_counts_too(others: tuple[int, int]) -> None:
     assert not ports.is_free("0.0.0.0", others[0])
+    assert ports.is_free("::1", others[0])
     with socket.create_server(("0.0.0.0", 0)) as everywhere:
         assert not ports.is_free("127.0.0.1", everywhere.getsockname()[1])
 
@@ -79,7 +80,7 @@ def test_ports_are_looked_at_by_a_command_of_its_own(tmp_path: Path, others: tup
     config.write_text("".join(f"{name}={value}\n" for name, value in ports.on_free_ports().items()))
     where = ["--config", str(config), "--store", str(tmp_path), "--home", str(tmp_path / "home")]
     main(["ports", *where])
-    monkeypatch.setattr("serving.__main__.PAGE", others[0])
+    monkeypatch.setattr(ports, "PAGE", others[0])
     main(["ports", *where])
     with pytest.raises(SystemExit, match=rf"error: port {others[0]} \(the page\) is taken by .*PORT_OFFSET="):
         main(["ports", "--page", *where])
@@ -93,7 +94,7 @@ def test_the_page_does_not_start_where_somebody_listens(others: tuple[int, int])
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert re.match(rf"error: Address already in use .*{others[0]}.*; PORT_OFFSET=", done.stderr)
+    assert re.match(rf"error: Address already in use .*{others[0]}.*; another PORT_OFFSET", done.stderr)
 
 
 ASKING = [
@@ -149,7 +150,7 @@ def test_make_puts_no_version_in_or_out_that_was_not_named(goals: list[str]) -> 
 def test_make_passes_options_on() -> None:
     for goal in ("rollout", "rollback"):
         options = "--keep --drain 5" + (" --p99 1 --downgrade" if goal == "rollout" else "")
-        assert f"{options} ||" in dry(goal, "MODEL=fm", "VERSION=1.1", f"OPTIONS={options}").stdout
+        assert f"{options} ||" in dry(goal, "MODEL=fm", "VERSION=1.1", f"GATE={options}").stdout
 
 
 @pytest.mark.parametrize("command", ["register", "rollout", "unregister"])
