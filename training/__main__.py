@@ -13,7 +13,8 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from .config import Settings, Target, preset
-from .data import DataError, RatingsLog
+from .data import RatingsLog
+from .errors import MendableError, SettingsError
 
 Model = Literal["mf", "fm", "deepfm"]
 Preset = Literal["quick", "best"]
@@ -83,6 +84,13 @@ class Train:
     """Where the model goes."""
     runs: Path = Path("runs")
     """Where TensorBoard logs and loss curves go."""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for numbers that cannot be."""
+        if not 0 <= self.seed < 2**63:
+            raise SettingsError(f"--seed is {self.seed}: give 0 or more, below 2^63")
+        if self.threads < 1:
+            raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
         """Train, and print what was measured."""
@@ -181,15 +189,9 @@ def main(arguments: list[str]) -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s")
     # TorchScript says at every script, save and load that torch.export is its successor; docs/design.md says more.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
-    command = parse(arguments)
-    from .alone import CannotAnswerError
-    from .archive import ArchiveRefused
-    from .export import ExportError
-    from .fitting import DivergedError
-
     try:
-        command.run()
-    except (DataError, ArchiveRefused, CannotAnswerError, ExportError, DivergedError, ValueError) as error:
+        parse(arguments).run()
+    except MendableError as error:
         sys.exit(f"error: {error}")
 
 

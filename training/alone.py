@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from .errors import MendableError
+
 AT_ONCE = 500  # questions of one body, where the archive takes so many
 
 # Reads a body a line and writes its answer as one, behind its status.
@@ -47,7 +49,7 @@ if "training" in sys.modules:
 """
 
 
-class CannotAnswerError(RuntimeError):
+class CannotAnswerError(MendableError):
     """An archive that does not work on its own; the message is what its process said, or its answer."""
 
 

@@ -17,6 +17,7 @@ from typing import Literal
 import yaml
 
 from .alone import CannotAnswerError, ask
+from .errors import MendableError
 
 Profile = Literal["throughput", "latency"]
 
@@ -29,7 +30,7 @@ VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # of serving/archi
 DETAILS = "report.json"  # what only the report shows: it stays in build/
 
 
-class ArchiveRefused(RuntimeError):
+class ArchiveRefused(MendableError):
     """An archive that must not reach the model store; the message says why."""
 
 

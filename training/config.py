@@ -1,9 +1,26 @@
 """The settings of each model, and the presets that go by a name."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .errors import SettingsError
+
 Target = Literal["rating", "like"]
+
+# What a number may be, or each of several; besides, it is finite.
+BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
+    (
+        "1 or more",
+        lambda value: value >= 1,
+        ("width", "rank", "sweeps", "top_epochs", "list_widths", "epochs", "patience", "batch_size", "hidden"),
+    ),
+    ("0 or more", lambda value: value >= 0, ("burn_in", "decay", "feature_decay")),
+    ("more than 0", lambda value: value > 0, ("prior_precision", "list_ridges", "learning_rate")),
+    ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout",)),
+    ("a finite number", lambda _: True, ("like_above",)),
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,19 @@ class Settings:
     """DeepFM: keep its factorization machine (switch off for an ablation)."""
     use_mlp: bool = True
     """DeepFM: keep its multilayer perceptron (switch off for an ablation)."""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a value that a setting cannot have."""
+        for allowed, holds, names in BOUNDS:
+            for name in names:
+                value = getattr(self, name)
+                several = value if isinstance(value, tuple) else (value,)
+                if not several or not all(math.isfinite(one) and holds(one) for one in several):
+                    option, given = name.replace("_", "-"), " ".join(map(str, several)) or "empty"
+                    each = "one value or several, each " if isinstance(value, tuple) else ""
+                    raise SettingsError(f"--{option} is {given}: give {each}{allowed}")
+        if not self.use_fm and not self.use_mlp:
+            raise SettingsError("--no-use-fm and --no-use-mlp leave nothing of DeepFM: keep one of the two")
 
 
 BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "width": 96, "prior_precision": 60.0}

@@ -14,6 +14,7 @@ from scipy import sparse
 from training.config import Settings, preset
 from training.data import RatingsLog, generate
 from training.dataset import Dataset, encode, feature_matrix
+from training.errors import SettingsError
 from training.fitting import Batches, DivergedError, adam, build, fit, gibbs, observation, posterior, with_best_epoch
 from training.models import NETWORKS, Side
 
@@ -185,7 +186,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
 
 
 def test_gibbs_refuses_what_it_cannot_fit(log_and_truth, parts) -> None:
-    with pytest.raises(ValueError, match="--method adam"):
+    with pytest.raises(SettingsError, match="--method adam"):
         fitted("mf", log_and_truth[0], quick("mf", target="like", method="gibbs"), parts[0])
 
 
@@ -412,7 +413,7 @@ class TestOrdinal:
         log = log_and_truth[0]
         many = np.random.default_rng(0).random(len(log)).astype(np.float32)
         continuous = dataclasses.replace(log, ratings=log.ratings.assign(rating=many))
-        with pytest.raises(ValueError, match="--ratings-as numbers"):
+        with pytest.raises(SettingsError, match="--ratings-as numbers"):
             fitted("mf", continuous, quick("mf", ratings_as="levels"), parts[0])
 
 

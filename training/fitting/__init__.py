@@ -48,7 +48,7 @@ def fit(
     """Fit ``network`` in place to the rows ``train``, its unknown rows included.
 
     ``validation`` rows decide when to stop, where the method needs that. Raises DivergedError for a loss that is not
-    finite, ValueError for settings that do not go together.
+    finite, SettingsError for settings that do not go together.
     """
     method = _method(type(network), dataset, settings)
     fitted = method.fit(network, dataset, train, validation, settings, seed, on_epoch)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import MendableError
+
 OnEpoch = Callable[[int, float, float | None], None]
 
 
-class DivergedError(RuntimeError):
+class DivergedError(MendableError):
     """The loss is not finite any more."""
 
 

@@ -13,6 +13,8 @@ from scipy.special import ndtr, ndtri
 
 from handlers.recommender.link import Link, Ordinal, Regression
 
+from ..errors import SettingsError
+
 NOISE_SHAPE = 5.0  # gamma shape of a user's noise precision
 MOST_LEVELS = 50
 
@@ -87,7 +89,7 @@ class Levels(Numbers):
         super().__init__(rng, ratings, users, user_count)
         self.levels, self.codes = np.unique(ratings, return_inverse=True)
         if len(self.levels) > MOST_LEVELS:
-            raise ValueError(
+            raise SettingsError(
                 f"the ratings have {len(self.levels)} different values, and {MOST_LEVELS} are the most for ordinal "
                 "levels: use --ratings-as numbers"
             )

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from ..config import Settings
 from ..dataset import Dataset, SideData
+from ..errors import SettingsError
 from ..models import DeepFM, Side, TwoEncoder, layers
 from . import gibbs
 from .curves import Curves, DivergedError, OnEpoch
@@ -103,11 +104,11 @@ def fit(
 
     There is nothing to stop early. The losses are squared errors: of each sample on what the training rows' scores
     explain (centred ratings, or noisy scores drawn between the cut points), and of the average so far on the
-    ``validation`` rows. Raises DivergedError for a loss that is not finite, ValueError for a network or a target that
-    cannot be fitted so.
+    ``validation`` rows. Raises DivergedError for a loss that is not finite, SettingsError for a network or a target
+    that cannot be fitted so.
     """
     if isinstance(network, DeepFM) or settings.target != "rating":
-        raise ValueError("gibbs fits MF and FM to ratings: use --method adam for DeepFM, or for --target like")
+        raise SettingsError("gibbs fits MF and FM to ratings: use --method adam for DeepFM, or for --target like")
     sampler = gibbs.Sampler(dataset, train, settings, seed, network.uses_features)
     average, curves = Average(settings.width, sampler.users.rated, sampler.movies.rated), Curves()
     some = np.random.default_rng(seed).permutation(train)[:SCALE_ROWS]

@@ -20,6 +20,7 @@ from handlers.recommender.jobs import Limits
 from handlers.recommender.recommender import Recommender
 
 from ..archive import DETAILS
+from ..errors import MendableError
 from . import charts, movies
 
 NAMES = {"mf": "Matrix Factorization", "fm": "Factorization Machine", "deepfm": "DeepFM"}
@@ -28,17 +29,21 @@ LENGTH = 8
 CPU = torch.device("cpu")
 
 
+class ReportError(MendableError):
+    """There is nothing to report on; the message says what to do."""
+
+
 def write(model: str, build: Path, reports: Path) -> Path:
     """Write ``reports/<model>.html`` from ``build/<model>/``; returns its path.
 
-    The page refers to nothing outside itself. Raises ValueError where there is no model, or one without its details.
+    The page refers to nothing outside itself. Raises ReportError where there is no model, or one without its details.
     """
     folder = build / model
     try:
         details = json.loads((folder / DETAILS).read_text())
         known = archives.load(folder, CPU)
-    except (OSError, ArchiveError) as error:
-        raise ValueError(
+    except (OSError, json.JSONDecodeError, ArchiveError) as error:
+        raise ReportError(
             f"{folder} cannot be reported on ({error}): train it first (make train MODEL={model})"
         ) from error
     reports.mkdir(parents=True, exist_ok=True)
