@@ -24,10 +24,10 @@ Preset = Literal["quick", "best"]
 class Source:
     """Where the ratings come from."""
 
-    data: str = "ml-100k"
-    """ml-100k, ml-1m, ml-latest-small, synthetic, or the path of a ratings file."""
+    data: str | None = None
+    """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, or a ratings file's path."""
     ratings: Path | None = None
-    """A ratings file of your own: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
+    """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
     users: Path | None = None
     """Your users: a file with user_id and side features."""
     movies: Path | None = None

@@ -15,10 +15,11 @@ from training.data.synthetic import Truth, generate
 __all__ = ["NAMES", "DataError", "RatingsLog", "Split", "Truth", "generate", "load", "read_pairs", "split"]
 
 NAMES = (*movielens.READERS, "synthetic")
+DEFAULT = "ml-100k"
 
 
 def load(
-    data: str,
+    data: str | None = None,
     *,
     ratings: Path | None = None,
     users: Path | None = None,
@@ -28,11 +29,18 @@ def load(
 ) -> RatingsLog:
     """The data set `data` (one of `NAMES`, fetched into `folder` once), or the user's own file.
 
-    A path as `data`, or as `ratings`, which then counts instead of `data`, is a ratings file; `users` and
-    `movies` go with it (`files.read_log`). `features` names the side features, () the usual ones.
+    `ratings`, or a path as `data`, is a ratings file; `users` and `movies` go with it (`files.read_log`).
+    `features` names the side features, () the usual ones. Without `data` and `ratings` it is `DEFAULT`.
 
-    Raises DataError for what cannot be fetched or read, and for `users` or `movies` beside a data set's name.
+    Raises DataError for what cannot be fetched or read, for both `data` and `ratings`, and for `users` or
+    `movies` beside a data set's name.
     """
+    if data is not None and ratings is not None:
+        raise DataError(
+            f"--data {data} and --ratings {ratings} are two logs",
+            remedy=f"Give one of them (to make: DATA={ratings})",
+        )
+    data = data or DEFAULT
     if ratings is None and data not in NAMES and not Path(data).exists():
         raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:

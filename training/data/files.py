@@ -11,17 +11,15 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from training.data import ids
 from training.data.features import choose_features
-from training.data.log import DataError, RatingsLog
-from training.data.tables import read_table
+from training.data.log import RatingsLog
+from training.data.tables import numbers, read_table, refuse
+from training.data.times import whole_seconds
 from training.data.titles import split_titles
 
 log = logging.getLogger(__name__)
 
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
-
-# Seconds of the year 5138: a larger timestamp is in milliseconds or finer.
-_LATEST_SECOND = 10**11
 
 
 def read_log(
@@ -34,7 +32,7 @@ def read_log(
     """A log from files; `name` is the ratings file's stem unless given.
 
     - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
-      a like) and `timestamp` (whole seconds since 1970). Other columns are left out. Of several rows of one
+      a like) and `timestamp` (`times.whole_seconds`). Other columns are left out. Of several rows of one
       pair the latest is kept (without timestamps, the last of the file), and their number is logged as a
       warning.
     - `users`: `user_id` and attributes. A column of numbers without leading zeros is numbers, any other is
@@ -97,40 +95,14 @@ def _values(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """user_id and movie_id (as read), rating (float32) and timestamp (int64) where `table` has them."""
     values = table[["user_id", "movie_id"]].copy()
     if "rating" in table:
-        rating = _numbers(table["rating"], path, "Leave the column out if every row is a like")
+        rating = numbers(table["rating"], path, "Leave the column out if every row is a like; write 4.5, not 4,5")
         with np.errstate(over="ignore"):
             single = rating.astype("float32")
-        _refuse(~np.isfinite(single), table["rating"], path, "is not finite", "Give a finite number")
+        refuse(~np.isfinite(single), table["rating"], path, "is not finite", "Give a finite number")
         values["rating"] = single
     if "timestamp" in table:
-        remedy = "Timestamps are whole seconds since 1970"
-        seconds = _numbers(table["timestamp"], path, remedy)
-        _refuse(~np.isfinite(seconds) | (seconds % 1 != 0), table["timestamp"], path, "is not whole", remedy)
-        late = seconds.abs() > _LATEST_SECOND
-        _refuse(late, table["timestamp"], path, "is later than the year 5000", f"{remedy}, not milliseconds")
-        values["timestamp"] = seconds.astype("int64")
+        values["timestamp"] = whole_seconds(table["timestamp"], path)
     return values
-
-
-def _numbers(column: pd.Series, path: Path, remedy: str) -> pd.Series:
-    if not is_numeric_dtype(column) or is_bool_dtype(column):
-        column = column.astype("str").str.strip()
-    numbers = pd.to_numeric(column, errors="coerce")
-    _refuse(numbers.isna(), column, path, "is not a number", remedy)
-    return numbers
-
-
-def _refuse(bad: pd.Series, column: pd.Series, path: Path, problem: str, remedy: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(
-            problem,
-            file=path,
-            column=str(column.name),
-            row=row + 1,
-            value=str(column.iat[row]),
-            remedy=remedy,
-        )
 
 
 def _without_repeats(ratings: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -148,7 +120,7 @@ def _without_repeats(ratings: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _side(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
     """`key` first, then the attributes: int64 or float64 (NaN is missing) if all are numbers, else `str`."""
-    _refuse(table[key].duplicated(), table[key], path, "occurs twice", "Keep one row an id")
+    refuse(table[key].duplicated(), table[key], path, "occurs twice", "Keep one row an id")
     attributes = {name: _attribute(table[name]) for name in table if name != key}
     return pd.DataFrame({key: table[key], **attributes})
 
@@ -174,8 +146,8 @@ def _movies(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         remedy = "A year is a whole number"
         if not is_numeric_dtype(year):
             year = pd.Series(pd.to_numeric(year.where(year != ""), errors="coerce"), name="year")
-            _refuse(year.isna() & (table["year"] != ""), table["year"], path, "is not a number", remedy)
-        _refuse(year.notna() & (year % 1 != 0), table["year"], path, "is not whole", remedy)
+            refuse(year.isna() & (table["year"] != ""), table["year"], path, "is not a number", remedy)
+        refuse(year.notna() & (year % 1 != 0), table["year"], path, "is not whole", remedy)
         year = year.astype("Int64")
     elif title.str.contains(_ENDS_WITH_YEAR).any():
         title, year = split_titles(title)

@@ -1,5 +1,6 @@
 """A user's own files: what is understood, and what each mistake is answered with."""
 
+import datetime
 import gzip
 import logging
 from pathlib import Path
@@ -136,7 +137,8 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("", r"r\.csv: the file is empty"),
         ("user_id,movie_id\n", r"r\.csv: has a header and no rows"),
         ("user,movie_id\n1,2\n", r"r\.csv: has no column 'user_id'\. Columns found: \['user', 'movie_id'\]"),
-        ("user_id;movie_id\n1;2\n", r"no column 'user_id' and no column 'movie_id'.*\['user_id;movie_id'\]"),
+        ("user_id|movie_id\n1|2,3\n", r"no column 'user_id'.*\['user_id\|movie_id'\].*commas, semicolons or tabs"),
+        ("user_id;movie_id;rating\n1;2;4,5\n", r"column 'rating', row 1: '4,5' is not a number.*write 4\.5, not 4,5"),
         ("userId,user_id,movie_id\n1,2,3\n", r"has the columns \['user_id'\] twice"),
         ("user_id,movie_id,rating\n1,2,3\n1,3,good\n", r"column 'rating', row 2: 'good' is not a number"),
         (
@@ -147,7 +149,9 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("user_id,movie_id,rating\n1,2,3\n1,3,inf\n", r"column 'rating', row 2: 'inf' is not finite"),
         ("user_id,movie_id,rating\n1,2,1e300\n", r"column 'rating', row 1: '1e300' is not finite"),
         ("user_id,movie_id,timestamp\n1,2,3\n1,3,4.5\n", r"column 'timestamp', row 2: '4.5' is not whole"),
-        ("user_id,movie_id,timestamp\n1,2,1999-01-01\n", r"'1999-01-01' is not a number.*whole seconds"),
+        ("user_id,movie_id,timestamp\n1,2,1/31/2024\n", r"'1/31/2024' is not a number.*whole seconds.*2024-01-31T"),
+        ("user_id,movie_id,timestamp\n1,2,2024-02-30\n", r"row 1: '2024-02-30' is no date"),
+        ("user_id,movie_id,timestamp\n1,2,1000\n1,3,2024-01-31\n", r"row 1: '1000' is no date, and others are"),
         ("user_id,movie_id,timestamp\n1,2,1500000000000\n", r"row 1: '1500000000000' .*not milliseconds"),
         ("user_id,movie_id\n1,2\n,3\n", r"column 'user_id', row 2: the id is missing"),
         ("user_id,movie_id\n1,2\n1\n", r"column 'movie_id', row 2: the id is missing"),
@@ -179,7 +183,7 @@ def test_mistakes_in_side_files(write, users, movies, message):
 
 def test_files_that_are_not_what_their_name_says(write, tmp_path):
     for name, data, message in [
-        ("r.parquet", b"no parquet", "cannot be read as Parquet"),
+        ("r.parquet", b"no parquet", r"cannot be read as Parquet: .*If it is CSV, name it \*\.csv"),
         ("r.csv", gzip.compress(RATINGS.encode()), "cannot be read as CSV"),
         ("r.txt", b"user_id,movie_id\n1,2\n", r"is of no known type.*\*\.csv\.gz"),
     ]:
@@ -211,10 +215,57 @@ def test_pairs_have_the_types_of_the_log(write):
         read_pairs(write("t.csv", "user_id,movie_id\n7,x\n"), log)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_between_columns(write, separator):
+    other = write("r.csv", RATINGS.replace(",", separator))
+    movies = write("m.csv", f"movie_id{separator}title\n10{separator}Crow, The (1994)\n")
+    log = read_log(other, movies=movies)
+    assert log.ratings.equals(read_log(write("commas.csv", RATINGS)).ratings)
+    assert log.movies["title"].tolist() == ["The Crow"]
+
+
+def test_dates_are_seconds(write):
+    text = """user_id,movie_id,timestamp
+1,1,2024-01-31
+1,2,2024-01-31 12:30:00
+1,3,2024-01-31T12:30:00Z
+1,4,2024-01-31T12:30:00.999+02:00
+1,5,1969-12-31 23:59:59.5
+"""
+    midnight = 1_706_659_200
+    seconds = [midnight, midnight + 45_000, midnight + 45_000, midnight + 45_000 - 7_200, -1]
+    assert read_log(write("r.csv", text)).ratings["timestamp"].tolist() == seconds
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pd.Series(pd.to_datetime(["2024-01-31 12:30:00.7", "2024-02-01 00:00:00.0"])),
+        pd.Series(pd.to_datetime(["2024-01-31 14:30", "2024-02-01 02:00"])).dt.tz_localize("Europe/Athens"),
+        pd.Series([1_706_704_200, 1_706_745_600], dtype="Int64"),
+    ],
+)
+def test_parquets_own_timestamps(stored, tmp_path):
+    path = tmp_path / "r.parquet"
+    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "timestamp": stored}).to_parquet(path)
+    assert read_log(path).ratings["timestamp"].tolist() == [1_706_704_200, 1_706_745_600]
+    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "timestamp": stored.where([True, False])}).to_parquet(path)
+    with pytest.raises(DataError, match=r"column 'timestamp', row 2"):
+        read_log(path)
+
+
+def test_parquets_own_dates(tmp_path):
+    days = [datetime.date(2024, 1, 31), datetime.date(1970, 1, 2)]
+    pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "timestamp": days}).to_parquet(tmp_path / "r.parquet")
+    assert read_log(tmp_path / "r.parquet").ratings["timestamp"].tolist() == [1_706_659_200, 86_400]
+
+
 def test_load_takes_a_path(write):
     path = write("mine.csv", RATINGS)
     assert load(str(path)).name == "mine"
-    assert load("ml-100k", ratings=path).name == "mine"
+    assert load(ratings=path).name == "mine"
+    with pytest.raises(DataError, match=r"--data ml-100k and --ratings .*mine\.csv are two logs\. Give one"):
+        load("ml-100k", ratings=path)
 
 
 def test_load_with_named_features():
