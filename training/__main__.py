@@ -72,6 +72,8 @@ class Train:
     """random, time, leave-one-out, or u1 to u5 for ml-100k: what is kept for validation and test."""
     test: Path | None = None
     """Ratings to measure on, once at the end, instead of a share of the log."""
+    allow_overlap: bool = False
+    """Measure on rows of --test that the log has too, which training sees."""
     running: Path | None = None
     """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
     seed: int = 0
@@ -107,7 +109,7 @@ class Train:
         threadpool_limits(self.threads)
         log = self.source.load()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        given = None if self.test is None else read_pairs(self.test, log)
+        given = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
             where = device, self.build, self.runs
             metrics = train(

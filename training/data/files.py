@@ -11,7 +11,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from training.data import ids
 from training.data.features import choose_features
-from training.data.log import RatingsLog
+from training.data.log import DataError, RatingsLog
 from training.data.tables import numbers, read_table, refuse
 from training.data.times import whole_seconds
 from training.data.titles import split_titles
@@ -68,17 +68,27 @@ def read_log(
     )
 
 
-def read_pairs(path: Path, like: RatingsLog) -> pd.DataFrame:
+def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.DataFrame:
     """The rows of a test file: columns as in a ratings file, every row in file order, ids in the type of
     `like`.
 
-    Users and movies that `like` does not have are kept. Raises DataError as `read_log` does, and for an id
-    that is no integer where those of `like` are.
+    Users and movies that `like` does not have are kept. Raises DataError as `read_log` does, for an id that is
+    no integer where those of `like` are, and, unless `allow_overlap`, for pairs of user and movie that `like`
+    has a row of too.
     """
     table = read_table(path, ("user_id", "movie_id"))
     pairs = _values(table, path)
     for column in ("user_id", "movie_id"):
         pairs[column] = ids.coerce(column, (path, table[column]), like.ratings[column])
+    both = like.has(pairs)
+    if both.any() and not allow_overlap:
+        raise DataError(
+            f"{both.sum():,} of its {len(pairs):,} rows, of which this is the first, are of a user and a movie that "
+            "the log has a row of: training would see what it is measured on",
+            file=path,
+            row=int(both.argmax()) + 1,
+            remedy="Take them out of one of the two, or measure on them with --allow-overlap",
+        )
     return pairs
 
 

@@ -110,6 +110,11 @@ class RatingsLog:
                 digest.update(b"\0" + ordered.to_csv(index=False, lineterminator="\n").encode())
         return digest.hexdigest()
 
+    def has(self, pairs: pd.DataFrame) -> np.ndarray:
+        """bool [n]: which pairs of `user_id` and `movie_id` (ids in this log's types) it has a row of."""
+        ours, theirs = (pd.MultiIndex.from_frame(table[["user_id", "movie_id"]]) for table in (self.ratings, pairs))
+        return theirs.isin(ours)
+
     def with_rows(self, index: np.ndarray) -> RatingsLog:
         """The same users and movies, the ratings at the positions `index` (int [n] or bool [len(self)])."""
         return dataclasses.replace(self, ratings=self.ratings.iloc[index].reset_index(drop=True))

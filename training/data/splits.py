@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from training.data.log import DataError, RatingsLog
 
@@ -32,17 +33,19 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
       order.
     - "leave-one-out": each user's last row, and the one before it for validation, by timestamp where there is
       one and by file order otherwise. A user's first row is always for training: a user with two rows has no
-      validation row, a user with one no test row. The shares and the seed play no part.
+      validation row, a user with one no test row. The seed plays no part, nor how large the shares are.
     - "u1" ... "u5": the canonical folds of ml-100k. Fold i's test is rows (i-1)*20,000 to i*20,000 of the
       file; `validation` is a share of all rows, drawn from the other 80,000.
 
-    Raises DataError for an unknown `how`, for shares that leave a part without rows (a share of 0 asks for
-    none), for "time" without timestamps, and for a fold of another log.
+    A share of 0 asks for no rows: what would have been held out for that part goes to the others.
+
+    Raises DataError for an unknown `how`, for shares that leave a part without rows, for "time" without
+    timestamps, and for a fold of another log.
     """
     if how not in HOW:
         raise DataError(f"is not a split of {log.name}", value=how, remedy=f"Known: {', '.join(HOW)}")
     if how == "leave-one-out":
-        return _leave_one_out(log)
+        return _leave_one_out(log, ("test",) * (test > 0) + ("validation",) * (validation > 0))
     order = np.random.default_rng(seed).permutation(len(log))
     test_rows = _share("test", test, len(log))
     if how == "time":
@@ -53,9 +56,10 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
     elif how in FOLDS:
         if log.name != "ml-100k" or len(log) != _ML_100K_ROWS:
             raise DataError(f"the fold {how} is one of ml-100k", file=log.name, remedy="Split 'random' instead")
-        first, test_rows = FOLDS.index(how) * _FOLD_ROWS, _FOLD_ROWS
-        held = (order >= first) & (order < first + _FOLD_ROWS)
-        order = np.concatenate([order[held], order[~held]])
+        if test_rows:
+            first, test_rows = FOLDS.index(how) * _FOLD_ROWS, _FOLD_ROWS
+            held = (order >= first) & (order < first + _FOLD_ROWS)
+            order = np.concatenate([order[held], order[~held]])
     validation_rows = _share("validation", validation, len(log))
     if test_rows + validation_rows >= len(log):
         raise DataError(
@@ -75,19 +79,22 @@ def _share(name: str, share: float, rows: int) -> int:
     return round(share * rows)
 
 
-def _leave_one_out(log: RatingsLog) -> Split:
+def _leave_one_out(log: RatingsLog, held_out: tuple[str, ...]) -> Split:
+    """``held_out``: the parts that get a row of each user, the one with the last row first."""
     ratings = log.ratings
     if log.has_timestamps:
         ratings = ratings.sort_values("timestamp", kind="stable")
     by_user = ratings.groupby("user_id", sort=False)
     from_first, from_last = by_user.cumcount(), by_user.cumcount(ascending=False)
-    test = (from_last == 0) & (from_first >= 1)
-    validation = (from_last == 1) & (from_first >= 1)
-    if not test.any():
-        raise DataError("no user has two rows", file=log.name, remedy="Split 'random' instead")
+    part = pd.Series("train", index=ratings.index)
+    for place, name in enumerate(held_out):
+        chosen = (from_last == place) & (from_first >= 1)
+        if not chosen.any():
+            raise DataError(
+                f"no user has {('two', 'three')[place]} rows, so there are none for {name}",
+                file=log.name,
+                remedy="Split 'random' instead",
+            )
+        part[chosen] = name
     rows = ratings.index.to_numpy()
-    return Split(
-        np.sort(rows[(~test & ~validation).to_numpy()]),
-        np.sort(rows[validation.to_numpy()]),
-        np.sort(rows[test.to_numpy()]),
-    )
+    return Split(*(np.sort(rows[(part == name).to_numpy()]) for name in ("train", "validation", "test")))

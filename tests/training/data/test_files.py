@@ -207,12 +207,21 @@ def test_parquet_with_missing_values(tmp_path):
 
 def test_pairs_have_the_types_of_the_log(write):
     log = read_log(write("r.csv", "user_id,movie_id,rating\nu5,10,4\n"))
-    pairs = read_pairs(write("t.csv", "userId,movieId,rating\n7,99,2.5\nu5,10,4\nu5,10,4\n"), log)
+    pairs = read_pairs(write("t.csv", "userId,movieId,rating\n7,99,2.5\nu5,11,4\nu5,11,4\n"), log)
     assert pairs["user_id"].tolist() == ["7", "u5", "u5"]
-    assert pairs["movie_id"].tolist() == [99, 10, 10]
+    assert pairs["movie_id"].tolist() == [99, 11, 11]
     assert pairs["rating"].dtype == "float32"
     with pytest.raises(DataError, match=r"t\.csv, column 'movie_id', row 1: 'x' is not an integer"):
         read_pairs(write("t.csv", "user_id,movie_id\n7,x\n"), log)
+
+
+def test_test_rows_that_the_log_has_too_are_refused(write):
+    log = read_log(write("r.csv", RATINGS))
+    given = write("t.csv", "user_id,movie_id,rating\n5,30,1\n6,10,3\n5,10,2\n")
+    with pytest.raises(DataError, match=r"t\.csv, row 2: 2 of its 3 rows, .*--allow-overlap"):
+        read_pairs(given, log)
+    assert len(read_pairs(given, log, allow_overlap=True)) == 3
+    assert log.has(read_pairs(given, log, allow_overlap=True)).tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

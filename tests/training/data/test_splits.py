@@ -82,6 +82,16 @@ def test_leave_one_out_by_timestamp():
     assert parts(split(log, "leave-one-out", 0)) == ([1, 3, 5, 6], [2], [0, 4])
 
 
+def test_no_test_rows_are_wanted_where_they_are_given_apart(ml_100k):
+    log = log_of([1, 1, 1, 2, 2, 3, 1], [40, 10, 30, 5, 5, 1, 20])
+    # The last rows are for validation then: training on them and validating on those before would look ahead.
+    assert parts(split(log, "leave-one-out", 0, test=0)) == ([1, 2, 3, 5, 6], [0, 4], [])
+    assert parts(split(log, "leave-one-out", 0, validation=0, test=0)) == ([0, 1, 2, 3, 4, 5, 6], [], [])
+    fold = split(ml_100k, "u1", 0, test=0)
+    assert covers(fold, 100_000)
+    assert (len(fold.train), len(fold.validation), len(fold.test)) == (90_000, 10_000, 0)
+
+
 def test_leave_one_out_by_file_order():
     assert parts(split(log_of([1, 2, 1, 2, 1, 3]), "leave-one-out", 0)) == ([0, 1, 5], [2], [3, 4])
 
@@ -101,6 +111,11 @@ def test_leave_one_out_on_a_log(synthetic):
         ("u1", {}, "hand-made: the fold u1 is one of ml-100k"),
         ("time", {}, "hand-made: has no timestamps"),
         ("leave-one-out", {}, "hand-made: no user has two rows"),
+        (
+            "leave-one-out",
+            {"users": [1, 1, 2, 2]},
+            "hand-made: no user has three rows, so there are none for validation",
+        ),
         ("random", {"test": 0.05}, "0.05 of 4 rows for test is no row"),
         (
             "random",
@@ -114,7 +129,7 @@ def test_leave_one_out_on_a_log(synthetic):
 )
 def test_what_cannot_be(how, options, message):
     with pytest.raises(DataError, match=message):
-        split(log_of([1, 2, 3, 4]), how, 0, **options)
+        split(log_of(options.pop("users", [1, 2, 3, 4])), how, 0, **options)
 
 
 @pytest.mark.parametrize("fold", [1, 2, 3, 4, 5])
