@@ -49,7 +49,7 @@ def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:
 
 
 def _likes(log: RatingsLog, settings: Settings) -> list[str]:
-    """Raises DataError where all ratings are the same, or mean the same; a warning where the latter is not asked for."""
+    """Raises DataError where all ratings are or mean the same; a warning where that matters to metrics alone."""
     low, high = log.scale
     if low == high:
         raise DataError(

@@ -14,15 +14,16 @@ import pandas as pd
 import torch
 
 from . import comparison
+from .checks import check, unmeasured
 from .config import Settings
 from .curves import Recorder
-from .data.log import DataError, RatingsLog
+from .data.log import RatingsLog
 from .data.splits import Split, split
 from .dataset import Dataset, encode, to_rows
 from .details import details
 from .evaluate import evaluate, predict
 from .export import export
-from .fitting import Fit, OnEpoch, build, chooses_epochs, fit, rank, with_best_epoch
+from .fitting import Fit, OnEpoch, build, chooses_epochs, cut_short, fit, rank, with_best_epoch
 from .models import NETWORKS
 from .running import Running
 
@@ -54,8 +55,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     metrics of the validation rows. ``test``: ratings of their own, measured once at the end instead of a share of the
     log.
     """
-    if run.settings.target == "rating" and not log.has_ratings:
-        raise DataError("has no ratings to train on", file=log.name, remedy="Use --target like")
+    warnings = _say(check(log, run.settings, test))
     started = time.perf_counter()
     dataset = encode(log, NETWORKS[run.model].uses_features)
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
@@ -86,6 +86,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(settings),
     }
+    found = [line for part in ("validation", "test") for line in unmeasured(part, metrics[part])]
+    metrics["warnings"] = warnings + _say(found + cut_short(run.model, dataset, run.settings, recorder.losses))
     if run.running:
 
         def write(folder: Path) -> None:
@@ -103,6 +105,12 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     export(run.build / run.model, run.model, fitted, head, log, dataset, settings, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
+
+
+def _say(warnings: list[str]) -> list[str]:
+    for one in warnings:
+        logger.warning(one)
+    return warnings
 
 
 def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> tuple[Settings, dict[str, Any]]:

@@ -84,9 +84,11 @@ def test_test_rows_given_apart_touch_nothing_else(log, tmp_path: Path) -> None:
     given = tmp_path / "test.csv"
     some = log.ratings.iloc[:100].assign(rating=lambda table: 6 - table["rating"])
     some.to_csv(given, index=False)
-    without = run("mf", tmp_path / "without", log, refit=False, test=read_pairs(given, log).iloc[:0])
-    beside = run("mf", tmp_path / "with", log, refit=False, test=read_pairs(given, log))
+    test = read_pairs(given, log, allow_overlap=True)
+    without = run("mf", tmp_path / "without", log, refit=False, test=test.iloc[:0])
+    beside = run("mf", tmp_path / "with", log, refit=False, test=test)
     assert beside["test"]["rows"] == 100
+    assert any("100 of the 100 test rows are in the log too" in one for one in beside["warnings"])
     assert beside["validation"] == without["validation"]
     for name in ("mf.pt", "item_encodings.npy", "seen_rows.npy"):
         assert (tmp_path / f"with/build/mf/{name}").stat().st_size > 0

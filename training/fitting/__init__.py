@@ -13,11 +13,24 @@ from ..dataset import Dataset
 from ..models import NETWORKS, DeepFM, Side, TwoEncoder
 from . import adam, posterior, warm
 from .batches import Batches, targets_of
-from .curves import Curves, DivergedError, OnEpoch
+from .curves import Curves, DivergedError, OnEpoch, still_falls
 from .fit import Fit
 from .unknown import settle_unknown
 
-__all__ = ["Batches", "Curves", "DivergedError", "Fit", "OnEpoch", "build", "chooses_epochs", "fit", "with_best_epoch"]
+__all__ = [
+    "Batches",
+    "Curves",
+    "DivergedError",
+    "Fit",
+    "OnEpoch",
+    "build",
+    "chooses_epochs",
+    "cut_short",
+    "fit",
+    "with_best_epoch",
+]
+
+EPOCHS = {adam: "epochs", warm: "top_epochs"}  # the setting that limits them; an average of samples has none
 
 
 def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> TwoEncoder:
@@ -68,6 +81,15 @@ def with_best_epoch(network: TwoEncoder, dataset: Dataset, settings: Settings, c
     if _method(type(network), dataset, settings) is posterior:
         return settings
     return dataclasses.replace(settings, stop_after=curves.best_epoch)
+
+
+def cut_short(model: str, dataset: Dataset, settings: Settings, losses: dict[str, list[float]]) -> list[str]:
+    """A warning where the ``losses`` of a fit still fell when it stopped at the most epochs that it may take."""
+    name = EPOCHS.get(_method(NETWORKS[model], dataset, settings))
+    if name is None or not still_falls(losses["validation"]):
+        return []
+    option, most = name.replace("_", "-"), getattr(settings, name)
+    return [f"the validation loss still fell in the last of {most} epochs: more may be better (--{option} {2 * most})"]
 
 
 def _method(kind: type[TwoEncoder], dataset: Dataset, settings: Settings) -> ModuleType:

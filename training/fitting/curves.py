@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import MendableError
 
+NOTICEABLE = 2e-4  # of a loss: an epoch that takes less from it changes nothing that a metric shows
+
 OnEpoch = Callable[[int, float, float | None], None]
 
 
 class DivergedError(MendableError):
     """The loss is not finite any more."""
+
+
+def still_falls(losses: Sequence[float]) -> bool:
+    """Whether losses by epoch end at their lowest, and noticeably below the one before."""
+    return len(losses) > 1 and losses[-1] < min(losses[:-1]) and losses[-1] < (1 - NOTICEABLE) * losses[-2]
 
 
 @dataclass
