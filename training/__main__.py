@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import tyro
+from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
+from . import progress
 from .config import Settings, Target, preset
 from .data import RatingsLog
 from .errors import MendableError, SettingsError
@@ -189,10 +191,12 @@ def parse(arguments: list[str]) -> Data | Train | Archive | Report:
 def main(arguments: list[str]) -> None:
     """Run one command; an error that the user can mend is one line, and exit code 1."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
+    progress.logger.setLevel(logging.INFO)
     # TorchScript says at every script, save and load that torch.export is its successor; docs/design.md says more.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
     try:
-        parse(arguments).run()
+        with logging_redirect_tqdm():
+            parse(arguments).run()
     except MendableError as error:
         sys.exit(f"error: {error}")
 

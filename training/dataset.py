@@ -14,6 +14,7 @@ from handlers.recommender.features import FeatureSchema, Field, tags_of, text_of
 from handlers.recommender.vocabulary import Vocabulary
 
 from .data.log import RatingsLog
+from .progress import stage
 
 MAX_CATEGORIES = 25  # a numeric column with more distinct values than this is binned
 BINS = 10
@@ -57,6 +58,7 @@ class Dataset:
         return not np.isnan(self.ratings[0])
 
 
+@stage("turning ids into rows")
 def encode(log: RatingsLog, use_features: bool) -> Dataset:
     """Turn a log into rows. The dictionaries cover the log and the users and movies files.
 

@@ -17,6 +17,7 @@ from .config import Settings
 from .dataset import Dataset
 from .fitting import Fit, rank
 from .fitting.batches import Batches, likes_of, with_negatives
+from .progress import stage
 
 
 class Predictions(NamedTuple):
@@ -59,6 +60,7 @@ def predict(fitted: Fit, train: Dataset, held_out: Dataset, settings: Settings) 
     return Predictions(users.cpu().numpy(), movies.cpu().numpy(), raw, fitted.link, likes.cpu().numpy(), ratings)
 
 
+@stage("evaluating")
 def evaluate(
     fitted: Fit, head: RankHead, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
 ) -> dict[str, Any]:

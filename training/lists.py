@@ -11,6 +11,7 @@ from scipy import sparse
 from handlers.recommender.catalogue import top
 
 from .dataset import Dataset
+from .progress import counted
 
 USERS_A_BLOCK = 512
 MOST_USERS = 10_000
@@ -37,7 +38,8 @@ def measure(
     wanted_by_user = _by_user(held_out.user_rows, held_out.movie_rows, train)
     rated_by_user = _by_user(train.user_rows[index], train.movie_rows[index], train)
     gains, recall, shown = [], [], []
-    for start in range(0, len(known), USERS_A_BLOCK):
+    starts = range(0, len(known), USERS_A_BLOCK)
+    for start in counted(starts, "lists", len(starts), "block"):
         rows = known[start : start + USERS_A_BLOCK]
         scores = order(rows)
         relevant = wanted_by_user[rows].toarray()

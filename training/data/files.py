@@ -15,6 +15,7 @@ from training.data.log import DataError, RatingsLog
 from training.data.tables import numbers, read_table, refuse
 from training.data.times import whole_seconds
 from training.data.titles import split_titles
+from training.progress import stage
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
 
 
+@stage("reading the log")
 def read_log(
     ratings: Path,
     users: Path | None = None,
@@ -68,6 +70,7 @@ def read_log(
     )
 
 
+@stage("reading the test rows")
 def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.DataFrame:
     """The rows of a test file: columns as in a ratings file, every row in file order, ids in the type of
     `like`.

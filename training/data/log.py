@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from training.errors import MendableError
+from training.progress import stage
 
 _LONGEST_VALUE = 60  # characters of a value that an error message quotes
 
@@ -103,12 +104,13 @@ class RatingsLog:
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the tables' contents, whatever file they came from. The ratings' order counts."""
-        digest = hashlib.sha256(self.ratings.to_csv(index=False, lineterminator="\n").encode())
-        for table in (self.users, self.movies):
-            if table is not None:
-                ordered = table.sort_values(table.columns[0])
-                digest.update(b"\0" + ordered.to_csv(index=False, lineterminator="\n").encode())
-        return digest.hexdigest()
+        with stage("hashing the log"):
+            digest = hashlib.sha256(self.ratings.to_csv(index=False, lineterminator="\n").encode())
+            for table in (self.users, self.movies):
+                if table is not None:
+                    ordered = table.sort_values(table.columns[0])
+                    digest.update(b"\0" + ordered.to_csv(index=False, lineterminator="\n").encode())
+            return digest.hexdigest()
 
     def has(self, pairs: pd.DataFrame) -> np.ndarray:
         """bool [n]: which pairs of `user_id` and `movie_id` (ids in this log's types) it has a row of."""

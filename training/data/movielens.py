@@ -14,6 +14,7 @@ from training.data.features import USUAL_MOVIE_FEATURES, USUAL_USER_FEATURES
 from training.data.fetch import fetch, sources
 from training.data.log import RatingsLog
 from training.data.titles import split_titles
+from training.progress import stage
 
 # The order of the flags in u.item, as u.genre has it.
 _ML_100K_GENRES = [
@@ -72,7 +73,9 @@ def load(name: str, folder: Path) -> RatingsLog:
 
     Raises DataError if it can be had from nowhere.
     """
-    return READERS[name](fetch(sources()[name], folder / name))
+    archive = fetch(sources()[name], folder / name)  # which shows its own progress
+    with stage(f"reading {name}"):
+        return READERS[name](archive)
 
 
 def read_ml_100k(archive: Path) -> RatingsLog:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from training.data.log import DataError, RatingsLog
+from training.progress import stage
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 HOW = ("random", "time", "leave-one-out", *FOLDS)
@@ -25,6 +26,7 @@ class Split:
     test: np.ndarray
 
 
+@stage("splitting the log")
 def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: float = 0.2) -> Split:
     """Splits `log`; the same arguments give the same split.
 

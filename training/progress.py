@@ -1,0 +1,140 @@
+"""How far a long stage is, on stderr: a bar on a terminal, else a line now and then. A short one shows nothing."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+QUIET = 2.0  # seconds that may pass before anything is shown
+BAR_EVERY = 0.5
+LINE_EVERY = 30.0
+
+logger = logging.getLogger(__name__)
+Each = TypeVar("Each")
+
+
+class Stage:
+    """A piece of work, and how much of it is done: ``done`` of ``total`` units, where there are units to count."""
+
+    def __init__(self, name: str, total: int | None, unit: str) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done = 0
+        self.started = self.first = time.monotonic()
+
+    def advance(self) -> None:
+        """Count one unit more."""
+        self.done += 1
+        if self.done == 1:
+            self.first = time.monotonic()
+
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self.started
+
+    def rate(self) -> float | None:
+        """Units a second, those after the first where there are any: it may have waited for more than itself."""
+        if self.done > 1:
+            return (self.done - 1) / (time.monotonic() - self.first)
+        return self.done / self.seconds() or None
+
+
+_running: list[Stage] = []  # the outermost first; one thread trains
+
+
+@contextmanager
+def stage(name: str, total: int | None = None, unit: str = "step") -> Iterator[Callable[[], None]]:
+    """Show how far the block, or the function that this decorates, is; ``name`` says what it does.
+
+    What it gives is to be called after each of ``total`` units. Within stages, the outermost one with units is counted.
+    """
+    mine = Stage(name, total, unit)
+    _running.append(mine)
+    over = threading.Event()
+    # A thread of its own, as one call of LAPACK's may take minutes in which nothing else here runs.
+    watch = threading.Thread(target=_watch, args=(mine, over), daemon=True) if len(_running) == 1 else None
+    if watch:
+        watch.start()
+    try:
+        yield mine.advance
+    finally:
+        _running.remove(mine)
+        if watch:
+            over.set()
+            watch.join()
+
+
+def counted(units: Iterable[Each], name: str, total: int, unit: str) -> Iterator[Each]:
+    """``units``, as a stage that has ``total`` of them."""
+    with stage(name, total, unit) as advance:
+        for one in units:
+            yield one
+            advance()
+
+
+def _watch(outermost: Stage, over: threading.Event) -> None:
+    if over.wait(QUIET):
+        return
+    shown = _Bar() if sys.stderr.isatty() else _Lines(outermost)
+    while not over.is_set():
+        running = _running.copy()
+        place = next((at for at, one in enumerate(running) if one.total), len(running) - 1)
+        if running:
+            shown.show(", ".join(one.name for one in running[: place + 1]), running[place])
+        over.wait(shown.every)
+    shown.close()
+
+
+class _Bar:
+    """A bar that is gone when the stage is over."""
+
+    every = BAR_EVERY
+
+    def __init__(self) -> None:
+        self.stage: Stage | None = None
+        self.bar: tqdm | None = None
+
+    def show(self, name: str, current: Stage) -> None:
+        if current is not self.stage:
+            self.close()
+            text = None if current.total else "{desc}: {elapsed}"
+            self.bar = tqdm(
+                desc=name, total=current.total, unit=current.unit, bar_format=text, leave=False, dynamic_ncols=True
+            )
+            if not self.bar.disable:  # TQDM_DISABLE=1
+                self.bar.start_t -= current.seconds()
+            self.stage = current
+        self.bar.update(current.done - self.bar.n)
+        self.bar.refresh()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+class _Lines:
+    """A line when it begins to show, one at the end, and a few between."""
+
+    every = LINE_EVERY
+
+    def __init__(self, outermost: Stage) -> None:
+        self.outermost = outermost
+
+    def show(self, name: str, current: Stage) -> None:
+        if current.total:
+            text = "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"
+            so_far = current.done, current.total, current.seconds()
+            logger.info(
+                tqdm.format_meter(*so_far, prefix=name, unit=current.unit, rate=current.rate(), bar_format=text)
+            )
+        else:
+            logger.info("%s: %.0f s so far", name, current.seconds())
+
+    def close(self) -> None:
+        logger.info("%s: %.0f s", self.outermost.name, self.outermost.seconds())
