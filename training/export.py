@@ -27,6 +27,7 @@ from .dataset import Dataset
 from .fitting import Fit, rank
 from .fitting.batches import Batches
 from .models import TwoEncoder
+from .progress import stage
 
 SIMILARITY_SHRINKAGE = 20.0
 TOLERANCE = 1e-4
@@ -37,6 +38,7 @@ class ExportError(RuntimeError):
     """The scripted network does not compute what the eager one does."""
 
 
+@stage("exporting")
 @torch.no_grad()
 def export(
     folder: Path,

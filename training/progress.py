@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 import threading
 import time
@@ -81,60 +82,49 @@ def counted(units: Iterable[Each], name: str, total: int, unit: str) -> Iterator
 def _watch(outermost: Stage, over: threading.Event) -> None:
     if over.wait(QUIET):
         return
-    shown = _Bar() if sys.stderr.isatty() else _Lines(outermost)
+    kind, every = (_Bar, BAR_EVERY) if sys.stderr.isatty() else (_Lines, LINE_EVERY)
+    shown = kind(outermost)
     while not over.is_set():
         running = _running.copy()
         place = next((at for at, one in enumerate(running) if one.total), len(running) - 1)
         if running:
             shown.show(", ".join(one.name for one in running[: place + 1]), running[place])
-        over.wait(shown.every)
+        over.wait(every)
     shown.close()
 
 
 class _Bar:
     """A bar that is gone when the stage is over."""
 
-    every = BAR_EVERY
-
-    def __init__(self) -> None:
-        self.stage: Stage | None = None
-        self.bar: tqdm | None = None
+    def __init__(self, _: Stage) -> None:
+        # tqdm shows nothing on a terminal that does not know its size; this takes it to be 80 by 24.
+        columns, lines = shutil.get_terminal_size()
+        self.columns = columns - 1
+        self.bar = tqdm(bar_format="{desc}", ncols=self.columns, nrows=lines, leave=False)
 
     def show(self, name: str, current: Stage) -> None:
-        if current is not self.stage:
-            self.close()
-            text = None if current.total else "{desc}: {elapsed}"
-            self.bar = tqdm(
-                desc=name, total=current.total, unit=current.unit, bar_format=text, leave=False, dynamic_ncols=True
-            )
-            if not self.bar.disable:  # TQDM_DISABLE=1
-                self.bar.start_t -= current.seconds()
-            self.stage = current
-        self.bar.update(current.done - self.bar.n)
-        self.bar.refresh()
+        self.bar.set_description_str(_text(name, current, columns=self.columns))
 
     def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
 
 class _Lines:
     """A line when it begins to show, one at the end, and a few between."""
 
-    every = LINE_EVERY
-
     def __init__(self, outermost: Stage) -> None:
         self.outermost = outermost
 
     def show(self, name: str, current: Stage) -> None:
-        if current.total:
-            text = "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"
-            so_far = current.done, current.total, current.seconds()
-            logger.info(
-                tqdm.format_meter(*so_far, prefix=name, unit=current.unit, rate=current.rate(), bar_format=text)
-            )
-        else:
-            logger.info("%s: %.0f s so far", name, current.seconds())
+        logger.info(_text(name, current, "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"))
 
     def close(self) -> None:
-        logger.info("%s: %.0f s", self.outermost.name, self.outermost.seconds())
+        logger.info("%s took %.0f s", self.outermost.name, self.outermost.seconds())
+
+
+def _text(name: str, current: Stage, layout: str | None = None, columns: int | None = None) -> str:
+    if not current.total:
+        return f"{name}: {current.seconds():.0f} s"
+    so_far = current.done, current.total, current.seconds()
+    described = {"prefix": name, "unit": current.unit, "rate": current.rate(), "bar_format": layout}
+    return tqdm.format_meter(*so_far, ncols=columns, **described)

@@ -11,6 +11,7 @@ import torch
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import NETWORKS, DeepFM, Side, TwoEncoder
+from ..progress import stage
 from . import adam, posterior, warm
 from .batches import Batches, targets_of
 from .curves import Curves, DivergedError, OnEpoch, still_falls
@@ -49,6 +50,7 @@ def build(model: str, dataset: Dataset, index: np.ndarray, settings: Settings, s
     return NETWORKS[model](*sides, mean)
 
 
+@stage("fitting")
 def fit(
     network: TwoEncoder,
     dataset: Dataset,

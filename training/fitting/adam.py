@@ -7,13 +7,13 @@ import copy
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from handlers.recommender.link import Link
 
 from ..config import Settings
 from ..dataset import Dataset
 from ..models import TwoEncoder
+from ..progress import counted
 from .batches import Batches, Loss, loss_of, with_negatives
 from .curves import Curves, DivergedError, OnEpoch
 from .fit import Fit, plain_link
@@ -47,10 +47,8 @@ def fit(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
     curves, best = Curves(), None
-    progress = tqdm(
-        range(1, (settings.stop_after or settings.epochs) + 1), desc="fit", unit="epoch", leave=False, disable=None
-    )
-    for epoch in progress:
+    most = settings.stop_after or settings.epochs
+    for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)
         columns = (batches.users, batches.movies, batches.targets)
@@ -77,7 +75,6 @@ def fit(
             elif epoch - curves.best_epoch >= settings.patience:
                 break
         on_epoch(epoch, curves.train[-1], curves.validation[-1] if curves.validation else None)
-        progress.set_postfix(train=f"{curves.train[-1]:.4f}", validation=f"{(curves.validation or [np.nan])[-1]:.4f}")
     if best is not None:
         network.load_state_dict(best)
     return Fit(network, curves, link or plain_link(network.eval(), batches, settings))

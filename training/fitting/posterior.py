@@ -10,12 +10,12 @@ import math
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from ..config import Settings
 from ..dataset import Dataset, SideData
 from ..errors import SettingsError
 from ..models import DeepFM, Side, TwoEncoder, layers
+from ..progress import counted
 from . import gibbs
 from .curves import Curves, DivergedError, OnEpoch
 from .fit import Fit
@@ -114,8 +114,7 @@ def fit(
     some = np.random.default_rng(seed).permutation(train)[:SCALE_ROWS]
     seen = _Predictions(dataset, some, sampler.observed)
     held_out = None if validation is None else _Predictions(dataset, validation, sampler.observed)
-    progress = tqdm(sampler, total=2 * settings.sweeps, desc="fit", unit="sample", leave=False, disable=None)
-    for count, sample in enumerate(progress, 1):
+    for count, sample in enumerate(counted(sampler, "Gibbs sampling", 2 * settings.sweeps, "sample"), 1):
         average.add(sample)
         seen.add(sample)
         curves.train.append(float(sampler.observed.error))

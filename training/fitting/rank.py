@@ -32,6 +32,7 @@ from handlers.recommender.rank import RankHead
 from ..config import Settings
 from ..dataset import Dataset, SideData, feature_matrix
 from ..lists import Order, measure
+from ..progress import counted, stage
 from .svd import truncated_svd
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists a ridge and a width are chosen by, at most
@@ -42,11 +43,13 @@ RIDGE_POWER = 0.25
 ALIKE_SHRINKAGE = 20.0  # in average movies' own entries
 
 
+@stage("fitting the list ranker")
 def fit(dataset: Dataset, index: np.ndarray, settings: Settings) -> RankHead:
     """The head for the rows ``index``, with the first of the settings' ridges and widths."""
     return _Regression(dataset, index, settings.list_rank).head(settings.list_ridges[0], settings.list_widths[0])
 
 
+@stage("choosing the list ranker")
 def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings: Settings) -> Settings:
     """The settings with the one ridge and width whose head, fitted to the rows ``train``, makes the best lists.
 
@@ -56,7 +59,7 @@ def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings
         return settings
     regression, held_out = _Regression(dataset, train, settings.list_rank), dataset.take(validation)
     ndcg = {}
-    for ridge in settings.list_ridges:
+    for ridge in counted(settings.list_ridges, "ridges", len(settings.list_ridges), "ridge"):
         widest = regression.head(ridge, max(settings.list_widths))
         for width in settings.list_widths:
             ordered = order(narrowed(widest, width), dataset, train)
