@@ -1,24 +1,26 @@
-# make demo: everything on a fresh machine, from download to served answers. make test: what CI runs.
+# "make help" (or "make" alone) shows the lines that begin with "##", each with the target or the variable below it.
 
-PYTHON ?= python3.11
+## Which ratings: ml-100k, ml-1m, ml-latest-small, synthetic, or a file of your own.
 DATA ?= ml-100k
+## Which models.
 MODEL ?= mf fm deepfm
-# The version that is packed (1.0 where none is given), registered, rolled out or unregistered.
+## The version that is packed (1.0 where none is given), registered, rolled out or unregistered.
 VERSION ?=
+## Settings of training: quick, or best (the highest quality).
 PRESET ?= quick
-# How an archive is served: throughput (many requests a second) or latency (the shortest answer to one client).
+## What an archive is tuned for: throughput (many requests a second) or latency (one client).
 PROFILE ?= throughput
-# Further options of training, such as ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
+## Further options of training: ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
-# What a new version may be worse by, and other options of a rollout, such as GATE="--metric 0.02 --keep --drain 5".
+## What a new version may be worse by, and other options of a rollout: GATE="--metric 0.02 --keep --drain 5".
 GATE ?=
-# Where pip finds torch. On Linux plain pip takes the CUDA build of several GB; the CPU build is at
-# TORCH_INDEX=https://download.pytorch.org/whl/cpu
-TORCH_INDEX ?=
-
 ## Added to every port, TorchServe's (config.properties) and the page's (8000): with 100 they are 8180 and 8100.
 PORT_OFFSET ?= 0
 export PORT_OFFSET
+## Where pip finds torch; CPU only, and several GB less: https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+## The Python that makes .venv.
+PYTHON ?= python3.11
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,9 +30,9 @@ TRAINING := PYTHONHASHSEED=0 $(BIN)/python -m training
 SERVING := $(BIN)/python -m serving
 PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 
+.DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.SECONDARY:
-.PHONY: demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
+.PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
         retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
 # Before anything is trained for a server that could not start: are its ports free, is the version named?
@@ -43,6 +45,18 @@ $(error VERSION is missing: make $(MAKECMDGOALS) MODEL=fm VERSION=1.1 would name
 endif
 endif
 
+## What make can do, and with what.
+help:
+	@awk ' \
+		/^## / { said = substr($$0, 4); next } \
+		said && /^[a-z-]+:/ { sub(/:.*/, ""); targets = targets sprintf("  %-18s %s\n", $$0, said) } \
+		said && /^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= ?/, ""); \
+			variables = variables sprintf("  %-12s %-14s %s\n", name, $$0, said) } \
+		{ said = "" } \
+		END { printf "make TARGET [VARIABLE=value ...]\n\n%s\nVariables, and what they are where nothing is given:\n\n%s", \
+			targets, variables }' $(firstword $(MAKEFILE_LIST))
+
+## Everything on a fresh machine: install, data, train, archive, serve, and one answer of each kind.
 demo: train archive serve
 	@$(SERVING) demo
 	@$(MAKE) --no-print-directory web-start
@@ -50,7 +64,9 @@ demo: train archive serve
 
 # --- installing
 
+## Make .venv with what is pinned in requirements.txt.
 install: $(VENV)/installed
+## The same with what the tests need.
 install-dev: $(VENV)/installed-dev
 
 $(BIN)/python:
@@ -65,7 +81,7 @@ $(VENV)/installed-dev: requirements-dev.txt requirements-web.txt $(VENV)/install
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	@touch $@
 
-# Python modules of TorchServe's gRPC inference API.
+## Make the Python modules of TorchServe's gRPC inference API.
 stubs: client/stubs/inference_pb2.py
 
 client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
@@ -74,28 +90,20 @@ client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
 
 # --- from ratings to archives
 
+## Fetch DATA, check it, and say what is in it.
 data: install
 	$(TRAINING) data --data $(DATA) $(ARGS)
 
-# What a model was trained on stands beside it, and what came of it: a second call with the same words does nothing,
-# unless something else has trained the model since.
-train: $(MODEL:%=build/.trained-%)
+# Training knows itself what build/ was made of, and says so where that is what is asked for.
+## Train MODEL on DATA, into build/; what is there already is left as it is.
+train: install
+	@for model in $(MODEL); do $(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $(ARGS) || exit 1; done
 
-build/.trained-%: build/.asked-% $(VENV)/installed $(wildcard training/*.py training/*/*.py)
-	$(TRAINING) train $* --data $(DATA) --preset $(PRESET) $(ARGS)
-	@sha256sum build/$*/metrics.json > $@
-
-build/.asked-%: FORCE
-	@mkdir -p build
-	@{ echo "$(DATA) $(PRESET) $(ARGS)" | cmp -s - $@ && sha256sum --check --status build/.trained-$* 2>/dev/null; } \
-		|| echo "$(DATA) $(PRESET) $(ARGS)" > $@
-
-FORCE:
-
+## Pack and check what was trained, as model_store/<model>-VERSION.mar.
 archive: install
 	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(or $(VERSION),1.0) --profile $(PROFILE) || exit 1; done
 
-# What a training run left, as one page a model: reports/<model>.html.
+## Show what training left, a page a model: reports/<model>.html.
 report: install
 	@for model in $(MODEL); do $(TRAINING) report $$model || exit 1; done
 
@@ -105,15 +113,19 @@ report: install
 ports: install
 	@$(SERVING) ports $(if $(filter demo,$(MAKECMDGOALS)),$(shell $(PAGE_RUNS) || echo --page))
 
+## Start TorchServe with what is in model_store/.
 serve: install
 	$(SERVING) start
 
+## Stop TorchServe and the page.
 stop: install web-stop
 	$(SERVING) stop
 
+## Show models, versions, workers and queues.
 status: install
 	$(SERVING) status
 
+## Serve VERSION beside the default version.
 register: install
 	@for model in $(MODEL); do $(SERVING) register $$model --version $(VERSION) || exit 1; done
 
@@ -121,13 +133,15 @@ register: install
 unregister: install
 	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) || exit 1; done
 
+## Make VERSION the default, unless it is worse than the running one.
 rollout: install
 	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(GATE) || exit 1; done
 
+## Return to the version before.
 rollback: install
 	@for model in $(MODEL); do $(SERVING) rollback $$model $(GATE) || exit 1; done
 
-# The nightly command.
+## The nightly command: train, pack as the next version, roll it out.
 retrain: install
 	@for model in $(MODEL); do \
 		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) --preset $(PRESET) $(ARGS)" $(GATE) \
@@ -143,6 +157,7 @@ retrain: install
 	.venv-benchmark/bin/pip install --quiet -r requirements.txt -r benchmarks/serving/requirements.txt
 	@touch $@
 
+## Measure our server beside others.
 benchmark: .venv-benchmark/installed archive
 	.venv-benchmark/bin/python -m benchmarks.serving
 
@@ -153,9 +168,11 @@ benchmark: .venv-benchmark/installed archive
 	.venv-quality/bin/pip install --quiet -r requirements.txt -r benchmarks/quality/requirements.txt
 	@touch $@
 
+## Measure our models beside other libraries'.
 benchmark-quality: .venv-quality/installed
 	OMP_NUM_THREADS=1 TQDM_DISABLE=1 .venv-quality/bin/python -m benchmarks.quality $(ARGS)
 
+## Build the image that serves.
 docker:
 	docker build -t recommender:cpu \
 		--build-arg TORCH_INDEX=$(or $(TORCH_INDEX),https://download.pytorch.org/whl/cpu) .
@@ -167,10 +184,12 @@ $(VENV)/installed-web: requirements-web.txt | $(BIN)/python
 	@touch $@
 
 # The page asks the server that runs from here, and no other one: where none does, it does not start.
+## Run the page in the foreground.
 web: install $(VENV)/installed-web
 	@url=$${TORCHSERVE_URL:-$$($(SERVING) address)} && TORCHSERVE_URL=$$url $(BIN)/python -m web
 
 # Prints its address only when it answers; one that runs already is left alone.
+## Start the page in the background.
 web-start: install $(VENV)/installed-web
 	@mkdir -p logs
 	@$(PAGE_RUNS) || { url=$${TORCHSERVE_URL:-$$($(SERVING) address)} && { \
@@ -178,26 +197,32 @@ web-start: install $(VENV)/installed-web
 	@$(PAGE_RUNS) || { rm -f logs/web.pid; echo "The page did not start (logs/web.log):"; }
 	@head -3 logs/web.log
 
+## Stop the page that runs in the background.
 web-stop:
 	@[ ! -f logs/web.pid ] || { kill $$(cat logs/web.pid) 2>/dev/null || true; rm -f logs/web.pid; }
 
 # --- checking
 
+## Run what CI runs.
 test: install-dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not slow"
 
+## Run the tests that take minutes.
 test-slow: install-dev stubs
 	$(BIN)/python -m pytest -m slow
 
+## Check the code's style.
 lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+## Mend the code's style.
 format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+## Remove build, runs, logs and reports; model_store and data stay.
 clean:
 	rm -rf build runs logs reports

@@ -7,16 +7,19 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pandas as pd
 import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
 from . import progress
+from .asked import asked, differing
 from .config import Settings, Target, preset
-from .data import RatingsLog
+from .data import RatingsLog, load, read_pairs
 from .errors import MendableError, SettingsError
+from .running import Running, opened
 
 Model = Literal["mf", "fm", "deepfm"]
 Preset = Literal["quick", "best"]
@@ -39,8 +42,6 @@ class Source:
 
     def load(self) -> RatingsLog:
         """The log."""
-        from .data import load
-
         names = tuple(name for name in self.features.split(",") if name)
         return load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
 
@@ -88,6 +89,8 @@ class Train:
     """Where the model goes."""
     runs: Path = Path("runs")
     """Where TensorBoard logs and loss curves go."""
+    force: bool = False
+    """Train even where build/<model>/ is what the same words made of the same log."""
 
     def __post_init__(self) -> None:
         """Raises SettingsError for numbers that cannot be."""
@@ -97,34 +100,41 @@ class Train:
             raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
-        """Train, and print what was measured."""
+        """Train, unless that has been done, and print what was measured."""
+        log, folder = self.source.load(), self.build / self.model
+        test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
+        with opened(self.running) as running:
+            wanted = asked(log, self.settings, self.split, self.seed, self.refit, test, running)
+            others = differing(folder, wanted)
+            if others == [] and not self.force:
+                print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
+                return
+            if others:
+                print(f"{folder} was made with a different {', '.join(others)}")
+            metrics = self._train(log, test, running)
+        numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
+        print(
+            f"{self.model}: {metrics['seconds']} s; test "
+            + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
+            + f"; wrote {folder}"
+        )
+        if "comparison" in metrics:
+            from .comparison import described
+
+            print(described(metrics["comparison"]))
+
+    def _train(self, log: RatingsLog, test: pd.DataFrame | None, running: Running | None) -> dict[str, Any]:
         import torch
         from threadpoolctl import threadpool_limits
 
-        from .comparison import described
-        from .data import read_pairs
-        from .running import opened
         from .train import Run, train
 
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
         threadpool_limits(self.threads)
-        log = self.source.load()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        given = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
-        with opened(self.running) as running:
-            where = device, self.build, self.runs
-            metrics = train(
-                Run(self.model, self.settings, self.split, self.seed, self.refit, *where, running), log, given
-            )
-        numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
-        print(
-            f"{self.model}: {metrics['seconds']} s; test "
-            + ", ".join(f"{name} {value:.4f}" for name, value in numbers.items())
-            + f"; wrote {self.build / self.model}"
-        )
-        if "comparison" in metrics:
-            print(described(metrics["comparison"]))
+        where = device, self.build, self.runs
+        return train(Run(self.model, self.settings, self.split, self.seed, self.refit, *where, running), log, test)
 
 
 @dataclass(frozen=True)

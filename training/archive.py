@@ -27,7 +27,7 @@ CONFIG = "model-config.yaml"
 CHECKSUMS = "SHA256SUMS"
 MANIFEST = "MAR-INF/MANIFEST.json"
 VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # of serving/archives.py too
-DETAILS = "report.json"  # what only the report shows: it stays in build/
+DETAILS = "report.json"  # what only the report shows, and what was asked for: it stays in build/
 
 
 class ArchiveRefused(MendableError):

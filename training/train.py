@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from . import comparison
+from .asked import asked
 from .checks import check, unmeasured
 from .config import Settings
 from .curves import Recorder
@@ -56,6 +57,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     log.
     """
     warnings = _say(check(log, run.settings, test))
+    wanted = asked(log, run.settings, run.split, run.seed, run.refit, test, run.running)
     started = time.perf_counter()
     dataset = encode(log, NETWORKS[run.model].uses_features)
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
@@ -94,7 +96,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
             export(folder, run.model, fitted, head, log, dataset.take(measured), settings, metrics)
 
         metrics["comparison"] = comparison.compare(run.running, write, log, measured, test_rows)
-    shown = {"losses": recorder.losses}
+    shown = {"losses": recorder.losses, "asked": wanted}
     if len(held_out):
         shown |= details(predict(fitted, dataset, held_out, settings), dataset, measured, settings)
     if run.refit and len(measured) < len(dataset):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
+from scipy.special import ndtr
 
 from training.data.features import USUAL_MOVIE_FEATURES, USUAL_USER_FEATURES
 from training.data.log import DataError, RatingsLog
@@ -49,8 +49,8 @@ class Truth:
 
     def expected(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
         """The mean of the rating that those pairs are given, after rounding and clipping: float64 [n]."""
-        edges = torch.from_numpy((_SCALE[:-1] + _HALF_STEP - self.level(users, movies)[:, None]) / self.noise)
-        below = torch.special.ndtr(edges).numpy()  # P(rating <= _SCALE[j]) for all steps but the last  [n, steps - 1]
+        edges = (_SCALE[:-1] + _HALF_STEP - self.level(users, movies)[:, None]) / self.noise
+        below = ndtr(edges)  # P(rating <= _SCALE[j]) for all steps but the last  [n, steps - 1]
         return _SCALE[-1] - (np.diff(_SCALE) * below).sum(axis=1)
 
 

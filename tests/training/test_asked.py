@@ -1,0 +1,99 @@
+"""The same words on the same log do nothing; whatever would make another model trains."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from training import asked as module
+from training import train as training
+from training.__main__ import main
+from training.archive import DETAILS
+from training.asked import asked, differing
+from training.config import Settings
+from training.data import generate
+
+SMALL = ("--sweeps", "2", "--burn-in", "1", "--list-ridges", "300", "--list-widths", "8")
+LOG = generate(users=30, movies=20, ratings=300).log
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a log, and a model trained on it."""
+    folder = tmp_path_factory.mktemp("made")
+    LOG.ratings.to_csv(folder / "log.csv", index=False)
+    main(words(folder))
+    return folder
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    where = ("--build", str(folder / "build"), "--runs", str(folder / "runs"))
+    return ["train", "mf", "--data", str(folder / "log.csv"), *SMALL, *where, *more]
+
+
+def test_the_same_words_do_nothing_and_say_so(made: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(training, "train", None)
+    main(words(made))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{made / 'build/mf'} is up to date: log, the same options and code")
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--seed", "1"], "seed"),
+        (["--width", "16"], "width"),
+        (["--split", "leave-one-out"], "split"),
+        (["--no-refit"], "refit"),
+        (["--force"], None),
+        (["--threads", "2"], "nothing"),
+    ],
+)
+def test_other_words_train(made: Path, more: list[str], named: str | None, capsys, monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr(training, "train", lambda *_: calls.append(1) or {"test": {}, "seconds": 1})
+    main(words(made, *more))
+    said = capsys.readouterr().out
+    assert calls == ([] if named == "nothing" else [1])
+    assert (f"was made with a different {named}\n" in said) == (named not in (None, "nothing"))
+
+
+def test_other_contents_train() -> None:
+    settings = Settings()
+    before = asked(LOG, settings, "random", 0, True)
+    other = dataclasses.replace(LOG, ratings=LOG.ratings.assign(rating=LOG.ratings["rating"].to_numpy()[::-1]))
+    assert names(before, asked(other, settings, "random", 0, True)) == ["log"]
+    assert names(before, asked(LOG, settings, "random", 0, True, LOG.ratings)) == ["test"]
+    assert names(before, asked(dataclasses.replace(LOG, user_features=()), settings, "random", 0, True)) == ["features"]
+
+
+def names(one: module.Asked, other: module.Asked) -> list[str]:
+    return sorted(name for name in one.keys() | other.keys() if one[name] != other[name])
+
+
+def test_other_code_trains(tmp_path: Path, monkeypatch) -> None:
+    before = module.code()
+    for part in module.CODE:
+        (tmp_path / part).mkdir(parents=True)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    module.code.cache_clear()
+    (tmp_path / "training/fit.py").write_text("WIDTH = 1\n")
+    first = module.code()
+    module.code.cache_clear()
+    (tmp_path / "training/fit.py").write_text("WIDTH = 2\n")
+    assert len({before, first, module.code()}) == 3
+    module.code.cache_clear()
+
+
+@pytest.mark.parametrize("there", [None, "", "{}"])
+def test_a_model_that_does_not_say_what_it_was_made_of_is_trained(there: str | None, tmp_path: Path) -> None:
+    if there is not None:
+        (tmp_path / "report.json").write_text(there)
+    assert differing(tmp_path, {"seed": 0}) is None
+
+
+def test_what_was_asked_for_stays_out_of_what_is_archived(made: Path) -> None:
+    having = [path.name for path in (made / "build/mf").iterdir() if module.code().encode() in path.read_bytes()]
+    assert having == [DETAILS]

@@ -1,0 +1,76 @@
+"""What a training was asked for, kept beside what it made: so that the same words do nothing, and others do."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .archive import DETAILS
+from .config import Settings
+from .data import RatingsLog
+from .running import Running
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("training", "handlers/recommender")
+PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
+
+Asked = dict[str, Any]
+
+
+def asked(
+    log: RatingsLog,
+    settings: Settings,
+    split: str,
+    seed: int,
+    refit: bool,
+    test: pd.DataFrame | None = None,
+    running: Running | None = None,
+) -> Asked:
+    """All that decides what a training of a model makes, by name; as JSON reads it back.
+
+    The log and the test rows by their contents, whatever file they came from; the settings before validation rows
+    choose among them; the code here and the versions of the packages that it computes with. Neither device nor
+    threads, which change last digits alone.
+    """
+    found = dataclasses.asdict(settings) | {
+        "log": [log.name, log.sha256],
+        "features": [log.user_features, log.movie_features],
+        "test": None if test is None else _sha256(test.to_csv(index=False).encode()),
+        "split": split,
+        "seed": seed,
+        "refit": refit,
+        "running": None if running is None else running.sha256,
+        "code": code(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    return json.loads(json.dumps(found))
+
+
+def differing(folder: Path, wanted: Asked) -> list[str] | None:
+    """The names under which ``wanted`` differs from what the model in ``folder`` was made for; None without a model."""
+    try:
+        made = json.loads((folder / DETAILS).read_text())["asked"]
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return None
+    return sorted(name for name in made.keys() | wanted.keys() if made.get(name) != wanted.get(name))
+
+
+@cache
+def code() -> str:
+    """Hex digest of the source files that training runs."""
+    files = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+    return _sha256(*(part for path in files for part in (str(path.relative_to(ROOT)).encode(), path.read_bytes())))
+
+
+def _sha256(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
