@@ -9,12 +9,15 @@ from .errors import SettingsError
 
 Target = Literal["rating", "like"]
 
-# What a number may be, or each of several; besides, it is finite.
+# What a number may be, or each of several; besides, it is finite. A setting that may be None may be that too.
 BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "1 or more",
         lambda value: value >= 1,
-        ("width", "rank", "sweeps", "top_epochs", "list_widths", "epochs", "patience", "batch_size", "hidden"),
+        (
+            *("width", "rank", "sweeps", "top_epochs", "list_rank", "list_widths"),
+            *("epochs", "stop_after", "patience", "batch_size", "hidden"),
+        ),
     ),
     ("0 or more", lambda value: value >= 0, ("burn_in", "decay", "feature_decay")),
     ("more than 0", lambda value: value > 0, ("prior_precision", "list_ridges", "learning_rate")),
@@ -87,7 +90,8 @@ class Settings:
             for name in names:
                 value = getattr(self, name)
                 several = value if isinstance(value, tuple) else (value,)
-                if not several or not all(math.isfinite(one) and holds(one) for one in several):
+                good = bool(several) and all(math.isfinite(one) and holds(one) for one in several if one is not None)
+                if not good:
                     option, given = name.replace("_", "-"), " ".join(map(str, several)) or "empty"
                     each = "one value or several, each " if isinstance(value, tuple) else ""
                     raise SettingsError(f"--{option} is {given}: give {each}{allowed}")

@@ -158,6 +158,7 @@ def test_every_part_of_a_training_is_a_stage(tmp_path: Path, monkeypatch) -> Non
         "Gibbs sampling",
         "gradient descent",
         "fitting the list ranker",
+        "singular vectors",
         "evaluating",
         "lists",
         "exporting",
