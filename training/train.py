@@ -26,6 +26,7 @@ from .evaluate import evaluate, predict
 from .export import export
 from .fitting import Fit, OnEpoch, build, chooses_epochs, cut_short, fit, rank, with_best_epoch
 from .models import NETWORKS
+from .progress import stage
 from .running import Running
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,9 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     if len(held_out):
         shown |= details(predict(fitted, dataset, held_out, settings), dataset, measured, settings)
     if run.refit and len(measured) < len(dataset):
-        fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
-        head = rank.fit(dataset, np.arange(len(dataset)), settings)
+        with stage("refitting"):
+            fitted = _fit(run, dataset, np.arange(len(dataset)), settings)
+            head = rank.fit(dataset, np.arange(len(dataset)), settings)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
     export(run.build / run.model, run.model, fitted, head, log, dataset, settings, metrics, shown)
@@ -115,6 +117,7 @@ def _say(warnings: list[str]) -> list[str]:
     return warnings
 
 
+@stage("validating")
 def _validate(run: Run, dataset: Dataset, parts: Split, recorder: Recorder) -> tuple[Settings, dict[str, Any]]:
     """Fit to the training rows alone: the settings for the fits to come, and the metrics of the validation rows."""
     network = build(run.model, dataset, parts.train, run.settings, run.seed).to(run.device)

@@ -22,7 +22,7 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
     block = min(rank + OVERSAMPLED, columns)
     start = np.random.default_rng(seed).standard_normal((columns, block), np.float32)
     basis = np.linalg.qr(start)[0]
-    for _ in counted(range(ITERATIONS), "singular vectors", ITERATIONS, "iteration"):
+    for _ in counted(range(ITERATIONS), "singular vectors", ITERATIONS, "step"):
         basis = np.linalg.qr(matrix.H @ (matrix @ basis))[0].astype(np.float32, copy=False)
     seen = (matrix @ basis).astype(np.float64)
     squares, vectors = np.linalg.eigh(seen.T @ seen)
