@@ -9,10 +9,10 @@ import pandas as pd
 from .config import Settings
 from .data.log import DataError, RatingsLog
 
-# Metrics that every part has, unless for the reason given.
+# By a metric that every part has otherwise: what is missing with it, and why.
 UNMEASURED = {
-    "auc": "all of its rows are likes, or none is",
-    "ndcg@10": "none of its rows is of a user and a movie of the log",
+    "auc": ("likes", "all of its rows are likes, or none is"),
+    "ndcg@10": ("lists", "none of its rows is of a user and a movie of the log"),
 }
 
 
@@ -38,8 +38,9 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
 
 
 def unmeasured(part: str, metrics: dict[str, Any]) -> list[str]:
-    """Which metrics are missing in those of a ``part`` that has any, and why: warnings."""
-    return [f"{part}: no {name}, as {why}" for name, why in UNMEASURED.items() if metrics and name not in metrics]
+    """What the ``metrics`` of a ``part`` do not have, and why: warnings; none of a part without any."""
+    missing = [reason for name, reason in UNMEASURED.items() if metrics and name not in metrics]
+    return [f"{part}: nothing about {what} is measured, as {why}" for what, why in missing]
 
 
 def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:

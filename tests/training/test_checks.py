@@ -80,8 +80,8 @@ def test_a_missing_metric_is_said() -> None:
     assert unmeasured("test", {"rows": 3, "auc": 0.5, "ndcg@10": 0.1}) == []
     assert unmeasured("validation", {}) == []
     assert unmeasured("test", {"rows": 3}) == [
-        "test: no auc, as all of its rows are likes, or none is",
-        "test: no ndcg@10, as none of its rows is of a user and a movie of the log",
+        "test: nothing about likes is measured, as all of its rows are likes, or none is",
+        "test: nothing about lists is measured, as none of its rows is of a user and a movie of the log",
     ]
 
 
@@ -110,8 +110,8 @@ def test_warnings_stand_in_the_metrics_and_the_report(tmp_path: Path, caplog) ->
     metrics = json.loads((build / "mf/metrics.json").read_text())
     likes, validation, test, epochs = metrics["warnings"]
     assert "nothing about likes is measured" in likes
-    assert validation.startswith("validation: no auc")
-    assert test.startswith("test: no auc")
+    assert validation.startswith("validation: nothing about likes")
+    assert test.startswith("test: nothing about likes")
     assert "still fell in the last of 2 epochs" in epochs
     assert [record.getMessage() for record in caplog.records] == metrics["warnings"]
     page = write("mf", build, tmp_path / "reports").read_text()
