@@ -24,6 +24,7 @@ from .data.log import RatingsLog
 from .data.splits import Split, split
 from .intervals import Estimate
 from .lists import LENGTH, MOST_USERS, ndcg
+from .progress import stage
 from .running import Running
 
 GROUPS = "known_users", "new_users"
@@ -57,6 +58,7 @@ def split_of_new(running: Running, log: RatingsLog, how: str, seed: int) -> Spli
     return Split(rest[parts.train], rest[parts.validation], test)
 
 
+@stage("comparing with the running version")
 def compare(
     running: Running, export: Callable[[Path], None], log: RatingsLog, measured: np.ndarray, held_out: pd.DataFrame
 ) -> dict[str, Any]:

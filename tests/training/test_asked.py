@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,8 @@ def test_other_contents_train() -> None:
     assert names(before, asked(other, settings, "random", 0, True)) == ["log"]
     assert names(before, asked(LOG, settings, "random", 0, True, LOG.ratings)) == ["test"]
     assert names(before, asked(dataclasses.replace(LOG, user_features=()), settings, "random", 0, True)) == ["features"]
+    running = SimpleNamespace(sha256="of the version that runs")
+    assert names(before, asked(LOG, settings, "random", 0, True, None, running)) == ["running"]
 
 
 def names(one: module.Asked, other: module.Asked) -> list[str]:
