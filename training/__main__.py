@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import tyro
@@ -20,6 +20,9 @@ from .config import Settings, Target, preset
 from .data import RatingsLog, load, read_pairs
 from .errors import MendableError, SettingsError
 from .running import Running, opened
+
+if TYPE_CHECKING:
+    import torch
 
 Model = Literal["mf", "fm", "deepfm"]
 Preset = Literal["quick", "best"]
@@ -81,6 +84,8 @@ class Train:
     """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
     seed: int = 0
     """Makes a run on a CPU repeatable."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where networks are fitted: auto takes a GPU where there is one."""
     threads: int = 1
     """Threads on a CPU."""
     refit: bool = True
@@ -101,6 +106,10 @@ class Train:
 
     def run(self) -> None:
         """Train, unless that has been done, and print what was measured."""
+        from .device import chosen
+
+        device = chosen(self.device)
+        print(f"{self.model} on {device}", flush=True)
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
@@ -111,7 +120,7 @@ class Train:
                 return
             if others:
                 print(f"{folder} was made with a different {', '.join(others)}")
-            metrics = self._train(log, test, running)
+            metrics = self._train(device, log, test, running)
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
             f"{self.model}: {metrics['seconds']} s; test "
@@ -123,7 +132,9 @@ class Train:
 
             print(described(metrics["comparison"]))
 
-    def _train(self, log: RatingsLog, test: pd.DataFrame | None, running: Running | None) -> dict[str, Any]:
+    def _train(
+        self, device: torch.device, log: RatingsLog, test: pd.DataFrame | None, running: Running | None
+    ) -> dict[str, Any]:
         import torch
         from threadpoolctl import threadpool_limits
 
@@ -132,7 +143,6 @@ class Train:
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
         threadpool_limits(self.threads)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         where = device, self.build, self.runs
         return train(Run(self.model, self.settings, self.split, self.seed, self.refit, *where, running), log, test)
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from tests.pretended import GPU, MixedDevicesError, PretendedGPU, device_of
+from training.__main__ import main
 from training.config import preset
 from training.data import RatingsLog, generate
+from training.device import chosen
 from training.train import Run, train
 
 SMALL = {"sweeps": 4, "burn_in": 1, "epochs": 2, "top_epochs": 2, "rank": 4}
@@ -88,3 +90,24 @@ def test_likes_alone_train_on_a_gpu(log, tmp_path: Path) -> None:
     expected = run("deepfm", "cpu", likes, tmp_path)
     with PretendedGPU():
         assert run("deepfm", "cuda", likes, tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "there_is", "device"),
+    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
+)
+def test_a_gpu_is_used_where_there_is_one_unless_told_otherwise(asked, there_is, device, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there_is)
+    assert chosen(asked) == torch.device(device)
+
+
+def test_a_gpu_that_is_not_there_is_named(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="--device is cuda, and PyTorch finds no GPU here: use --device cpu"):
+        main(["train", "mf", "--device", "cuda"])
+
+
+def test_the_first_line_says_where(tmp_path: Path, capsys) -> None:
+    words = ["--data", "synthetic", "--device", "cpu", "--sweeps", "1", "--burn-in", "0", "--no-refit"]
+    main(["train", "mf", *words, "--build", str(tmp_path / "build"), "--runs", str(tmp_path / "runs")])
+    assert capsys.readouterr().out.splitlines()[0] == "mf on cpu"
