@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pandas as pd
 import tyro
@@ -20,9 +20,6 @@ from .config import Settings, Target, preset
 from .data import RatingsLog, load, read_pairs
 from .errors import MendableError, SettingsError
 from .running import Running, opened
-
-if TYPE_CHECKING:
-    import torch
 
 Model = Literal["mf", "fm", "deepfm"]
 Preset = Literal["quick", "best"]
@@ -106,10 +103,6 @@ class Train:
 
     def run(self) -> None:
         """Train, unless that has been done, and print what was measured."""
-        from .device import chosen
-
-        device = chosen(self.device)
-        print(f"{self.model} on {device}", flush=True)
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
@@ -118,9 +111,7 @@ class Train:
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
-            if others:
-                print(f"{folder} was made with a different {', '.join(others)}")
-            metrics = self._train(device, log, test, running)
+            metrics = self._train(log, test, running, others or [])
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
             f"{self.model}: {metrics['seconds']} s; test "
@@ -133,13 +124,18 @@ class Train:
             print(described(metrics["comparison"]))
 
     def _train(
-        self, device: torch.device, log: RatingsLog, test: pd.DataFrame | None, running: Running | None
+        self, log: RatingsLog, test: pd.DataFrame | None, running: Running | None, others: list[str]
     ) -> dict[str, Any]:
         import torch
         from threadpoolctl import threadpool_limits
 
+        from .device import chosen
         from .train import Run, train
 
+        device = chosen(self.device)
+        print(f"{self.model} on {device}", flush=True)
+        if others:
+            print(f"{self.build / self.model} was made with a different {', '.join(others)}", flush=True)
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
         threadpool_limits(self.threads)

@@ -101,10 +101,10 @@ def test_a_gpu_is_used_where_there_is_one_unless_told_otherwise(asked, there_is,
     assert chosen(asked) == torch.device(device)
 
 
-def test_a_gpu_that_is_not_there_is_named(monkeypatch) -> None:
+def test_a_gpu_that_is_not_there_is_named(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="--device is cuda, and PyTorch finds no GPU here: use --device cpu"):
-        main(["train", "mf", "--device", "cuda"])
+        main(["train", "mf", "--data", "synthetic", "--device", "cuda", "--build", str(tmp_path)])
 
 
 def test_the_first_line_says_where(tmp_path: Path, capsys) -> None:
