@@ -96,7 +96,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         def write(folder: Path) -> None:
             export(folder, run.model, fitted, head, log, dataset.take(measured), settings, metrics)
 
-        metrics["comparison"] = comparison.compare(run.running, write, log, measured, test_rows)
+        unseen = test_rows if test is None else test[~log.has(test)]
+        metrics["comparison"] = comparison.compare(run.running, write, log, measured, unseen)
     shown = {"losses": recorder.losses, "asked": wanted}
     if len(held_out):
         shown |= details(predict(fitted, dataset, held_out, settings), dataset, measured, settings)
