@@ -24,13 +24,15 @@ PYTHON ?= python3.11
 
 VENV := .venv
 BIN := $(VENV)/bin
-# TorchScript writes constants in the order of a set of strings, which Python draws anew at each start. Without that, the
-# same training writes the same bytes, and "make archive" finds the version that is there to be the same.
+# TorchScript writes constants in the order of a set of strings, which Python draws anew at each start. With a fixed seed
+# the same training writes the same bytes, and "make archive" finds the version that is there to be the same.
 TRAINING := PYTHONHASHSEED=0 $(BIN)/python -m training
 SERVING := $(BIN)/python -m serving
 PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 
 .DEFAULT_GOAL := help
+# Each of several targets works on what the one before it made: with -j they would run at once.
+.NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
         retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
@@ -94,10 +96,14 @@ client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
 data: install
 	$(TRAINING) data --data $(DATA) $(ARGS)
 
-# Training knows itself what build/ was made of, and says so where that is what is asked for.
+# Training knows itself what build/ was made of, and says so where that is what is asked for. Before a rollout it measures
+# the new version beside the running one.
 ## Train MODEL on DATA, into build/; what is there already is left as it is.
 train: install
-	@for model in $(MODEL); do $(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $(ARGS) || exit 1; done
+	@for model in $(MODEL); do \
+		running=$(if $(filter rollout,$(MAKECMDGOALS)),$$(ls model_store/$$model.mar 2>/dev/null)); \
+		$(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $${running:+--running $$running} $(ARGS) || exit 1; \
+	done
 
 ## Pack and check what was trained, as model_store/<model>-VERSION.mar.
 archive: install
@@ -133,7 +139,7 @@ register: install
 unregister: install
 	@for model in $(MODEL); do $(SERVING) unregister $$model --version $(VERSION) || exit 1; done
 
-## Make VERSION the default, unless it is worse than the running one.
+## Make VERSION the default, unless a check beside the running version fails.
 rollout: install
 	@for model in $(MODEL); do $(SERVING) rollout $$model --version $(VERSION) $(GATE) || exit 1; done
 

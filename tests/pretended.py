@@ -45,6 +45,10 @@ class PretendedGPU(TorchFunctionMode):
         if function in _MOVES:
             return _move(function, arguments, named)
         asked = named.pop("device", None)
+        if asked is not None and _named(asked) == GPU and named.get("generator") is not None:
+            raise MixedDevicesError("a generator of the CPU draws nothing on the GPU")
+        if function in _INDEXING and device_of(tensors[0]) == GPU:
+            tensors = [leaf for leaf in (arguments[0], *arguments[2:]) if isinstance(leaf, torch.Tensor)]
         device = self._device(function, tensors) if asked is None else _named(asked)
         result = function(*arguments, **named)
         if function in _BETWEEN_DEVICES:
@@ -59,7 +63,7 @@ class PretendedGPU(TorchFunctionMode):
             return device_of(tensors[0])
         # A single number on the CPU goes with anything.
         devices = {device_of(tensor) for tensor in tensors if tensor.dim() > 0 or device_of(tensor) == GPU}
-        if len(devices) == 2 and not (function in _INDEXING and device_of(tensors[0]) == GPU):
+        if len(devices) == 2:
             raise MixedDevicesError(f"{getattr(function, '__name__', function)} over tensors of the CPU and of the GPU")
         return GPU if GPU in devices else CPU
 

@@ -67,6 +67,22 @@ def test_make_train_hands_its_words_on_each_time(folder: Path, echo: str) -> Non
     assert "train mf --data ml-100k --preset quick --seed 3" in said["ARGS=--seed 3",]
 
 
+def test_targets_wait_for_one_another_whatever_the_jobs(folder: Path, echo: str) -> None:
+    """The program takes its time over training, and the archive is packed after it all the same."""
+    (folder / "bin/python").write_text('#!/bin/sh\n[ "$3" = train ] && sleep 0.5\necho "$@"\n')
+    lines = make(folder, echo, "-j4", "train", "archive", "MODEL=mf").splitlines()
+    assert [line.split()[2] for line in lines] == ["train", "archive"]
+
+
+def test_training_before_a_rollout_measures_beside_the_running_version(folder: Path, echo: str) -> None:
+    words = (echo, "train", "rollout", "MODEL=mf", "VERSION=1.1")
+    assert "--running" not in make(folder, *words)  # nothing runs
+    (folder / "model_store").mkdir()
+    (folder / "model_store/mf.mar").touch()
+    assert "train mf --data ml-100k --preset quick --running model_store/mf.mar" in make(folder, *words)
+    assert "--running" not in make(folder, echo, "train", "MODEL=mf")
+
+
 @pytest.mark.slow
 def test_make_train_trains_on_what_is_new_and_on_nothing_else(folder: Path) -> None:
     def train(arguments: str = SMALL, *words: str) -> str:

@@ -111,6 +111,8 @@ class Train:
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
+            if running:
+                running.check()
             metrics = self._train(log, test, running, others or [])
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(

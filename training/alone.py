@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 from .errors import MendableError
 
 AT_ONCE = 500  # questions of one body, where the archive takes so many
+OVERLOADED = "Overloaded"  # the type of an error that says: this again, with less at once
 
 # Reads a body a line and writes its answer as one, behind its status.
 ASK = """
@@ -80,13 +82,25 @@ def ask(folder: Path, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def ask_each(folder: Path, questions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same for any number of questions, many in a body.
 
-    Raises CannotAnswerError for one that is answered by an error.
+    What an archive is overloaded with is asked again, half as much at once. Raises CannotAnswerError for a question
+    that is answered by another error, or that is too much even alone.
     """
-    limits = (yaml.safe_load((folder / "model-config.yaml").read_text()) or {}).get("handler") or {}
-    some = min(AT_ONCE, limits.get("max_instances", AT_ONCE))
-    answers = ask(folder, [{"instances": questions[at : at + some]} for at in range(0, len(questions), some)])
-    each = [one for answer in answers for one in answer["predictions"]]
+    at_once = min(AT_ONCE, limits(folder).get("max_instances", AT_ONCE))
+    each: list[dict[str, Any]] = [{}] * len(questions)
+    left = list(range(len(questions)))
+    while left:
+        parts = [left[at : at + at_once] for at in range(0, len(left), at_once)]
+        bodies = ask(folder, [{"instances": [questions[place] for place in part]} for part in parts])
+        for place, answer in zip(left, chain.from_iterable(body["predictions"] for body in bodies), strict=True):
+            each[place] = answer
+        left = [place for place in left if each[place].get("error", {}).get("type") == OVERLOADED and at_once > 1]
+        at_once = max(1, at_once // 2)
     for question, answer in zip(questions, each, strict=True):
         if "error" in answer:
             raise CannotAnswerError(f"it answers {question} by {answer['error']['message']}")
     return each
+
+
+def limits(folder: Path) -> dict[str, Any]:
+    """The limits that the archive unpacked in ``folder`` sets to requests, where they are not its handler's own."""
+    return (yaml.safe_load((folder / "model-config.yaml").read_text()) or {}).get("handler") or {}

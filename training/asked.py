@@ -35,9 +35,9 @@ def asked(
 ) -> Asked:
     """All that decides what a training of a model makes, by name; as JSON reads it back.
 
-    The log and the test rows by their contents, whatever file they came from; the settings before validation rows
-    choose among them; the code here and the versions of the packages that it computes with. Neither device nor
-    threads, which change last digits alone.
+    The log and the test rows by their contents, whatever file they came from; the settings as they are given, not those
+    that validation rows choose; the code here and the versions of the packages that it computes with. Neither device
+    nor threads, which change a model by no more than another seed does.
     """
     found = dataclasses.asdict(settings) | {
         "log": [log.name, log.sha256],
@@ -57,7 +57,9 @@ def differing(folder: Path, wanted: Asked) -> list[str] | None:
     """The names under which ``wanted`` differs from what the model in ``folder`` was made for; None without a model."""
     try:
         made = json.loads((folder / DETAILS).read_text())["asked"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+        return None
+    if not (folder / f"{folder.name}.pt").is_file() or not (folder / "metadata.json").is_file():
         return None
     return sorted(name for name in made.keys() | wanted.keys() if made.get(name) != wanted.get(name))
 

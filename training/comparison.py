@@ -1,6 +1,6 @@
 """A new fit beside the version that runs: both are asked the same questions, about rows that neither has seen.
 
-The running archive was fitted to every row of its log. Of what has come since, a part is held out from the new fit, and
+The running archive has seen every row of its log. Of what has come since, a part is held out from the new fit, and
 on these rows the two are measured by their answers. People whom the running version knows are measured apart from those
 who came since: to the latter a new version is nearly always better, and that would hide what the former lose.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from . import intervals
-from .alone import ask_each
+from .alone import ask_each, limits
 from .archive import lay_out
 from .data.log import RatingsLog
 from .data.splits import Split, split
@@ -125,7 +125,7 @@ class Answers(NamedTuple):
 
 
 class Questions:
-    """The scores of held-out ``rows``, and a list for each of their users that ``seen_since`` is left out of.
+    """The scores of held-out ``rows``, and for each of their users a list without the movies in ``seen_since``.
 
     ``users`` [users]: their ids. ``who`` int64 [pairs]: whose, as a position in that. ``likes`` bool [pairs]. To rows
     of a log of likes dislikes are added, drawn at random.
@@ -145,13 +145,13 @@ class Questions:
         self.wanted = rows.groupby("user_id")["movie_id"].agg(lambda its: set(its.astype("str")))[users].tolist()
         seen = seen_since[seen_since["user_id"].isin(users)].groupby("user_id")["movie_id"].agg(list)
         self._pairs = pairs.to_dict("records")
-        self._lists = [
-            {"user_id": user, "k": LENGTH, "exclude": seen.get(user, [])[:MOST_IDS]} for user in self.users.tolist()
-        ]
+        self._lists = [{"user_id": user, "k": LENGTH, "exclude": seen.get(user, [])} for user in self.users.tolist()]
 
     def ask(self, folder: Path) -> Answers:
         """What the archive unpacked in ``folder`` answers. Raises CannotAnswerError where it does not."""
-        answers = ask_each(folder, [*self._pairs, *self._lists])
+        most = min(MOST_IDS, limits(folder).get("max_ids", MOST_IDS))
+        lists = [one | {"exclude": one["exclude"][:most]} for one in self._lists]
+        answers = ask_each(folder, [*self._pairs, *lists])
         scores = np.array([one["score"] for one in answers[: len(self._pairs)]])
         hits = np.zeros((len(self.users), LENGTH), bool)
         for its, wanted, answer in zip(hits, self.wanted, answers[len(self._pairs) :], strict=True):

@@ -3,13 +3,16 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from .errors import SettingsError
 
 Target = Literal["rating", "like"]
 
-# What a number may be, or each of several; besides, it is finite. A setting that may be None may be that too.
+# Which values are allowed, for a number or for each of several. All must be finite; None is allowed where it is the
+# default.
 BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "1 or more",
@@ -62,8 +65,9 @@ class Settings:
 
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""
-    stop_after: int | None = None
-    """adam: passes over the ratings where no validation rows say when to stop; the learning rate goes the same way."""
+    stop_after: Annotated[int | None, tyro.conf.Suppress] = None
+    """adam: passes over the ratings where no validation rows say when to stop: the epoch that an earlier fit chose by
+    them, so no option of the command line. The cosine still runs over ``epochs``."""
     patience: int = 3
     """adam: epochs without a better validation loss before the fit stops."""
     batch_size: int = 1024

@@ -118,6 +118,7 @@ def plane(directions: np.ndarray) -> np.ndarray:
     centred = directions - directions.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     places = centred @ axes[:2].T
+    places = np.pad(places, ((0, 0), (0, 2 - places.shape[1])))  # directions of one number lie on a line
     return places / max(float(np.abs(places).max()), 1e-12)
 
 

@@ -2,8 +2,11 @@
 
 A user's rows are alike, so that users are what is drawn at random here, not rows. Each metric is given with what every
 user adds to its error (its influence function, summed over the user's rows); two models' difference has the
-differences of these, and their sum of squares is its variance. For a mean this is the usual t-interval of one mean a
-user; for the AUC it is DeLong's variance with users as clusters (Obuchowski, Biometrics 53(2), 1997).
+differences of these, and their sum of squares is its variance. Where a few users have most of the rows, that is too
+small: each part is divided by the share of rows that the user does not have (the jackknife: Bell and McCaffrey, Survey
+Methodology 28(2), 2002), and the degrees of freedom are those of as many users with equally many rows (Kish's effective
+number). For one row a user this is the usual t-interval; for the AUC it is DeLong's variance with users as clusters
+(Obuchowski, Biometrics 53(2), 1997).
 """
 
 from __future__ import annotations
@@ -13,29 +16,33 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import rankdata, t
 
-# Of up to five metrics of two groups of users: with no difference at all one night in twenty, at the very most, has an
-# interval that lies on the wrong side of zero.
+# Up to five metrics of two groups of users are looked at. Where nothing differs, at most one training in twenty has an
+# interval that lies wholly on the bad side of zero.
 CONFIDENCE = 0.99
 
 
 class Estimate(NamedTuple):
-    """A metric's ``value``, and each user's ``parts`` float64 [users] of its error, which add up to about zero."""
+    """A metric's ``value``, and each user's ``parts`` float64 [users] of its error, which add up to about zero.
+
+    ``rows`` int64 [users]: how many rows each user has.
+    """
 
     value: float
     parts: np.ndarray
+    rows: np.ndarray
 
 
 def mean(values: np.ndarray, who: np.ndarray) -> Estimate:
     """The mean of ``values`` float64 [n], of the users ``who`` int64 [n] (0, 1, ..., none without a row)."""
     value = float(values.mean())
-    return Estimate(value, np.bincount(who, values - value) / len(values))
+    return Estimate(value, np.bincount(who, values - value) / len(values), np.bincount(who))
 
 
 def root_mean(squares: np.ndarray, who: np.ndarray) -> Estimate:
     """The root of their mean."""
-    value, parts = mean(squares, who)
+    value, parts, rows = mean(squares, who)
     root = value**0.5
-    return Estimate(root, parts / (2 * max(root, 1e-12)))
+    return Estimate(root, parts / (2 * max(root, 1e-12)), rows)
 
 
 def auc(scores: np.ndarray, likes: np.ndarray, who: np.ndarray) -> Estimate:
@@ -48,7 +55,7 @@ def auc(scores: np.ndarray, likes: np.ndarray, who: np.ndarray) -> Estimate:
     share[~likes] = 1 - share[~likes]
     value = float(share[likes].mean())
     counts = np.where(likes, likes.sum(), (~likes).sum())
-    return Estimate(value, np.bincount(who, (share - value) / counts))
+    return Estimate(value, np.bincount(who, (share - value) / counts), np.bincount(who))
 
 
 def beside(running: Estimate, new: Estimate) -> dict[str, float]:
@@ -56,8 +63,10 @@ def beside(running: Estimate, new: Estimate) -> dict[str, float]:
 
     The two are of the same rows, of two users at least.
     """
-    users = len(new.parts)
-    error = (users / (users - 1) * np.square(new.parts - running.parts).sum()) ** 0.5
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, users - 1) * error)
+    users, shares = len(new.rows), new.rows / new.rows.sum()
+    parts = (new.parts - running.parts) / (1 - shares)
+    error = ((users - 1) / users * np.square(parts).sum()) ** 0.5
+    freedom = max(1.0, 1 / np.square(shares).sum() - 1)
+    reach = float(t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
     difference = new.value - running.value
     return {"running": running.value, "new": new.value, "low": difference - reach, "high": difference + reach}

@@ -40,7 +40,7 @@ class Stage:
         return time.monotonic() - self.started
 
     def rate(self) -> float | None:
-        """Units a second, those after the first where there are any: it may have waited for more than itself."""
+        """Units a second. The first unit is left out, as its time may include preparation."""
         if self.done > 1:
             return (self.done - 1) / (time.monotonic() - self.first)
         return self.done / self.seconds() or None

@@ -13,8 +13,11 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 
+from .alone import CannotAnswerError, ask
 from .archive import CHECKSUMS, MANIFEST
 from .data.log import DataError
+
+REMEDY = "Give the .mar that runs, or train without --running and roll out: the new version is then compared with none"
 
 
 class Running:
@@ -48,6 +51,14 @@ class Running:
             return None
         return float((self._ratings[places] != ratings["rating"].to_numpy())[places >= 0].mean())
 
+    def check(self) -> None:
+        """Ask it one question. Raises DataError where it cannot answer that, which no training should come before."""
+        try:
+            ask(self.folder, [{"catalogue": True, "k": 1}])
+        except CannotAnswerError as error:
+            reason = str(error).splitlines()[-1]
+            raise DataError(f"version {self.version} cannot answer: {reason}", remedy=REMEDY) from error
+
     def _keys(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
         return users * len(self._movies) + movies
 
@@ -71,7 +82,7 @@ def opened(archive: Path | None) -> Iterator[Running | None]:
             raise DataError(
                 f"is no archive of this project ({error})",
                 file=archive,
-                remedy="Give the .mar that runs, or leave --running out: the new version is then compared with none",
+                remedy=REMEDY,
             ) from error
         yield running
 

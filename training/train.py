@@ -63,7 +63,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     dataset = encode(log, NETWORKS[run.model].uses_features)
     parts = split(log, run.split, run.seed, **({} if test is None else {"test": 0.0}))
     tested_on = run.split if test is None else "given with --test"
-    if run.running and test is None and (of_new := comparison.split_of_new(run.running, log, run.split, run.seed)):
+    of_new = comparison.split_of_new(run.running, log, run.split, run.seed) if run.running and test is None else None
+    if of_new:
         parts, tested_on = of_new, f"new since version {run.running.version}"
     recorder = Recorder(run.runs / run.model, run.settings)
 
@@ -96,7 +97,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         def write(folder: Path) -> None:
             export(folder, run.model, fitted, head, log, dataset.take(measured), settings, metrics)
 
-        unseen = test_rows if test is None else test[~log.has(test)]
+        # Of another split's test rows some are old ones, which the running version has learnt and the fit has not.
+        unseen = test[~log.has(test)] if test is not None else test_rows if of_new else test_rows.iloc[:0]
         metrics["comparison"] = comparison.compare(run.running, write, log, measured, unseen)
     shown = {"losses": recorder.losses, "asked": wanted}
     if len(held_out):

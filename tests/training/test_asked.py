@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,6 +77,19 @@ def names(one: module.Asked, other: module.Asked) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one[name] != other[name])
 
 
+def test_other_packages_train(monkeypatch) -> None:
+    before = asked(LOG, Settings(), "random", 0, True)
+    monkeypatch.setattr(module, "version", lambda name: "0.0")
+    assert names(before, asked(LOG, Settings(), "random", 0, True)) == ["packages"]
+
+
+def test_a_model_whose_network_is_gone_is_trained(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "build/mf", tmp_path / "mf")
+    assert differing(tmp_path / "mf", {}) is not None
+    (tmp_path / "mf/mf.pt").unlink()
+    assert differing(tmp_path / "mf", {}) is None
+
+
 def test_other_code_trains(tmp_path: Path, monkeypatch) -> None:
     before = module.code()
     for part in module.CODE:
@@ -90,7 +104,7 @@ def test_other_code_trains(tmp_path: Path, monkeypatch) -> None:
     module.code.cache_clear()
 
 
-@pytest.mark.parametrize("there", [None, "", "{}"])
+@pytest.mark.parametrize("there", [None, "", "{}", "null", "[]", '{"asked": {"seed": 0}}'])
 def test_a_model_that_does_not_say_what_it_was_made_of_is_trained(there: str | None, tmp_path: Path) -> None:
     if there is not None:
         (tmp_path / "report.json").write_text(there)

@@ -28,7 +28,7 @@ def test_a_bug_keeps_its_traceback(bug: Exception, tmp_path: Path, monkeypatch) 
     ("words", "message"),
     [
         ("--burn-in -1", "--burn-in is -1: give 0 or more"),
-        ("--stop-after 0", "--stop-after is 0: give 1 or more"),
+        ("--hidden 64 0", "--hidden is 64 0: give one value or several, each 1 or more"),
         ("--sweeps 0", "--sweeps is 0: give 1 or more"),
         ("--learning-rate nan", "--learning-rate is nan: give more than 0"),
         ("--prior-precision inf", "--prior-precision is inf: give more than 0"),

@@ -15,6 +15,7 @@ import torch
 
 from serving.gate import Check, Tolerance, checks
 from tests.conftest import train_small
+from training import alone, comparison
 from training.alone import CannotAnswerError, ask_each
 from training.archive import archive
 from training.comparison import described, split_of_new
@@ -212,6 +213,59 @@ def test_an_archive_that_takes_few_questions_at_once_is_asked_so(running: Runnin
     assert [answer["user_id"] for answer in ask_each(running.folder, questions)] == list(range(11, 31, 2))
     with pytest.raises(CannotAnswerError, match=r"it answers .* by k is 0"):
         ask_each(running.folder, [{"user_id": 11, "k": 0}])
+
+
+def test_what_is_too_much_at_once_is_asked_again_for_less(tmp_path: Path, monkeypatch) -> None:
+    """An archive that takes three questions at once, and says of the others that it is overloaded."""
+    (tmp_path / "model-config.yaml").write_text("handler: {}\n")
+    sizes = []
+
+    def overloaded(_: Path, bodies: list[dict]) -> list[dict]:
+        sizes.extend(len(body["instances"]) for body in bodies)
+        too_much = {"error": {"type": "Overloaded", "message": "ask this again, for less at once"}}
+        return [
+            {"predictions": [*body["instances"][:3], *[too_much] * (len(body["instances"]) - 3)]} for body in bodies
+        ]
+
+    monkeypatch.setattr(alone, "ask", overloaded)
+    questions = [{"user_id": user} for user in range(900)]
+    assert ask_each(tmp_path, questions) == questions
+    assert sizes[:2] == [500, 400]
+    assert min(sizes) <= 3
+    monkeypatch.setattr(
+        alone, "ask", lambda _, bodies: [{"predictions": [{"error": {"type": "Overloaded", "message": "no"}}]}]
+    )
+    with pytest.raises(CannotAnswerError, match="by no"):
+        ask_each(tmp_path, questions[:1])
+
+
+def test_lists_leave_out_no_more_movies_than_an_archive_takes(whole: RatingsLog, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "model-config.yaml").write_text("handler:\n  max_ids: 5\n")
+    asked = []
+    monkeypatch.setattr(
+        comparison, "ask_each", lambda _, questions: asked.extend(questions) or [{"score": 1}] * len(questions)
+    )
+    rows = whole.ratings.iloc[:10]
+    with pytest.raises(KeyError):  # its answers to the lists are none
+        comparison.Questions(rows, whole.ratings.iloc[10:], whole, 3.0).ask(tmp_path)
+    assert max(len(question["exclude"]) for question in asked if "exclude" in question) == 5
+
+
+def test_rows_that_another_split_holds_out_are_not_compared(whole: RatingsLog, mf: Path, tmp_path: Path) -> None:
+    """Leave-one-out holds out old rows too, which the running version has learnt and the new one has not."""
+    chosen = dataclasses.replace(preset("quick", "mf"), sweeps=2, burn_in=1)
+    with opened(mf) as running:
+        where = torch.device("cpu"), tmp_path / "build", tmp_path / "runs", running
+        metrics = train(Run("mf", chosen, "leave-one-out", 0, False, *where), grown(whole, 0))
+    assert metrics["comparison"]["new_rows"] > 1000
+    assert metrics["comparison"]["rows"] == 0
+
+
+def test_a_running_archive_that_cannot_answer_is_named_before_anything_is_trained(running: Running) -> None:
+    running.check()
+    (running.folder / "mf.pt").write_bytes(b"no network")
+    with pytest.raises(DataError, match=r"version 1\.0 cannot answer: .*--running"):
+        running.check()
 
 
 def test_by_its_answers_the_new_one_is_what_training_measures(grown_well: dict[str, Any]) -> None:

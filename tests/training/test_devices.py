@@ -43,6 +43,8 @@ class TestThePretence:
                 lambda: torch.nn.functional.linear(here.expand(2, 3), there.expand(2, 3)),
                 lambda: there.numpy(),
                 lambda: torch.where(there > 0, here, here),
+                lambda: there.__setitem__(torch.tensor([0, 1]), torch.ones(2)),
+                lambda: torch.randperm(3, generator=torch.Generator(), device="cuda"),
             ):
                 with pytest.raises(MixedDevicesError):
                     mixed()
@@ -53,6 +55,8 @@ class TestThePretence:
             for allowed in (there + torch.tensor(1.0), there[torch.tensor([0, 1])], there * 2, here.to(there.device)):
                 assert allowed.device == GPU
             assert there.copy_(here).device == GPU
+            there[torch.tensor([0, 1])] = torch.ones(2, device="cuda")
+            there[torch.tensor([0, 1])] = 1
             assert there.cpu().numpy().tolist() == [1, 1, 1]
 
     def test_gradients_and_modules_follow(self) -> None:

@@ -170,6 +170,16 @@ def test_early_stopping_keeps_the_best_epoch(log_and_truth, parts) -> None:
     assert loss == pytest.approx(min(curves.validation), rel=1e-3)
 
 
+@pytest.mark.parametrize("patience", [1, 3])
+def test_every_epoch_is_told_the_worse_ones_too(log_and_truth, parts, patience: int) -> None:
+    settings = quick("mf", method="adam", epochs=30, decay=0.0, learning_rate=0.05, patience=patience)
+    dataset = encode(log_and_truth[0], False)
+    network, told = build("mf", dataset, parts[0], settings, 0), []
+    found = fit(network, dataset, parts[0], parts[1], settings, 0, lambda *losses: told.append(losses))
+    assert len(found.curves.validation) == found.curves.best_epoch + patience < 30
+    assert [validation for _, _, validation in told] == found.curves.validation
+
+
 def test_a_fit_without_validation_rows_goes_the_way_of_the_one_that_chose_its_epochs(log_and_truth, parts) -> None:
     settings = quick("deepfm", method="adam", epochs=30, decay=0.0, feature_decay=0.0, learning_rate=0.02, patience=2)
     stopped, dataset, found = fitted("deepfm", log_and_truth[0], settings, parts[0], parts[1])
@@ -236,6 +246,18 @@ class TestWithoutRatings:
         unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.rated)
         effects = feature_matrix(dataset.movies)[unrated] @ movies.coefficients()
         np.testing.assert_allclose(sample.movies[unrated], movies.mean + effects, atol=1e-4)
+
+    def test_they_take_no_part_in_the_histories_decomposition(self, many_unrated) -> None:
+        dataset = encode(many_unrated, True)
+        sampler = gibbs.Sampler(dataset, np.arange(len(dataset)), quick("fm"), 0, True)
+        rated = len(np.unique(dataset.movie_rows))
+        _, histories = sampler.users.blocks
+        assert len(histories.singular) <= rated
+        assert histories.right.shape == (len(histories.singular), len(dataset.movies.vocabulary))
+        unrated = np.setdiff1d(np.arange(len(dataset.movies.vocabulary)), dataset.movie_rows)
+        assert not histories.right[:, unrated].any()
+        product = (histories.left * histories.singular) @ histories.right
+        np.testing.assert_allclose(product, histories.features[sampler.users.rated].toarray(), atol=1e-4)
 
     def test_a_feature_value_that_no_rated_movie_has_leaves_the_samples_scores(self, log_and_truth) -> None:
         """Its embedding becomes the mean of the others', and what the samples say of a movie with it stays."""

@@ -16,10 +16,15 @@ METRICS = {
 }
 
 
-def drawn(seed: int, users: int = 80, worse: float = 0.0):
-    """Scores of two models, which differ by ``worse`` in how well they tell likes, and whose rows they are of."""
+def drawn(seed: int, users: int = 80, worse: float = 0.0, unequal: float = 0.0):
+    """Scores of two models, which differ by ``worse`` in how well they tell likes, and whose rows they are of.
+
+    ``unequal``: standard deviation of the logarithm of how many rows a user has.
+    """
     rng = np.random.default_rng(seed)
-    who = np.sort(np.concatenate([np.arange(users), rng.integers(0, users, 8 * users)]))
+    activity = rng.lognormal(0, unequal, users)
+    drawn = rng.choice(users, 8 * users, p=activity / activity.sum())
+    who = np.sort(np.concatenate([np.arange(users), drawn]))
     taste = rng.normal(0, 1, users)[who]
     likes = taste + rng.normal(0, 1, len(who)) > 0
     shared = taste + likes + rng.normal(0, 1, len(who))
@@ -58,12 +63,13 @@ def test_the_interval_of_one_row_a_user_is_that_of_a_paired_t_test() -> None:
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
 
 
+@pytest.mark.parametrize("unequal", [0.0, 1.2])
 @pytest.mark.parametrize("metric", METRICS)
-def test_without_a_difference_the_interval_misses_zero_as_often_as_it_says(metric: str) -> None:
+def test_without_a_difference_the_interval_misses_zero_as_often_as_it_says(metric: str, unequal: float) -> None:
     estimate, _ = METRICS[metric]
     missed = 0
     for seed in range(500):
-        first, second, likes, who = drawn(seed, users=20)
+        first, second, likes, who = drawn(seed, users=20, unequal=unequal)
         found = intervals.beside(estimate(first, likes, who), estimate(second, likes, who))
         missed += not found["low"] <= 0 <= found["high"]
     # 5 of 500 are expected; 14 or more come up once in a thousand times.

@@ -53,6 +53,15 @@ def test_at_full_width_it_is_the_regression_of_each_movie_on_the_others(log) -> 
     assert product == pytest.approx(dense_weights(dataset, 20.0), abs=1e-4)
 
 
+@pytest.mark.parametrize("ridge", [1e-2, 1e-9])
+def test_a_ridge_of_nearly_nothing_leaves_weights_finite(log, ridge: float) -> None:
+    dataset = encode(log, False)
+    regression = rank._Regression(dataset, everything(dataset), 512)
+    head = regression.head(ridge, 60)
+    assert np.isfinite(head.inputs.numpy()).all()
+    assert np.isfinite(head.items.numpy()).all()
+
+
 def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
     """No other matrix of that rank is closer, for the users of the log: the error is the rest of the spectrum."""
     dataset = encode(log, False)

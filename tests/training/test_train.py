@@ -148,3 +148,8 @@ def test_compared_rows_are_spread_over_the_log_and_lie_in_it(count: int, most: i
     assert len(rows) == min(count, most)
     assert (np.diff(rows) > 0).all()
     assert rows.tolist() == [] or (rows[0] == 0 and rows[-1] == (count - 1 if count > 1 else 0))
+
+
+def test_vectors_of_one_number_make_a_map(log, tmp_path: Path) -> None:
+    run("mf", tmp_path, log, width=1)
+    assert np.load(tmp_path / "build/mf/map.npy").shape == (len(log.movies) + 1, 2)

@@ -47,7 +47,7 @@ def fit(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
     curves, best = Curves(), None
-    most = settings.stop_after or settings.epochs
+    most = settings.epochs if held_out is not None else settings.stop_after or settings.epochs
     for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
         network.train()
         order = torch.randperm(len(batches), generator=generator).to(device)
@@ -72,9 +72,9 @@ def fit(
             curves.validation.append(evaluate_loss(network, held_out, dataset, loss_function))
             if curves.best_epoch == epoch:
                 best = copy.deepcopy(network.state_dict())
-            elif epoch - curves.best_epoch >= settings.patience:
-                break
         on_epoch(epoch, curves.train[-1], curves.validation[-1] if curves.validation else None)
+        if curves.validation and epoch - curves.best_epoch >= settings.patience:
+            break
     if best is not None:
         network.load_state_dict(best)
     return Fit(network, curves, link or plain_link(network.eval(), batches, settings))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MendableError
 
-NOTICEABLE = 2e-4  # of a loss: an epoch that takes less from it changes nothing that a metric shows
+NOTICEABLE = 2e-4  # a loss that falls by a smaller share than this in an epoch changes no metric
 
 OnEpoch = Callable[[int, float, float | None], None]
 

@@ -229,6 +229,14 @@ def _history(rated: sparse.csr_array) -> sparse.csr_array:
 
 def _svd(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Thin singular value decomposition without the directions that carry nothing."""
+    used, columns = np.unique(features.indices), features.shape[1]
+    left, singular, right = _svd_of_used(features[:, used])
+    everywhere = np.zeros((len(singular), columns))
+    everywhere[:, used] = right
+    return left, singular, everywhere
+
+
+def _svd_of_used(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     tall = features.shape[0] > features.shape[1]
     gram = (features.T @ features if tall else features @ features.T).toarray()
     values, vectors = np.linalg.eigh(gram)

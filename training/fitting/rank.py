@@ -143,10 +143,12 @@ class _Regression:
         ``B = I - P / diag(P)`` by column, with ``P = (G + ridge * diag(ridge_scale))^-1`` (Steck, equation 8).
         """
         scale = self.ridge_scale[:, None].astype(np.float32)
-        shrunk = np.square(self.singular) / (np.square(self.singular) + ridge)
-        diagonal = 1 - np.square(self.right) @ shrunk  # of P, times the ridge and its scale
+        squares = np.square(self.singular, dtype=np.float64)
+        shrunk = squares / (squares + ridge)
+        # Of P, times the ridge and its scale. A ridge of nearly nothing leaves less than float32 can tell from zero.
+        diagonal = np.maximum(1 - np.square(self.right, dtype=np.float64) @ shrunk, 1e-6)
         left = self.right / np.sqrt(scale)
-        return left, self.right * shrunk * np.sqrt(scale) / diagonal[:, None]
+        return left, (self.right * shrunk * np.sqrt(scale) / diagonal[:, None]).astype(np.float32)
 
     def _alike(self, directions: np.ndarray) -> np.ndarray:
         seen = self.weighted @ directions

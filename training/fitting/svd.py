@@ -7,8 +7,8 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..progress import counted
 
-OVERSAMPLED = 32  # columns beyond the rank, which the last of it are found by
-ITERATIONS = 4  # each takes the small singular values out of the subspace by their square
+OVERSAMPLED = 32  # columns beyond the rank; without them the last singular vectors would be inexact
+ITERATIONS = 4  # each divides the share of small singular values by the square of their ratio to the large ones
 
 
 def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
