@@ -236,7 +236,7 @@ def test_rating_five_movies_changes_the_list_and_clearing_forgets(open_page: Any
     assert titles(page) == seen[-1]  # kept in the browser
     page.get_by_role("button", name="Clear my ratings").click()
     expect(page.get_by_text("Nothing yet")).to_be_visible()
-    assert page.evaluate("localStorage.getItem('ratings')") == "[]"
+    assert page.evaluate("localStorage.getItem('stars')") == "[]"
 
 
 def test_a_movie_not_seen_makes_room_for_another(open_page: Any, address: str) -> None:
@@ -297,12 +297,22 @@ def test_an_id_with_a_leading_zero_is_a_text(open_page: Any, running: Any, make_
 
 def test_what_has_four_stars_is_liked(open_page: Any, likes_address: str) -> None:
     page = open_page(f"{likes_address}/you")
-    page.evaluate("localStorage.setItem('ratings', JSON.stringify([['m-1', 5], ['m-2', 3], ['m-3', 4]]))")
+    page.evaluate("localStorage.setItem('stars', JSON.stringify([['m-1', 5], ['m-2', 3], ['m-3', 4]]))")
     page.reload()
     expect(page.get_by_text("2 likes, kept in this browser only")).to_be_visible()
     settled(page)
     assert len(titles(page)) == 12
     expect(page.locator(".like :checked")).to_have_count(2)
+
+
+def test_what_an_earlier_page_kept_is_not_taken_for_stars(open_page: Any, address: str, known: dict[str, Any]) -> None:
+    """That page kept ratings on the scale of the log it had before it, which need not be stars."""
+    page = open_page(f"{address}/you")
+    page.evaluate("(movie) => localStorage.setItem('ratings', JSON.stringify([[movie, 4]]))", known["movie"])
+    page.reload()
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    expect(page.locator(".stars :checked")).to_have_count(0)
+    assert page.evaluate("localStorage.getItem('ratings')") is None
 
 
 def test_someone_at_random_whose_id_is_a_string(open_page: Any, likes_address: str) -> None:
@@ -312,6 +322,17 @@ def test_someone_at_random_whose_id_is_a_string(open_page: Any, likes_address: s
     expect(page.get_by_text(re.compile(r"^\d+ likes$"))).to_be_visible()
     settled(page)
     assert len(titles(page)) == 18
+
+
+def test_someone_at_random_where_the_archive_names_nobody(open_page: Any, running: Any, make_stand_in: Any) -> None:
+    stand_in = make_stand_in(40)
+    card = stand_in.card() | {"some_users": []}
+    stand_in.card = lambda: card
+    with running(Settings(), httpx.MockTransport(stand_in)) as address:
+        page = open_page(f"{address}/user")
+        page.get_by_role("button", name="Someone at random").click()
+        expect(page.get_by_role("alert")).to_contain_text("Nobody is named")
+        expect(page.get_by_role("alert")).to_contain_text("Type an id")
 
 
 @pytest.mark.parametrize(("scale", "sent"), [([0.5, 5], 2), ([1, 10], 4), ([4, 10], 5.5)])
@@ -351,6 +372,21 @@ def test_compare_shows_all_models_their_cards_and_where_they_agree(
             assert row.get_attribute("data-lists") == str(sum(title in one for one in lists))
     everywhere = set.intersection(*map(set, lists))
     expect(page.get_by_text(f"{len(everywhere)} of 10 movies are in every list.")).to_be_visible()
+
+
+def test_a_model_without_a_card_is_asked_with_stars(open_page: Any, running: Any, make_stand_in: Any) -> None:
+    """It is not taken for a model of likes because nobody said what its scale is."""
+    stand_in = make_stand_in(40)
+    with running(Settings(models=("fm",), fresh=0.0), httpx.MockTransport(stand_in)) as address:
+        page = open_page(f"{address}/compare?movie=1")
+        settled(page)
+        page.evaluate("localStorage.setItem('stars', JSON.stringify([[2, 5], [3, 1]]))")
+        stand_in.failures = [httpx.Response(400, json={"code": 400, "type": "Other", "message": "no card"})]
+        page.goto(f"{address}/compare?you=1")
+        expect(page.locator(".ranked li")).to_have_count(3)
+        expect(page.locator(".about")).to_have_count(0)  # there was no card
+    (asked,) = [one["ratings"] for one in stand_in.bodies() if "ratings" in one]
+    assert asked == [{"movie_id": 2, "rating": 5}, {"movie_id": 3, "rating": 1}]
 
 
 # --- the map
@@ -461,6 +497,7 @@ def test_a_model_that_is_not_registered_and_a_server_that_goes_and_comes_back(
     with running(Settings(torchserve_url=lone.inference)) as address:
         page = open_page(f"{address}/similar?movie={known['movie']}&model=fm")
         expect(page.get_by_role("alert")).to_contain_text("This model is not registered")
+        expect(page.get_by_role("alert")).to_contain_text("make archive register MODEL=… VERSION=…")
         page.get_by_text("mf", exact=True).click()
         expect(page.locator(".card").first).to_be_visible()
         page.goto(f"{address}/compare?movie={known['movie']}")

@@ -47,13 +47,13 @@ function meter({ text, spoken, share }) {
 }
 
 // What put an entry into the list.
-function listed(parts) {
-  if (!parts.length) return null;
+function listed(found) {
+  if (!found) return null;
   return h(
     "p",
     { class: "because" },
-    "Listed because of ",
-    parts.flatMap(({ label, percent }, place) => [place ? ", " : "", label ? h("b", {}, label) : "all else", `\u00a0${percent}`]),
+    found.lead,
+    found.parts.flatMap(({ label, amount, named }, place) => [place ? ", " : " ", named ? h("b", {}, label) : label, `\u00a0${amount}`]),
   );
 }
 
@@ -66,7 +66,7 @@ function moved(parts, entry, card) {
     { class: "because" },
     h("summary", {}, `Why ${score(entry.score, card).text}`),
     h("p", {}, `In ${unit}, beside somebody unknown:`),
-    h("dl", {}, parts.map(({ label, points }) => h("div", {}, h("dt", {}, label), h("dd", {}, points)))),
+    h("dl", {}, parts.map(({ label, amount }) => h("div", {}, h("dt", {}, label), h("dd", {}, amount)))),
   );
 }
 

@@ -26,43 +26,69 @@ export function score(value, card, kind) {
   return { text: `★ ${text}`, spoken: `expected rating ${text} of ${high}`, share: (value - low) / (high - low) };
 }
 
-// Whether a model was trained on likes: then there are no stars to give it.
-export const ofLikes = (card) => Boolean(card) && !card.scale;
+// Whether a model was trained on likes: then there are no stars to give it. What has no card has an error in its place.
+export const ofLikes = (card) => Boolean(card) && !card.error && !card.scale;
 
 export const opinions = (number, card) => plural(number, ofLikes(card) ? "like" : "rating");
 
-// Parts of the number that put an entry into the list, largest first: [{label, percent}], together 100 %. What has no
-// name has no label.
+// What put an entry into the list: {lead, parts: [{label, amount, named}]} with parts that add up, or null where none
+// can be named. Percentages are of a whole, so signed points take their place where parts do not fit into it.
 export function listedFor({ rank_score: total, rank_because: reasons = [] }) {
-  if (!(total > 0)) return [];
-  const named = reasons
-    .filter((reason) => reason.share > 0 && !reason.remainder)
-    .sort((a, b) => b.share - a.share)
-    .slice(0, NAMED)
-    .map((reason) => ({ label: label(reason), share: Math.round((100 * reason.share) / total) }))
-    .filter((part) => part.share > 0);
-  const rest = named.reduce((left, part) => left - part.share, 100);
-  const all = rest ? [...named, { share: rest }] : named;
-  return all.map((part) => ({ label: part.label, percent: `${minus(part.share)}\u00a0%` }));
+  const largest = labelled(reasons).sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  const inFavour = largest.filter((part) => part.share > 0).slice(0, NAMED);
+  const rest = total - sum(inFavour, "share");
+  const fit = total > 0 && rest / total > -0.005; // what is missing is less than half a percent
+  const [lead, parts] = fit
+    ? ["Listed because of", percentages(inFavour, Math.max(0, rest), total)]
+    : ["Its place in the list:", points(largest.slice(0, NAMED), total)];
+  return parts.some((part) => part.named) ? { lead, parts } : null;
 }
 
-// What moved the score away from that of somebody unknown: [{label, points}], which add up to the last.
-export function movedBy({ personal, because: reasons = [] }) {
-  const parts = reasons
-    .filter((reason) => !reason.remainder)
-    .map((reason) => ({ label: label(reason), points: Math.round(100 * reason.share) }))
-    .filter((part) => part.points);
-  if (!parts.length) return [];
-  const total = Math.round(100 * personal);
-  const rest = parts.reduce((left, part) => left - part.points, total);
-  const all = [...parts, rest && { label: "all else", points: rest }, { label: "in all", points: total }];
-  return all.filter(Boolean).map((part) => ({ label: part.label, points: signed(part.points / 100) }));
+// What moved the score away from that of somebody unknown: [{label, amount, named}], which add up to the last.
+export function movedBy({ personal: total, because: reasons = [] }) {
+  const parts = points(labelled(reasons), total);
+  return parts.some((part) => part.named) ? parts : [];
 }
+
+const labelled = (reasons) =>
+  reasons
+    .filter((reason) => reason.share && !reason.remainder)
+    .map((reason) => ({ label: label(reason), share: reason.share, named: true }));
 
 function label(reason) {
   if (reason.everybody) return "what everybody watches";
   return reason.feature ? `their ${reason.feature}` : title(reason);
 }
 
-const minus = (number) => (number < 0 ? `−${-number}` : `${number}`);
-const signed = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(2)}`;
+function percentages(parts, rest, total) {
+  return inUnits(parts, rest, total / 100).map((part) => ({ ...part, amount: `${part.units}\u00a0%` }));
+}
+
+function points(parts, total) {
+  if (!parts.length) return [];
+  const rest = total - sum(parts, "share");
+  const largest = Math.max(...[...parts.map((part) => part.share), rest, total].map(Math.abs));
+  const decimals = Math.max(2, 1 - Math.floor(Math.log10(largest))); // the largest has two digits that say something
+  const all = inUnits(parts, rest, 10 ** -decimals);
+  const signed = (units) => `${units < 0 ? "−" : "+"}${(Math.abs(units) / 10 ** decimals).toFixed(decimals)}`;
+  return [...all, { label: "in all", units: sum(all, "units") }].map((part) => ({ ...part, amount: signed(part.units) }));
+}
+
+// The parts and "all else" in whole units, which add up as they do; what has less than one is left out.
+function inUnits(parts, rest, unit) {
+  const all = [...parts, { label: "all else", share: rest }];
+  const units = rounded(all.map((part) => part.share / unit));
+  return all.map((part, place) => ({ ...part, units: units[place] })).filter((part) => part.units);
+}
+
+// Whole numbers that add up to the rounded sum of these: those with the largest remainders are rounded up.
+function rounded(numbers) {
+  const whole = numbers.map(Math.floor);
+  const remainder = (place) => numbers[place] - whole[place];
+  const missing = Math.round(numbers.reduce((a, b) => a + b, 0)) - whole.reduce((a, b) => a + b, 0);
+  const order = [...numbers.keys()].sort((a, b) => remainder(b) - remainder(a));
+  for (const place of order.slice(0, missing)) whole[place] += 1;
+  return whole;
+}
+
+const sum = (parts, name) => parts.reduce((total, part) => total + part[name], 0);

@@ -10,13 +10,14 @@ const TITLES = {
   ServerSlow: "The model server is slow",
   ModelNotRegistered: "This model is not registered",
   UnknownId: "Not known to this model",
+  NoUser: "Nobody is named",
   NothingGiven: "Nothing yet",
   TooManyRequests: "A little slower, please",
 };
 const HINTS = {
   ServerDown: "“make serve” starts it. This page goes on by itself as soon as it answers.",
   Offline: "“make web” starts it. This page goes on by itself as soon as it answers.",
-  ModelNotRegistered: "“make archive register MODEL=…” adds it. The other models can still be asked.",
+  ModelNotRegistered: "“make archive register MODEL=… VERSION=…” adds it. The other models can still be asked.",
 };
 const PASSING = new Set(["Offline", "ServerDown", "ServerBusy", "TooManyRequests"]);
 const PATIENCE = 1500; // milliseconds between two looks at whether the server is back

@@ -2,7 +2,8 @@
 
 import { ofLikes } from "./format.js";
 
-const KEY = "ratings";
+const KEY = "stars";
+const OLD_KEY = "ratings"; // an earlier page kept ratings on the log's scale there
 export const MOST = 5; // stars
 const LIKED = 4; // stars from which on a movie is liked
 
@@ -10,6 +11,7 @@ let stars = read(); // by movie id
 
 function read() {
   try {
+    localStorage.removeItem(OLD_KEY);
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     const ours = (pair) => Array.isArray(pair) && pair[1] >= 1 && pair[1] <= MOST;
     return new Map(Array.isArray(kept) ? kept.filter(ours) : []);
