@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .errors import InvalidRequest, TooLarge, shortened
-from .repeats import Text, colons, repeated
+from .repeats import Repeated, Text, colons, repeated
 
 Id = int | str
 FeatureValue = str | int | float | list[str] | None
@@ -109,13 +109,15 @@ def parse(slot: Mapping[str, Any], max_instances: int) -> tuple[list[Request | I
     """The requests in one slot of a TorchServe batch, and whether they came as ``instances``.
 
     A slot holds a raw body under ``body`` or ``data`` (bytes, or an object that TorchServe has decoded already), or
-    the scalars of a form. An instance that cannot be read is its error in its place.
+    the scalars of a form. A field that is given more than once is ``Repeated``, where the frame reader has seen it. An
+    instance that cannot be read is its error in its place.
 
     Raises InvalidRequest where the whole body cannot be read, TooLarge for more than ``max_instances``.
     """
-    raw = slot.get("body", slot.get("data"))
-    if raw is None:
+    name = "body" if "body" in slot else "data"
+    if name not in slot:
         return [_from_form(slot)], False
+    raw = _only_value(name, slot[name])
     if isinstance(raw, bytes | bytearray | str):
         if not raw or raw.isspace():
             raise InvalidRequest(EMPTY)
@@ -197,23 +199,32 @@ def _said_once(request: Request, text: Text) -> Request:
         keys += sum(1 if one.rating is None else 2 for one in request.ratings)
     found = None if colons(text) == keys else repeated(text)
     if found:
-        name, first, second = found
-        raise InvalidRequest(
-            f"{shortened(name)} is given more than once, as {shortened(first)} and as {shortened(second)}: give it once"
-        )
+        raise _given_again(*found)
     return request
+
+
+def _given_again(name: str, first: Any, second: Any) -> InvalidRequest:
+    return InvalidRequest(
+        f"{shortened(name)} is given more than once, as {shortened(first)} and as {shortened(second)}: give it once"
+    )
 
 
 def _from_form(form: Mapping[str, Any]) -> Request:
     if not form:
         raise InvalidRequest(EMPTY)
     try:
-        text = {name: _text(value) for name, value in form.items()}
+        text = {name: _text(_only_value(name, value)) for name, value in form.items()}
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the form is not UTF-8 ({error.reason} at byte {error.start}): encode it so") from None
     # msgspec reads a text as a bool, but not as the only bool that a literal allows.
     text |= {name: True for name in ("history", "catalogue") if text.get(name) == "true"}
     return _checked(lambda values: msgspec.convert(values, Request, strict=False), text)
+
+
+def _only_value(name: str, value: Any) -> Any:
+    if isinstance(value, Repeated):
+        raise _given_again(name, *(bytes(one).decode(errors="replace") for one in value))
+    return value
 
 
 def _text(value: Any) -> Any:

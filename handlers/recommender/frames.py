@@ -15,6 +15,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from .contract import Answer
+from .repeats import Repeated
 
 PREDICT = b"I"
 END = -1
@@ -28,10 +29,13 @@ _END = _packed(END)
 
 
 class FrameRequest(Struct, gc=False):
-    """One request of a batch. ``described``: TorchServe's describe call, which has a header and no parameters."""
+    """One request of a batch. ``described``: TorchServe's describe call, which has a header and no parameters.
+
+    ``slot``: parameters by name. TorchServe's own reader keeps the last of those with one name, without a word.
+    """
 
     id: bytes
-    slot: dict[str, bytes]
+    slot: dict[str, bytes | Repeated]
     described: bool
 
 
@@ -104,7 +108,7 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
         end = start + _length(buffer, start - 4)[0]
         if end >= start and buffer.startswith(_END, end):  # whole, and the only parameter: what most requests are
             return FrameRequest(identifier, {"body": buffer[start:end]}, False), end + 4
-    slot: dict[str, bytes] = {}
+    slot: dict[str, bytes | Repeated] = {}
     while True:
         (size,) = _length(buffer, at)
         at += 4
@@ -120,7 +124,11 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
         value = buffer[at:end]
         at = end
         _length(buffer, at)  # there, so the value is whole
-        slot[name.decode()] = value
+        text = name.decode()
+        if text in slot:
+            earlier = slot[text]
+            value = Repeated(earlier.first if isinstance(earlier, Repeated) else earlier, value)
+        slot[text] = value
 
 
 @lru_cache(maxsize=256)

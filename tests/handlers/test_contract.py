@@ -171,6 +171,12 @@ class TestEveryModel:
         response = requests.post(url, data=body, headers={"Content-Type": "application/json"}, timeout=30)
         assert response.status_code == 400
         assert '"user_id" is given more than once' in response.json()["message"]
+        fields = [("user_id", str(user)), ("user_id", str(user + 2)), ("movie_id", str(movie))]
+        multipart = [(name, (None, value)) for name, value in fields]
+        for response in (requests.post(url, data=fields, timeout=30), requests.post(url, files=multipart, timeout=30)):
+            assert response.status_code == 400
+            said = f'"user_id" is given more than once, as "{user}" and as "{user + 2}"'
+            assert said in response.json()["message"]
 
     def test_json_sent_as_a_form_is_told_what_to_do(self, client: Client, model: str, user: int) -> None:
         url = f"{client.server.inference}/predictions/{model}"

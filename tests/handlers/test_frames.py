@@ -15,6 +15,7 @@ from ts.service import Service
 
 from handlers.recommender import frames
 from handlers.recommender.contract import Answer
+from handlers.recommender.repeats import Repeated
 
 # What a TorchServe 0.12 sent for a JSON body, a form, an upload, a multipart form, no body, text beyond ASCII, a
 # describe call, a client's describe header, and several requests at once.
@@ -62,7 +63,12 @@ def found(connection: Any) -> list[tuple[str, dict[str, bytes], bool]]:
     assert reader.peek_command() == frames.PREDICT
     requests, size = reader.peek_batch()
     reader.skip(size)
-    return [(request.id.decode(), request.slot, request.described) for request in requests]
+    return [(request.id.decode(), as_torchserve_has_it(request.slot), request.described) for request in requests]
+
+
+def as_torchserve_has_it(slot: dict[str, bytes | Repeated]) -> dict[str, bytes]:
+    """TorchServe keeps the last of what has one name."""
+    return {name: value.last if isinstance(value, Repeated) else value for name, value in slot.items()}
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
@@ -109,6 +115,21 @@ def test_drawn_frames_read_the_same_in_pieces(frame: bytes, sizes: list[int]) ->
         pieces.append(frame[at : at + size])
         at += size
     assert found(Pieces(*pieces, frame[at:])) == expected(Pieces(frame))
+
+
+def form(*fields: tuple[bytes, bytes]) -> bytes:
+    """The frame of one request with these parameters."""
+    parameters = b"".join(field(name) + field(b"") + field(value) for name, value in fields)
+    return b"I" + field(b"an id") + END + parameters + END + END
+
+
+@pytest.mark.parametrize("others", [0, 1, 1000])
+def test_a_name_that_comes_again_is_kept_with_its_first_and_last_value(others: int) -> None:
+    users = [(b"user_id", b"196"), *[(b"user_id", b"1")] * others, (b"user_id", b"197")]
+    reader = frames.FrameReader(Pieces(form(*users[:-1], (b"movie_id", b"242"), users[-1])))
+    reader.peek_command()
+    (request,), _ = reader.peek_batch()
+    assert request.slot == {"user_id": Repeated(b"196", b"197"), "movie_id": b"242"}
 
 
 def outcome(read: Any, frame: bytes) -> Any:
