@@ -136,7 +136,7 @@ async def random_user(to: To, model: Model) -> dict[str, Any]:
     """One of the users that the archive's description names: the contract lists no users."""
     card = await to.catalogues.card(model)
     if not card.some_users:
-        raise NoUser("The archive of this model names no users: type an id, or make the archive anew.")
+        raise NoUser("This model names none of its users, because their ids may be personal. Type an id.")
     return {"user_id": random.choice(card.some_users)}
 
 

@@ -110,7 +110,7 @@ RANK_ARRAYS = {
     "rank_alike": "float32",  # [movies, R], by column
 }
 
-MOST_NAMED = 50  # users in an archive's description
+SOME = 50  # users whom a description names where nothing else is set, and where their ids are integers
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -135,11 +135,15 @@ class Archive:
         """What a raw score means."""
         return self.metadata.link
 
-    @cached_property
-    def some_users(self) -> list[RawId]:
-        """Ids of users who have rated, ``MOST_NAMED`` at most, spread evenly over the dictionary."""
+    def some_users(self, most: int | None) -> list[RawId]:
+        """Ids of users who have rated, ``most`` of them or fewer, spread evenly over the dictionary.
+
+        None stands for ``SOME`` integers, and for no texts: those may be names or e-mail addresses.
+        """
+        if most is None:
+            most = SOME if self.users.integers else 0
         rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
-        some = np.linspace(0, len(rated) - 1, min(len(rated), MOST_NAMED)).astype(np.int64)
+        some = np.linspace(0, len(rated) - 1, min(len(rated), most)).astype(np.int64)
         return [self.users.ids[row] for row in rated[some]]
 
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:

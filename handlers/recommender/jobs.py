@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from .archive import Archive
 from .contract import Id, Request, kind_of
@@ -17,7 +17,11 @@ LIKE = math.inf  # the rating that a like stands for: above any threshold
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much one request, and all of a batch, may ask for; set under ``handler:`` in ``model-config.yaml``."""
+    """How much one request, and all of a batch, may ask for; set under ``handler:`` in ``model-config.yaml``.
+
+    ``named_users``: how many user ids the description names, to whoever asks. None: as many as
+    ``Archive.some_users`` thinks harmless.
+    """
 
     max_k: int = 1000
     max_instances: int = 1000
@@ -25,6 +29,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_answer_bytes: int = 16_000_000
     max_batch_bytes: int = 32_000_000
     max_batch_seconds: float = 20.0
+    named_users: Annotated[int, Meta(ge=0)] | None = None
 
 
 @dataclass(eq=False)

@@ -36,6 +36,7 @@ class Recommender:
         self.resolver = Resolver(archive, limits)
         self.pairs = PairScorer(archive, device)
         self.lists = Lists(archive, limits, device, self.pairs.raw)
+        self.some_users = archive.some_users(limits.named_users)
         self.tally = Tally(*archive.metadata.score_range)
 
     def describe(self) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class Recommender:
             "data": msgspec.to_builtins(metadata.data),
             "users": len(archive.users) - 1,
             "movies": len(archive.movies) - 1,
-            "some_users": archive.some_users,
+            "some_users": self.some_users,
             "user_features": [one.name for one in metadata.user_features.fields],
             "movie_features": [one.name for one in metadata.movie_features.fields],
             "options": ["explain"]

@@ -123,7 +123,7 @@ def test_the_shares_of_an_entrys_place_are_those_of_the_arrays(model, answer, bu
 
 def test_likes_have_shares_too(of_likes: Recommender, likes_build: Path) -> None:
     shares = Shares(likes_build / "fm")
-    user = of_likes.archive.some_users[0]
+    user = of_likes.archive.some_users(1)[0]
     (past,) = said(of_likes.answer([{"body": msgspec.json.encode({"user_id": user, "history": True})}]))
     history = {one["movie_id"]: None for one in past["history"]}
     for who, given in (

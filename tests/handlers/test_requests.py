@@ -6,11 +6,14 @@ import json
 import math
 import string
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.recommender.contract import FIELDS, Request
+from handlers.recommender.jobs import Limits
+from handlers.recommender.recommender import Recommender
 from tests.conftest import MODELS
 
 LOOSE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -128,8 +131,26 @@ def test_features_that_are_known_are_named_by_side(recommenders, of_likes, model
 def test_a_model_of_likes_says_so(of_likes) -> None:
     described = of_likes.describe()
     assert (described["score"], described["scale"]) == ("probability of a like", None)
-    assert len(described["some_users"]) == 50
-    assert all(of_likes.archive.users.row(user) for user in described["some_users"])
+
+
+@pytest.mark.parametrize(("model", "setting", "names"), [
+    ("mf", None, 50), ("mf", 3, 3), ("mf", 0, 0), ("mf", 10**6, None),
+    ("of likes", None, 0), ("of likes", 50, 50), ("of likes", 0, 0),
+])  # fmt: skip
+def test_whom_a_description_names(recommenders, of_likes, model: str, setting: int | None, names: int | None) -> None:
+    """Ids that are texts may be e-mail addresses: nobody's unless the setting says so."""
+    flow = of_likes if model == "of likes" else recommenders[model]
+    described = Recommender(flow.archive, Limits(named_users=setting), flow.device).describe()
+    archive, named = flow.archive, described["some_users"]
+    rated = [one for row, one in enumerate(archive.users.ids) if len(archive.seen(row))]
+    assert len(named) == (len(rated) if names is None else names)
+    assert len(set(named)) == len(named)
+    assert set(named) <= set(rated)
+
+
+def test_a_number_of_named_users_below_zero_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="named_users"):
+        msgspec.convert({"named_users": -1}, Limits)
 
 
 def test_an_id_that_cannot_be_written_is_a_fault_of_its_own_request(recommenders) -> None:
@@ -158,11 +179,6 @@ def test_a_fault_before_or_after_the_scores_spares_the_neighbours(recommenders, 
 
 
 def test_a_list_that_would_be_too_long_to_send_is_refused(recommenders, build) -> None:
-    import msgspec
-
-    from handlers.recommender.jobs import Limits
-    from handlers.recommender.recommender import Recommender
-
     flow = recommenders["mf"]
     small = Recommender(flow.archive, msgspec.structs.replace(Limits(), max_answer_bytes=2000), flow.device)
     (answer,) = small.answer(bodies(b'{"user_id": 11, "k": 100}'))

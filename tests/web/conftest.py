@@ -177,7 +177,7 @@ def make_stand_in() -> Callable[[int], StandIn]:
 def of_likes(likes_build: Path) -> httpx.MockTransport:
     """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
     cpu = torch.device("cpu")
-    flow = Recommender(archive.load(likes_build / "fm", cpu), Limits(), cpu)
+    flow = Recommender(archive.load(likes_build / "fm", cpu), Limits(named_users=50), cpu)
 
     def answer(request: httpx.Request) -> httpx.Response:
         version = {"X-Model-Version": "1.0"}

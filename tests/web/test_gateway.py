@@ -323,7 +323,7 @@ def test_a_random_user_of_an_archive_that_names_none(running: Any, make_stand_in
     with running(Settings(), httpx.MockTransport(stand_in)) as address:
         answer = httpx.get(f"{address}/api/users/fm/random")
     assert (answer.status_code, answer.json()["type"]) == (404, "NoUser")
-    assert "type an id" in answer.json()["message"]
+    assert "Type an id" in answer.json()["message"]
 
 
 def test_a_new_archive_brings_a_new_catalogue(gateway: httpx.Client, stand_in: Any) -> None:
