@@ -8,8 +8,7 @@ What an answer may leave out is ``msgspec.UNSET`` where it is left out, which is
 """
 
 from collections.abc import Iterable
-from http import HTTPStatus
-from typing import Any, NotRequired, Self, TypedDict, TypeVar, Unpack
+from typing import Any, NotRequired, Self, TypedDict, Unpack, get_args
 
 import msgspec
 import requests
@@ -18,10 +17,6 @@ from msgspec import UNSET, Struct, UnsetType
 
 Id = int | str
 Feature = str | int | float | list[str] | None
-Answer = TypeVar("Answer", bound="Struct")
-
-
-# --- requests
 
 
 class GivenRating(TypedDict):
@@ -31,25 +26,21 @@ class GivenRating(TypedDict):
     rating: NotRequired[float]
 
 
-class _Asked(TypedDict, total=False):
-    on_unknown: str  # "fallback" (the default) or "error"
-
-
-class _Who(_Asked, total=False):
-    # user_id, or ratings and/or user.
-    user_id: Id
+class _Who(TypedDict, total=False):
+    user_id: Id  # or ratings and/or user
     ratings: list[GivenRating]
     user: dict[str, Feature]
     timestamp: int
+    on_unknown: str  # "fallback" (the default) or "error"
 
 
-class _Which(_Asked, total=False):
-    # One of them.
-    movie_id: Id
+class _Which(TypedDict, total=False):
+    movie_id: Id  # or movie
     movie: dict[str, Feature]
+    on_unknown: str
 
 
-class _Narrow(_Asked, total=False):
+class _Narrow(TypedDict, total=False):
     k: int
     exclude: list[Id]
     candidates: list[Id]
@@ -71,14 +62,7 @@ class SimilarRequest(_Which, _Narrow, total=False):
     """Similar to which movie, and out of which."""
 
 
-# --- answers
-
-
-class _Answer(Struct, kw_only=True):
-    pass
-
-
-class Score(_Answer, kw_only=True):
+class Score(Struct, kw_only=True):
     """The score of one user and one movie."""
 
     user_id: Id | UnsetType = UNSET
@@ -120,7 +104,7 @@ class ScoredMovie(Movie, kw_only=True):
     rank_because: list[Reason] | UnsetType = UNSET
 
 
-class Recommendations(_Answer, kw_only=True):
+class Recommendations(Struct, kw_only=True):
     """The best movies for somebody, best first."""
 
     user_id: Id | UnsetType = UNSET
@@ -128,7 +112,7 @@ class Recommendations(_Answer, kw_only=True):
     unknown: list[str] = []
 
 
-class Similar(_Answer, kw_only=True):
+class Similar(Struct, kw_only=True):
     """The movies most like one, most like first."""
 
     movie_id: Id | UnsetType = UNSET
@@ -145,7 +129,7 @@ class RatedMovie(Struct, kw_only=True):
     rating: float | UnsetType = UNSET
 
 
-class History(_Answer, kw_only=True):
+class History(Struct, kw_only=True):
     """What a user of the training log has rated, by movie id."""
 
     user_id: Id
@@ -161,24 +145,15 @@ class CatalogueMovie(Movie, kw_only=True):
     y: float
 
 
-class Catalogue(_Answer, kw_only=True):
+class Catalogue(Struct, kw_only=True):
     """A page of the movies of the archive, by movie id; ``total`` is how many there are on all pages."""
 
     catalogue: list[CatalogueMovie]
     total: int
 
 
-# The field that only this answer has.
-ANSWERS = {
-    "score": Score,
-    "recommendations": Recommendations,
-    "similar": Similar,
-    "history": History,
-    "catalogue": Catalogue,
-}
-
-
-# --- errors
+AnyAnswer = Score | Recommendations | Similar | History | Catalogue
+ANSWERS = {answer.__name__.lower(): answer for answer in get_args(AnyAnswer)}  # by the field that only this one has
 
 
 class Error(Struct):
@@ -193,7 +168,6 @@ class RecommenderError(Exception):
     """An answer that is an error: ``code`` is its HTTP status, ``type`` its name, ``message`` says what to do."""
 
     def __init__(self, error: Error) -> None:
-        """Take over what the server said."""
         super().__init__(f"{error.code} {error.type}: {error.message}")
         self.code, self.type, self.message = error.code, error.type, error.message
 
@@ -202,10 +176,7 @@ class _Transient(RecommenderError):
     """An error that the same request may not meet again."""
 
 
-# --- the client
-
-# What one request may have: max_instances of an archive's limits, and the servers' max_request_size.
-MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576
+MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max_instances, a server's max_request_size
 
 # The one rule of what is asked again, a few times and a little later each time: these statuses, whatever they say, and
 # a connection that was refused or broke. No request changes anything, so that asking twice does no harm. Not after a
@@ -238,7 +209,6 @@ class Recommender:
         retries: int = 3,
         longest_wait: float = 5.0,
     ) -> None:
-        """Connect to nothing yet."""
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
         self.session = requests.Session()
@@ -263,52 +233,47 @@ class Recommender:
         """Movies like one: ``similar(movie_id=50, k=10)``."""
         return self._ask(request, Similar)
 
-    def history(self, user_id: Id, **request: Unpack[_Asked]) -> History:
+    def history(self, user_id: Id, *, on_unknown: str = "fallback") -> History:
         """What a user has rated."""
-        return self._ask({"user_id": user_id, "history": True, **request}, History)
+        return self._ask({"user_id": user_id, "history": True, "on_unknown": on_unknown}, History)
 
     def catalogue(self, offset: int = 0, k: int = 1000) -> Catalogue:
         """One page of the movies."""
         return self._ask({"catalogue": True, "offset": offset, "k": k}, Catalogue)
 
-    def many(self, instances: Iterable[Any]) -> list[_Answer | RecommenderError]:
-        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised.
-
-        What is too large for one request is asked in halves, one after the other.
+    def many(self, instances: Iterable[Any]) -> list[AnyAnswer | RecommenderError]:
+        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised. What
+        is too large for one request is asked in halves, one after the other.
         """
         return self._many(list(map(msgspec.json.encode, instances)))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, as the end of a ``with`` does."""
         self.session.close()
 
     def __enter__(self) -> Self:
-        """Close the connections at the end of a ``with``."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
         self.close()
 
-    def _ask(self, request: Any, answer: type[Answer]) -> Answer:
-        return msgspec.json.decode(self._post(request), type=answer)
+    def _ask(self, request: Any, answer: type) -> Any:
+        body = self._retrying(self._post_once, msgspec.json.encode(request))
+        return msgspec.json.decode(body, type=answer)
 
-    def _many(self, instances: list[bytes]) -> list[_Answer | RecommenderError]:
+    def _many(self, instances: list[bytes]) -> list[AnyAnswer | RecommenderError]:
         size = sum(map(len, instances)) + len(instances) + len('{"instances":[]}')
         if len(instances) <= 1 or (len(instances) <= MOST_INSTANCES and size <= MOST_BYTES):
             try:
-                answers = self._post({"instances": list(map(msgspec.Raw, instances))})
-                return list(map(_one_of_many, msgspec.json.decode(answers)["predictions"]))
+                answers = self._ask({"instances": list(map(msgspec.Raw, instances))}, dict)
+                return list(map(_one_of_many, answers["predictions"]))
             except RecommenderError as error:  # the server's limits are lower, or the answers are too large together
-                if error.code != HTTPStatus.REQUEST_ENTITY_TOO_LARGE or not instances:
+                if error.code != 413 or not instances:
                     raise
                 if len(instances) == 1:
                     return [error]
         half = len(instances) // 2
         return self._many(instances[:half]) + self._many(instances[half:])
-
-    def _post(self, body: Any) -> bytes:
-        return self._retrying(self._post_once, msgspec.json.encode(body))
 
     def _post_once(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
@@ -318,11 +283,10 @@ class Recommender:
         raise (_Transient if response.status_code in ASK_AGAIN else RecommenderError)(_error(response))
 
 
-def _one_of_many(prediction: dict[str, Any]) -> _Answer | RecommenderError:
+def _one_of_many(prediction: dict[str, Any]) -> AnyAnswer | RecommenderError:
     if "error" in prediction:
         return RecommenderError(msgspec.convert(prediction["error"], Error))
-    kind = next(kind for field, kind in ANSWERS.items() if field in prediction)
-    return msgspec.convert(prediction, kind)
+    return msgspec.convert(prediction, next(kind for field, kind in ANSWERS.items() if field in prediction))
 
 
 def _error(response: requests.Response) -> Error:
