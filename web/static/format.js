@@ -37,7 +37,7 @@ export function listedFor({ rank_score: total, rank_because: reasons = [] }) {
   const largest = labelled(reasons).sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
   const inFavour = largest.filter((part) => part.share > 0).slice(0, NAMED);
   const rest = total - sum(inFavour, "share");
-  const fit = total > 0 && rest / total > -0.005; // what is missing is less than half a percent
+  const fit = total > 0 && rest / total > -0.005; // together they may exceed it by what rounding hides
   const [lead, parts] = fit
     ? ["Listed because of", percentages(inFavour, Math.max(0, rest), total)]
     : ["Its place in the list:", points(largest.slice(0, NAMED), total)];
