@@ -14,6 +14,7 @@ import msgspec
 import requests
 import tenacity
 from msgspec import UNSET, Struct, UnsetType
+from urllib3.exceptions import ReadTimeoutError
 
 Id = int | str
 Feature = str | int | float | list[str] | None
@@ -180,7 +181,7 @@ MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max
 
 # The one rule of what is asked again, a few times and a little later each time: these statuses, whatever they say, and
 # a connection that was refused or broke. No request changes anything, so that asking twice does no harm. Not after a
-# time limit of one's own: the server is still at it. What else asks TorchServe here keeps to this list, by a test.
+# time limit of one's own: the server is still at it. What else asks TorchServe here keeps to this rule, by a test.
 ASK_AGAIN = {
     500: "a worker died while it had the request (or the server has a fault, which is met again)",
     503: "the queue is full, or no worker is up yet",
@@ -189,13 +190,19 @@ ASK_AGAIN = {
 _BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
+def _may_pass(error: BaseException) -> bool:
+    # requests calls a time limit met while connecting, or inside an answer, a broken connection as well.
+    slow = isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
+    return isinstance(error, (_Transient, *_BROKEN)) and not slow
+
+
 class Recommender:
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes. A request that met a status of ``ASK_AGAIN``
-    or a broken connection is sent again, ``retries`` times at most, after random waits that double up to
-    ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is raised. ``token`` is TorchServe's
-    inference token, where it asks for one. Use one Recommender a thread.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes; what it ends is not asked again. A request
+    that met a status of ``ASK_AGAIN`` or a broken connection is sent again, ``retries`` times at most, after random
+    waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is raised.
+    ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
     """
 
     def __init__(
@@ -215,7 +222,7 @@ class Recommender:
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((_Transient, *_BROKEN)),
+            retry=tenacity.retry_if_exception(_may_pass),
             stop=tenacity.stop_after_attempt(1 + retries),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=longest_wait),
             reraise=True,

@@ -130,8 +130,9 @@ class Register(Command):
     def run(self) -> None:
         """Verify, register, and wait until it answers."""
         server = self.where.running()
-        verify(server.store / f"{self.model}-{self.version}.mar", self.model, self.version, None)
-        new = Versions(server, self.model).put_in(self.version)
+        with locked(server.store):
+            verify(server.store / f"{self.model}-{self.version}.mar", self.model, self.version, None)
+            new = Versions(server, self.model).put_in(self.version)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
 
 

@@ -44,8 +44,7 @@ def verify(archive: Path, model: str, version: str, sha256: str | None, python: 
     ``sha256`` is the digest it must have: where None, the one pinned in the store, and where there is none yet either,
     any. Raises ArchiveRefused with the first thing that is wrong.
     """
-    if not VERSION.fullmatch(version):
-        raise ArchiveRefused(f"version {version!r} is refused: a version is numbers separated by dots, such as 1.10")
+    check_version(version)
     if not archive.is_file():
         raise ArchiveRefused(f"{archive} does not exist: make archive MODEL={model} VERSION={version} packs it")
     digest = sha256_of(archive)
@@ -107,6 +106,12 @@ def _check_loads(archive: Path, folder: Path, python: str) -> None:
     if result.returncode:
         reason = (result.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ArchiveRefused(f"{archive.name} cannot be loaded: {reason}")
+
+
+def check_version(version: str) -> None:
+    """Raise ArchiveRefused for what is no version."""
+    if not VERSION.fullmatch(version):
+        raise ArchiveRefused(f"version {version!r} is refused: a version is numbers separated by dots, such as 1.10")
 
 
 def sha256_of(path: Path) -> str:

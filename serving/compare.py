@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
+from urllib3.exceptions import ReadTimeoutError
 
 from .archives import ids_in
 from .gate import Check, Tolerance, checks
@@ -19,6 +18,7 @@ from .gate import Check, Tolerance, checks
 TIMED = 100  # requests a round: the fewest that have a 99th percentile
 ROUNDS = 3
 ASK_AGAIN = (500, 503, 507)  # statuses; the rule and its reasons are in client/recommender_client.py
+PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4)  # seconds before a request is sent again
 
 
 class Asker:
@@ -41,12 +41,29 @@ class Asker:
         return time.perf_counter() - start
 
 
+class _AsksAgain(requests.Session):
+    # Not urllib3's Retry: it sends again what was not answered in time, and not what broke inside its answer.
+    def request(self, *arguments: Any, **named: Any) -> requests.Response:
+        for pause in PAUSES:
+            try:
+                response = super().request(*arguments, **named)
+                if response.status_code not in ASK_AGAIN:
+                    return response
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+                if _is_slow(error):
+                    raise
+            time.sleep(pause)
+        return super().request(*arguments, **named)
+
+
+def _is_slow(error: requests.RequestException) -> bool:
+    # requests calls a time limit met while connecting, or inside an answer, a broken connection as well.
+    return isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
+
+
 def session(token: str | None = None) -> requests.Session:
     """What a client of TorchServe needs: a request that met a dying worker or a full queue is sent again."""
-    made = requests.Session()
-    again = Retry(total=6, backoff_factor=0.2, status_forcelist=ASK_AGAIN, allowed_methods=None, raise_on_status=False)
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, HTTPAdapter(max_retries=again))
+    made = _AsksAgain()
     if token:
         made.headers["Authorization"] = f"Bearer {token}"
     return made

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from .management import Management, ManagementError
+from .management import Management, ManagementError, looks
 from .server import Server, ServerError
 
 
@@ -38,11 +38,8 @@ def run(server: Server, drain: float) -> None:
 def _wait_for_queues(server: Server) -> None:
     management = Management(server.management, timeout=5, token=server.token("management"))
     try:
-        while any(
-            version["jobQueueStatus"]["pendingRequests"]
-            for model in management.models()
-            for version in management.versions(model)
-        ):
-            time.sleep(0.1)
+        for versions in looks(lambda: [one for model in management.models() for one in management.versions(model)]):
+            if not any(version["jobQueueStatus"]["pendingRequests"] for version in versions):
+                return
     except ManagementError:
         pass  # it has ended already; whoever sent the signal limits how long an endless queue may take

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import requests
+
+PAUSE = 0.25  # seconds between two looks, at least
+Found = TypeVar("Found")
 
 
 class ManagementError(RuntimeError):
     """TorchServe refused a call, or cannot be reached; the message says which call and why."""
+
+
+class CallRefused(ManagementError):
+    """TorchServe answered a call with an error: it has not done what was asked."""
+
+
+def looks(look: Callable[[], Found]) -> Iterator[Found]:
+    """What ``look`` finds, again and again, with ten times as long as it took in between.
+
+    On a GPU, TorchServe runs ``nvidia-smi`` once a worker for each description, in one of the few threads that read and
+    write all connections: so it has that thread a tenth of the time at most.
+    """
+    while True:
+        start = time.monotonic()
+        found = look()
+        took = time.monotonic() - start
+        yield found
+        time.sleep(max(PAUSE, 10 * took))
 
 
 class Management:
@@ -42,6 +65,7 @@ class Management:
         """Register a version from an archive of the model store (its name) or from where one is unpacked (its folder).
 
         False where it is there already. Its workers start after the answer (serving/versions.py waits for them).
+        Raises CallRefused where it is not registered, and another ManagementError where the answer is lost: it may be.
         """
         # synchronous=true would wait for the workers in one of the threads that read and write all connections.
         arguments = {"url": url, "model_name": model, "initial_workers": 1, "synchronous": "false"}
@@ -75,5 +99,5 @@ class Management:
                 reason = response.json()["message"]
             except (ValueError, KeyError):
                 reason = response.text[:200]
-            raise ManagementError(f"{response.request.method} {response.url}: {response.status_code}, {reason}")
+            raise CallRefused(f"{response.request.method} {response.url}: {response.status_code}, {reason}")
         return response

@@ -15,7 +15,7 @@ from .gate import Check, Tolerance
 from .management import ManagementError
 from .record import Record
 from .server import Server
-from .versions import Versions
+from .versions import ROLLOUT, Versions
 
 Watch = Callable[[str], AbstractContextManager[None]]
 
@@ -69,7 +69,7 @@ class Rollout:
         """Run all steps, each inside ``watch(name)``.
 
         Raises ArchiveRefused, RolloutRefused, StoreError or ManagementError; up to the switch, the new version is then
-        taken out again.
+        taken out again, where a rollout has put it in.
         """
         with archives.locked(self.store):
             self._check_order()
@@ -78,6 +78,7 @@ class Rollout:
                     step()
 
     def _check_order(self) -> None:
+        archives.check_version(self.version)
         running = self.versions.default()
         if running and archives.is_older(self.version, running) and not self.downgrade:
             raise RolloutRefused(
@@ -91,7 +92,7 @@ class Rollout:
         try:
             yield
         except (RolloutRefused, ManagementError, archives.StoreError, requests.RequestException):
-            if self.versions.default() not in (None, self.version) and self.version in self.versions.registered():
+            if self.versions.default() not in (None, self.version) and self.version in self.versions.of_rollouts():
                 self.versions.unregister(self.version)
             raise
 
@@ -108,7 +109,7 @@ class Rollout:
         self.digest = digest
 
     def _register(self) -> None:
-        self.versions.register(self.version)
+        self.versions.register(self.version, ROLLOUT)
 
     def _wait(self) -> None:
         self.versions.wait_until_ready(self.version)
@@ -155,19 +156,27 @@ class Rollout:
             self.versions.unregister(old)
 
     def _superseded(self) -> list[str]:
-        """The versions that this rollout replaces, where they are still served and not to be kept."""
+        """The versions that this rollout replaces, where they are still served and not to be kept: those that answered,
+        and those of rollouts that were killed before they did.
+        """
         if self.keep:
             return []
-        registered = self.versions.registered()
-        return [old for old in self.record.superseded(self.model, self.version) if old in registered]
+        registered, answered = self.versions.registered(), self.record.superseded(self.model, self.version)
+        known = {line["version"] for line in self.record.lines(self.model)}
+        return [one for one in answered if one in registered] + [
+            one for one in self.versions.of_rollouts() if one not in known
+        ]
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:
     """The rollout of the version that answered before the present one; without a comparison, which it would not need
     to win. Raises RolloutRefused where there was none.
     """
-    found = _found(Versions(server, model))
-    before = Record(server.store).before(model, *found)
+    found, record = _found(Versions(server, model)), Record(server.store)
+    before = record.before(model, *found[:1])
+    # Where that answers already, a rollback was killed between the server's change of mind and the disk's: completed.
+    if before not in found:
+        before = record.before(model, *found)
     if before is None:
         present = found[-1] if found else "now"
         raise RolloutRefused(f"no version of {model} answered before {present}: make rollout VERSION=... chooses one")

@@ -98,7 +98,7 @@ class Server:
 
     @property
     def started_with(self) -> Path:
-        """The configuration of the last start, its ports and overrides included."""
+        """The configuration of the last start, its store, ports and overrides included."""
         return self.home / "config.properties"
 
     @property
@@ -181,7 +181,7 @@ class Server:
         present = self._present()
         for pair in filter(None, present.split(",")):
             archives.check_default(self.store / pair.split("=")[-1])
-        settings = self.settings | {"load_models": present}
+        settings = self.settings | {"load_models": present, "model_store": str(self.store)}
         settings["vmargs"] = settings.get("vmargs", "").replace("=serving/", f"={ROOT}/serving/")
         self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
         hidden = ("PYTHONPATH", "TS_CONFIG_FILE", "LOG_LOCATION", "METRICS_LOCATION")

@@ -10,13 +10,20 @@ import shutil
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .archives import StoreError
-from .management import Management, ManagementError
+from .management import CallRefused, Management, ManagementError, looks
 from .server import Server
 
-PAUSE = 0.25  # seconds between two looks; on a GPU each runs nvidia-smi once a worker
+# Who has put a version in: a rollout may take out what another one left, and nothing that somebody put in by hand.
+ROLLOUT, BY_HAND = "rollout", "register"
+
+
+class NotReady(ManagementError):
+    """A version whose workers do not come up; the message says where its log is."""
 
 
 class Versions:
@@ -35,51 +42,74 @@ class Versions:
         """Every version that answers by its number."""
         return [one["modelVersion"] for one in self.management.versions(self.model)] if self._there() else []
 
+    def of_rollouts(self) -> list[str]:
+        """Those of ``registered`` that a rollout has put in, be it one that was killed."""
+        found = self.management.versions(self.model) if self._there() else []
+        return [
+            one["modelVersion"]
+            for one in found
+            if Path(one["modelUrl"]).name.startswith(f"{self.model}-{one['modelVersion']}-{ROLLOUT}-")
+        ]
+
     def _there(self) -> bool:
         return self.model in self.management.models()
 
     def put_in(self, version: str) -> bool:
-        """``register`` a version and wait until it answers; what does not come up is taken out again."""
-        new = self.register(version)
+        """``register`` a version and wait until it answers; what does not come up is taken out again, be it one that
+        was there already.
+        """
+        new = self.register(version, BY_HAND)
         try:
             self.wait_until_ready(version)
-        except ManagementError:
-            if new:
+        except NotReady:
+            if new or version != self.default():
                 self.unregister(version)
             raise
         return new
 
-    def register(self, version: str) -> bool:
+    def register(self, version: str, by: str) -> bool:
         """Register a version of the store, whose workers start from now on; False where it is there already.
 
-        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. What a run
-        that was killed here has unpacked goes at the server's next start.
+        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. If a run is
+        killed here, its folder is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
         """
-        archive, place = self.server.store / f"{self.model}-{version}.mar", self.server.unpacked
-        new = False
+        folder = self._unpack(self.server.store / f"{self.model}-{version}.mar", by)
+        try:
+            new = self.management.register(str(folder), self.model)
+        except CallRefused:
+            shutil.rmtree(folder)
+            raise
+        # Any other error leaves the folder where it is: TorchServe may serve it, and only its answer be lost.
+        if not new:
+            shutil.rmtree(folder)
+        return new
+
+    def _unpack(self, archive: Path, by: str) -> Path:
+        place = self.server.unpacked
         try:
             place.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{archive.stem}-", dir=place))
+            folder = Path(tempfile.mkdtemp(prefix=f"{archive.stem}-{by}-", dir=place))
             try:
                 with zipfile.ZipFile(archive) as packed:
                     packed.extractall(folder)
-                new = self.management.register(str(folder), self.model)
-            finally:
-                if not new:
-                    shutil.rmtree(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
         except OSError as error:
             raise StoreError(f"{archive.name} cannot be unpacked in {place} ({error.strerror})") from error
-        return new
+        return folder
+
+    def _descriptions(self, version: str) -> Iterator[dict[str, Any]]:
+        return looks(lambda: self.management.describe(self.model, version))
 
     def wait_until_ready(self, version: str) -> None:
         """Wait for all workers of a version.
 
-        Raises ManagementError where one ends before it was ready, or does not become so within its startupTimeout.
+        Raises NotReady where one ends before it was ready, or does not become so within its startupTimeout.
         """
         started: set[int] = set()
         deadline = None
-        while True:
-            found = self.management.describe(self.model, version)
+        for found in self._descriptions(version):
             states = [worker["status"] for worker in found["workers"]]
             if states and set(states) == {"READY"}:
                 return
@@ -89,10 +119,9 @@ class Versions:
             died = len(started) > max(len(states), 1)
             if died or time.monotonic() > deadline:
                 what = "a worker ended as it started" if died else f"not ready after {found['startupTimeout']} s"
-                raise ManagementError(
+                raise NotReady(
                     f"{self.model} {version}: {what}, its workers are {states}: {self.server.home}/workers.log says why"
                 )
-            time.sleep(PAUSE)
 
     def take_out(self, version: str, seconds: float | None) -> None:
         """``drain`` and ``unregister`` a version that is not the default. Raises ManagementError where it is, or where
@@ -120,14 +149,16 @@ class Versions:
         deadline = time.monotonic() + patience
         slowest = 0.0
         for one in versions:
-            while waiting := (found := self.management.describe(self.model, one))["jobQueueStatus"]["pendingRequests"]:
+            for found in self._descriptions(one):
+                slowest = max(slowest, found["responseTimeout"] if seconds is None else seconds)
+                waiting = found["jobQueueStatus"]["pendingRequests"]
+                if not waiting:
+                    break
                 if time.monotonic() > deadline:
                     raise ManagementError(
                         f"{self.model} {one} still has {waiting} requests waiting: clients ask for it by its version. "
                         "Move them and run this again; a rollout can leave it registered (--keep)"
                     )
-                time.sleep(PAUSE)
-            slowest = max(slowest, found["responseTimeout"] if seconds is None else seconds)
         time.sleep(slowest)
 
     def unregister(self, version: str) -> None:

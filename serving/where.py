@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .ports import PortError
-from .server import CONFIG, ROOT, Server, ServerError
+from .server import CONFIG, ROOT, Server, ServerError, properties
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,30 @@ class Where:
 
     config: tuple[Path, ...] = tuple(map(Path, os.environ.get("SERVING_CONFIG", str(CONFIG)).split(":")))
     """Its configuration files; a later one's settings win."""
-    store: Path = Path(os.environ.get("SERVING_STORE", ROOT / "model_store"))
-    """Its archives."""
+    store: Path | None = None
+    """Its archives (those of the running server by default; where none runs, SERVING_STORE, or model_store/)."""
     home: Path = Path(os.environ.get("SERVING_HOME", ROOT / "logs"))
     """Its own folder: logs, sockets, tokens."""
     port_offset: int = field(default_factory=lambda: _number("PORT_OFFSET"))
     """Added to each of its ports and to the page's (PORT_OFFSET by default)."""
 
     def server(self) -> Server:
-        """The server. While it runs, it is what it was started as, whatever this command was told."""
-        server = Server(self.store, self.home, config=self.config, port_offset=self.port_offset)
-        if server.process():
-            return Server(self.store, self.home, config=[server.started_with])
-        return server
+        """The server. While it runs, it is what it was started as, whatever this command was told.
+
+        Raises ServerError where ``store`` is given and is not the running server's.
+        """
+        store = self.store or Path(os.environ.get("SERVING_STORE") or ROOT / "model_store")
+        server = Server(store, self.home, config=self.config, port_offset=self.port_offset)
+        if not server.process():
+            return server
+        # A server that an earlier release of ours has started does not have it there.
+        running = Path(properties(server.started_with).get("model_store", server.store))
+        if self.store and server.store != running:
+            raise ServerError(
+                f"the TorchServe that runs from {server.home} serves {running}, and --store is {server.store}: "
+                f"leave --store out, or give the --home of the server that serves that store"
+            )
+        return Server(running, self.home, config=[server.started_with])
 
     def running(self) -> Server:
         """The server, which must run: what else answers at its addresses is somebody else's."""

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
+HANGS_UP, BREAKS_OFF = 0, -1  # in the place of a status: no answer at all, and one that ends too early
+
 
 class Misbehaving(ThreadingHTTPServer):
     """Gives the answers that it was told to give, the last one for ever, and counts the requests."""
@@ -39,7 +41,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.headers.append(self.headers)
         status, body = next(self.server.answers)
         self.server.let_go.wait(self.server.pause)
-        if status:
+        if status == BREAKS_OFF:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body) + 1))
+            self.end_headers()
+            self.wfile.write(body)
+        elif status:
             with contextlib.suppress(BrokenPipeError):  # a client that has given up
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

@@ -9,14 +9,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from serving import ports
 from serving.__main__ import main
 from serving.ports import PortError
-from serving.server import CONFIG, ROOT, Server, properties
+from serving.server import CONFIG, ROOT, Server, ServerError, properties
+from serving.where import Where
 from tests.conftest import server_on_free_ports
+from web import __main__ as page
 from web.settings import Settings
 
 LISTEN = """
@@ -89,12 +92,47 @@ def test_ports_are_looked_at_by_a_command_of_its_own(tmp_path: Path, others: tup
         main(["ports", *where])
 
 
-def test_the_page_does_not_start_where_somebody_listens(others: tuple[int, int]) -> None:
-    command = [sys.executable, "-m", "web", "--port", str(others[0])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert re.match(rf"error: Address already in use .*{others[0]}.*; another PORT_OFFSET", done.stderr)
+def start_page(monkeypatch: pytest.MonkeyPatch, *options: str, **environment: str) -> dict[str, Any]:
+    """What uvicorn is told by ``python -m web``; nothing listens."""
+    told: dict[str, Any] = {}
+    monkeypatch.delenv("PORT", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["web", *options])
+    monkeypatch.setattr(page.uvicorn, "run", lambda app, **named: told.update(named))
+    page.main()
+    return told
+
+
+def test_the_page_does_not_start_where_somebody_listens(others: tuple[int, int], monkeypatch) -> None:
+    taken, advice = rf"^error: Address already in use .*{others[0]}[^;]*", "; another PORT_OFFSET moves the page"
+    with pytest.raises(SystemExit, match=f"{taken}{advice}"):
+        start_page(monkeypatch, PORT_OFFSET=str(others[0] - ports.PAGE))
+    with pytest.raises(SystemExit, match=f"{taken}$"):
+        start_page(monkeypatch, "--port", str(others[0]))
+    with pytest.raises(SystemExit, match=f"{taken}$"):
+        start_page(monkeypatch, PORT=str(others[0]))
+
+
+def test_the_advice_about_ports_is_for_ports_alone(monkeypatch) -> None:
+    with pytest.raises(SystemExit, match=r"^error: Cannot assign requested address [^;]*$"):
+        start_page(monkeypatch, "--host", "192.0.2.1")  # of no machine
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "shown"), [("::1", socket.AF_INET6, "[::1]"), ("127.0.0.1", socket.AF_INET, "127.0.0.1")]
+)
+def test_the_page_listens_on_either_family(host, family, shown, monkeypatch, capsys) -> None:
+    tried = []
+
+    def create_server(address: tuple[str, int], family: int) -> socket.socket:
+        tried.append((address, family))
+        return socket.socket()
+
+    monkeypatch.setattr(page.socket, "create_server", create_server)
+    assert start_page(monkeypatch, "--host", host, "--port", "8123")["host"] == host
+    assert tried == [((host, 8123), family)]
+    assert f"The page is at http://{shown}:8123," in capsys.readouterr().out
 
 
 ASKING = [
@@ -124,6 +162,21 @@ def test_every_command_finds_the_server_that_runs_wherever_it_listens(server: Se
     said = capsys.readouterr().out
     assert said.startswith(f"TorchServe was running already and answers at {server.inference}")
     assert re.search(r"models: deepfm 1\.0.*, fm 1\.0.*, mf 1\.0", said)
+
+
+def test_a_running_server_is_asked_with_its_own_store(server: Server, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SERVING_STORE", str(tmp_path))
+    assert Where(home=server.home).running().store == server.store
+    assert Where(home=server.home, store=server.store).running().store == server.store
+    with pytest.raises(ServerError, match=rf"serves {server.store}, and --store is {tmp_path}: leave --store out"):
+        Where(home=server.home, store=tmp_path).running()
+
+
+def test_a_server_that_is_to_be_started_gets_the_store_that_is_named(tmp_path: Path, monkeypatch) -> None:
+    assert Where(home=tmp_path).server().store == ROOT / "model_store"
+    monkeypatch.setenv("SERVING_STORE", str(tmp_path / "other"))
+    assert Where(home=tmp_path).server().store == tmp_path / "other"
+    assert Where(home=tmp_path, store=tmp_path).server().store == tmp_path
 
 
 def dry(*words: str) -> subprocess.CompletedProcess[str]:

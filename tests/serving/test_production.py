@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from serving.compare import Tolerance
 from serving.management import Management, ManagementError
 from serving.rollout import Rollout
 from serving.server import CONFIG, ROOT, Server, properties
+from serving.versions import Versions
 from tests.conftest import server_on_free_ports
 from tests.serving.packing import repack
 
@@ -128,11 +130,24 @@ def test_management_and_metrics_answer_this_machine_alone(production: Server) ->
         "../fm-1.1.mar",
     ],
 )
-def test_registration_from_anywhere_but_the_store_is_refused(production: Server, url: str) -> None:
+def test_registration_from_a_url_is_refused(production: Server, url: str) -> None:
     management = Management(production.management, token=production.token("management"))
     with pytest.raises(ManagementError, match=r"404, .*(not match any allowed|not found|Relative path)"):
         management.register(url, "fm")
     assert management.models() == ["fm"]
+
+
+def test_a_folder_of_this_machine_is_served_as_it_lies_there(production: Server, tmp_path: Path) -> None:
+    """What no setting forbids (docs/security.md): who has the management token can serve what this machine holds."""
+    archive = repack(production.store / "fm-1.0.mar", tmp_path / "elsewhere.mar", "7.7")
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(tmp_path / "elsewhere")
+    versions = Versions(production, "fm")
+    assert versions.management.register(str(tmp_path / "elsewhere"), "fm")
+    versions.wait_until_ready("7.7")
+    assert versions.management.describe("fm", "7.7")["modelUrl"] == str(tmp_path / "elsewhere")
+    versions.unregister("7.7")
+    assert (tmp_path / "elsewhere" / "MAR-INF").is_dir(), "a folder that is not ours is not ours to delete"
 
 
 def test_a_rollout_passes_with_the_tokens_and_only_the_pinned_archive(production: Server) -> None:

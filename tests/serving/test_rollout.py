@@ -13,7 +13,7 @@ from serving.management import Management
 from serving.record import Record
 from serving.rollout import Rollout, RolloutRefused, rollback
 from serving.server import ROOT, Server
-from serving.versions import Versions
+from serving.versions import BY_HAND, Versions
 from tests.serving.packing import BROKEN, read, repack
 
 pytestmark = pytest.mark.usefixtures("few_samples")
@@ -110,7 +110,7 @@ def test_a_server_starts_again_whatever_a_killed_rollout_had_pinned(fm: Server, 
 
 
 def test_a_kept_version_still_answers_by_its_name(fm: Server) -> None:
-    Versions(fm, "fm").register("1.1")  # found there: a 409
+    Versions(fm, "fm").register("1.1", BY_HAND)  # found there: a 409
     rollout = Rollout(fm, "fm", "1.1", tolerance=CALM, keep=True)
     rollout.run()
     assert served(fm) == ("1.1", ["1.0", "1.1"], "1.1")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import pytest
 import requests
 
 
@@ -61,9 +62,22 @@ class Clients:
         time.sleep(0.05)
         return thread
 
-    def seconds(self) -> list[float]:
-        """How long each answer took, the slowest last."""
-        return sorted(one.end - one.start for one in self.answers)
+    def seconds(self, since: float = 0) -> list[float]:
+        """How long each answer to a request that was sent ``since`` then took, the slowest last."""
+        return sorted(one.end - one.start for one in self.answers if one.start >= since)
+
+    def since_quiet(self, seconds: float, slowest: float = 0.3, tries: int = 5) -> float:
+        """Since when the machine has let these clients be answered within ``slowest``, for ``seconds`` by now.
+
+        Skips the test where it does not: what is slow then is not the server's management API.
+        """
+        for _ in range(tries):
+            start = time.monotonic()
+            time.sleep(seconds)
+            found = self.seconds(start)
+            if found and found[-1] <= slowest:
+                return start
+        pytest.skip(f"the machine is too busy to be timed: {found[-1:]} s for an answer while nothing else was asked")
 
     def failed(self) -> list[Answered]:
         """The requests that no client would call answered."""
