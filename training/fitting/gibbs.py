@@ -240,7 +240,7 @@ def _svd_of_used(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np
     tall = features.shape[0] > features.shape[1]
     gram = (features.T @ features if tall else features @ features.T).toarray()
     values, vectors = np.linalg.eigh(gram)
-    keep = values > 1e-6 * values[-1]
+    keep = values > 1e-6 * values.max(initial=0)
     singular, vectors = np.sqrt(values[keep]), vectors[:, keep]
     if tall:
         return features @ vectors / singular, singular, vectors.T
