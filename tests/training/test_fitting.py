@@ -224,9 +224,10 @@ class TestWithoutRatings:
         ratings = log_and_truth[0].ratings["rating"].to_numpy()[parts[2]]
         errors = []
         for log in (log_and_truth[0], many_unrated):
-            network, dataset, _ = fitted("mf", log, quick("mf", sweeps=40), parts[0])
+            # Few ratings, so that the prior counts: 12,000 movies at its mean took 6 % more error.
+            network, dataset, _ = fitted("mf", log, quick("mf"), parts[0][::4])
             errors.append(rmse(predict(network, dataset, parts[2]), ratings))
-        assert errors[1] < 1.01 * errors[0]
+        assert errors[1] < 1.025 * errors[0]
 
     def test_the_variance_of_the_prior_is_that_of_the_rated(self, log_and_truth, many_unrated) -> None:
         variances = []
