@@ -56,7 +56,7 @@ def log_of(data: str, options: Options) -> RatingsLog | None:
     """A log, or None where it is not on this machine and not fetched by itself."""
     if data == "ml-1m" and options.ml_1m is not None:
         files = {name: options.ml_1m / f"{name}.csv" for name in ("users", "movies")}
-        return load("ml-1m", ratings=options.ml_1m / "ratings.csv.gz", **files)
+        return load(ratings=options.ml_1m / "ratings.csv.gz", **files)
     if data == "ml-1m" and not Path("data/ml-1m").exists():
         return None
     return load(data)
