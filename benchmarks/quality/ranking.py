@@ -85,7 +85,9 @@ def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
 
 
 def _grid(settings: Any) -> dict[str, tuple]:
-    return {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
+    """The settings of lists that validation rows choose among: those with several values."""
+    lists = {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
+    return {name: value for name, value in lists.items() if isinstance(value, tuple)}
 
 
 def _parts(log: RatingsLog, seed: int) -> Split:

@@ -101,3 +101,11 @@ def test_the_item_knn_is_tuned_and_measured() -> None:
     assert found["trials"] == 6
     assert 0 < found["ndcg@10"] <= 1
     assert found["chosen"] in grid
+
+
+def test_our_lists_are_measured_with_what_validation_rows_chose() -> None:
+    log = generate(seed=0, users=60, movies=40, ratings=1000).log
+    found = ranking.of_ours(log, 0, use_features=True)
+    assert found["chosen"].keys() == {"list_ridges", "list_widths"}
+    assert found["trials"] == 12
+    assert 0 < found["ndcg@10"] < 1
