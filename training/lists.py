@@ -14,7 +14,7 @@ from .dataset import Dataset
 from .progress import counted
 
 USERS_A_BLOCK = 512
-MOST_USERS = 10_000
+MOST_USERS = 10_000  # users whose lists are evaluated where nothing else is said
 LENGTH = 20
 
 Order = Callable[[np.ndarray], torch.Tensor]  # user rows [B] to what orders their lists, float [B, movies]

@@ -98,8 +98,8 @@ def encoder(head: RankHead, dataset: Dataset, index: np.ndarray) -> Callable[[np
 class _Regression:
     """A log's matrix and its truncated singular value decomposition, from which heads of any ridge and width are made.
 
-    ``rated`` float32 [users, kept]: the movies that somebody rated; ``weighted``: A, the same times the root of each
-    user's weight; ``own`` [kept]: the diagonal of the Gram matrix. Of A divided by the roots of ``ridge_scale`` [kept]:
+    ``weighted`` float32 [users, kept]: A, the log of the movies that somebody rated, times the root of each user's
+    weight; ``own`` [kept]: the diagonal of the Gram matrix. Of A divided by the roots of ``ridge_scale`` [kept]:
     ``singular`` [rank], ``right`` [kept, rank].
     """
 
@@ -110,17 +110,17 @@ class _Regression:
         self.weight = _weight(ratings)
         shares = np.where(np.isnan(ratings), 1.0, self.weight[0] + self.weight[1] * ratings).astype(np.float32)
         shape = len(dataset.users.vocabulary), self.rows
-        self.rated = sparse.csr_array((shares, (users, movies)), shape)[:, self.kept]
+        rated = sparse.csr_array((shares, (users, movies)), shape)[:, self.kept]
         sizes = np.bincount(users, minlength=shape[0])
         present = sizes > 0
         power = np.zeros(shape[0], np.float32)
         power[present] = (sizes[present] / sizes[present].mean()) ** (USER_POWER / 2)
-        self.weighted = sparse.csr_array(sparse.diags_array(power) @ self.rated)
+        self.weighted = sparse.csr_array(sparse.diags_array(power) @ rated)
         self.own = np.bincount(self.weighted.indices, np.square(self.weighted.data, dtype=np.float64), len(self.kept))
         self.ridge_scale = (self.own / self.own.mean()) ** RIDGE_POWER
         scaled = self.weighted @ sparse.diags_array(self.ridge_scale.astype(np.float32) ** -0.5)
         self.singular, self.right = truncated_svd(aslinearoperator(sparse.csr_array(scaled)), rank)
-        self.people = _people(dataset.users, self.rated, present)
+        self.people = _people(dataset.users, rated, present)
 
     def head(self, ridge: float, width: int) -> RankHead:
         """The head of one ridge, its vectors cut to ``width``."""
