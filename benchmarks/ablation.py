@@ -99,7 +99,7 @@ class Fitted:
             network = build(self.model, dataset, everything, settings, seed)
             fitted = fit(network, dataset, everything, None, settings, seed)
         predictions = predict(fitted, dataset, dataset.take(parts.test), settings)
-        scores = fitted.link.on_scale(predictions.raw).double().numpy()
+        scores = fitted.link.inverse_link(predictions.raw).double().numpy()
         if settings.target == "rating":
             return {"rmse": _rmse(predictions.ratings, scores)} | seconds
         return {

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from sklearn.metrics import log_loss, root_mean_squared_error
 
-from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive
 from training.config import Settings, preset
 from training.data import RatingsLog, load
 from training.dataset import Dataset, encode
@@ -80,7 +80,7 @@ def item_means(dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray
 @torch.no_grad()
 def trained_with(model: Fit, dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
     batches = Batches(dataset, parts.wanted, settings, CPU)
-    return model.link.on_scale(batches.scores(model.network, batches.users, batches.movies)).numpy()
+    return model.link.inverse_link(batches.scores(model.network, batches.users, batches.movies)).numpy()
 
 
 def folded_in(
@@ -95,7 +95,7 @@ def folded_in(
         dataset = encode(known, NETWORKS[model].uses_features)
         head = rank.fit(dataset, np.arange(len(dataset)), settings)
         export(Path(folder) / model, model, fit_to_others, head, known, dataset, settings, {})
-        flow = Recommender(archive.load(Path(folder) / model, CPU), Limits(), CPU)
+        flow = Service(archive.load(Path(folder) / model, CPU), Limits(), CPU)
         for user in np.unique(users[parts.wanted]):
             mine = ratings.iloc[parts.given[users[parts.given] == user]]
             theirs = np.flatnonzero(users[parts.wanted] == user)

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 import torch
-from recommender import archive, contract, frames, jobs, metrics, recommender, worker
+from recommender.api import contract, jobs, service
+from recommender.hosts.torchserve import frames, metrics, worker
+from recommender.model import archive
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
 
@@ -26,7 +28,7 @@ class RecommenderHandler:
         limits = msgspec.convert(settings, jobs.Limits)
         folder = Path(properties["model_dir"])
         self.version = str(context.manifest["model"]["modelVersion"])
-        self.recommender = recommender.Recommender(archive.load(folder, device), limits, device)
+        self.recommender = service.Service(archive.load(folder, device), limits, device)
         self.recommender.warm_up()
         if context.metrics is not None:  # None outside of TorchServe
             metrics.Reporter(self.recommender.tally, context.metrics, self.version, str(device)).start()

@@ -25,7 +25,10 @@ VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")  # of training/arch
 LOAD = """
 import sys, pathlib, torch
 sys.path.insert(0, sys.argv[1])
-from recommender import archive
+try:
+    from recommender.model import archive
+except ModuleNotFoundError:  # packed before version 2.0
+    from recommender import archive
 archive.load(pathlib.Path(sys.argv[1]), torch.device("cpu"))
 """
 

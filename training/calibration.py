@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.special import ndtr
 
-from handlers.recommender.link import Link, Logistic, Ordinal
+from handlers.recommender.model.link import Link, Logistic, Ordinal
 
 BINS = 15
 
@@ -49,7 +49,7 @@ def like_probabilities(raw: torch.Tensor, link: Link, like_above: float) -> np.n
     None where a raw score is a rating with noise: that has no levels, and so no probability of being above one.
     """
     if isinstance(link, Logistic):
-        return link.on_scale(raw.double()).numpy()
+        return link.inverse_link(raw.double()).numpy()
     if isinstance(link, Ordinal):
         liked = int(np.searchsorted(link.levels, like_above, side="right"))  # the lowest level that is a like
         ends = np.array([-np.inf, *link.cuts, np.inf])

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from handlers.recommender.features import FeatureSchema, Field, tags_of, text_of
-from handlers.recommender.vocabulary import Vocabulary
+from handlers.recommender.model.features import FeatureSchema, Field, tags_of, text_of
+from handlers.recommender.model.vocabulary import Vocabulary
 
 from .data.log import RatingsLog
 from .progress import stage

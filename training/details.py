@@ -49,7 +49,7 @@ def by_count(predictions: Predictions, counts: np.ndarray, settings: Settings) -
 
 
 def _error(predictions: Predictions, settings: Settings) -> float:
-    scores = predictions.link.on_scale(predictions.raw).double().numpy()
+    scores = predictions.link.inverse_link(predictions.raw).double().numpy()
     if settings.target == "rating":
         return float(root_mean_squared_error(predictions.ratings, scores))
     return float(log_loss(predictions.likes, scores, labels=[0, 1]))

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
 
-from handlers.recommender.link import Link
-from handlers.recommender.rank import RankHead
+from handlers.recommender.model.link import Link
+from handlers.recommender.model.list_ranker import ListRanker
 
 from . import lists
 from .calibration import like_probabilities, reliability
@@ -62,7 +62,7 @@ def predict(fitted: Fit, train: Dataset, held_out: Dataset, settings: Settings) 
 
 @stage("evaluating")
 def evaluate(
-    fitted: Fit, head: RankHead, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
+    fitted: Fit, head: ListRanker, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
 ) -> dict[str, Any]:
     """Metrics of a fit to the rows ``index`` of ``train`` on the rows of ``held_out``.
 
@@ -83,7 +83,7 @@ def evaluate(
 
 def _measure(predictions: Predictions, settings: Settings) -> dict[str, float]:
     _, _, raw, link, likes, ratings = predictions
-    scores = link.on_scale(raw).double().numpy()
+    scores = link.inverse_link(raw).double().numpy()
     metrics: dict[str, float] = {}
     if len(np.unique(likes)) == 2:
         metrics["auc"] = float(roc_auc_score(likes, raw.numpy()))

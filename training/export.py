@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 import torch
 
-from handlers.recommender.archive import ARRAYS, RANK_ARRAYS, RANK_TABLES, DataSummary, Metadata
-from handlers.recommender.catalogue import Titles
-from handlers.recommender.foldin import prior_of
-from handlers.recommender.link import Link, Ordinal
-from handlers.recommender.rank import RankHead
+from handlers.recommender.model.archive import ARRAYS, RANK_ARRAYS, RANK_TABLES, DataSummary, Metadata
+from handlers.recommender.model.catalogue import Titles
+from handlers.recommender.model.foldin import prior_of
+from handlers.recommender.model.link import Link, Ordinal
+from handlers.recommender.model.list_ranker import ListRanker
 
 from .archive import DETAILS
 from .config import Settings
@@ -44,7 +44,7 @@ def export(
     folder: Path,
     model: str,
     fitted: Fit,
-    head: RankHead,
+    head: ListRanker,
     log: RatingsLog,
     dataset: Dataset,
     settings: Settings,
@@ -122,7 +122,7 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _rank_arrays(head: RankHead, dataset: Dataset) -> dict[str, np.ndarray]:
+def _rank_arrays(head: ListRanker, dataset: Dataset) -> dict[str, np.ndarray]:
     everybody = rank.encoder(head, dataset, np.arange(len(dataset)))(np.arange(len(dataset.users.vocabulary)))
     tables = {f"rank_{name}": getattr(head, name).numpy() for name in RANK_TABLES}
     met_whole = {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
@@ -138,7 +138,7 @@ def by_column(table: np.ndarray) -> np.ndarray:
 
 
 def _metadata(
-    model: str, link: Link, head: RankHead, log: RatingsLog, dataset: Dataset, settings: Settings
+    model: str, link: Link, head: ListRanker, log: RatingsLog, dataset: Dataset, settings: Settings
 ) -> Metadata:
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(

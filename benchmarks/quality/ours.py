@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from handlers.recommender import archive as archives
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive as archives
 from training.archive import archive
 from training.config import Settings
 from training.data import RatingsLog
@@ -46,7 +46,7 @@ def cost(model: str, build: Path, store: Path) -> Record:
     """
     size = archive(model, "1.0", build, store).stat().st_size
     known = archives.load(build / model, CPU)
-    flow = Recommender(known, Limits(), CPU)
+    flow = Service(known, Limits(), CPU)
     rng = np.random.default_rng(0)
     users, movies = (rng.choice(side.ids[1:], REQUESTS).tolist() for side in (known.users, known.movies))
     pairs = [{"user_id": user, "movie_id": movie} for user, movie in zip(users, movies, strict=True)]
@@ -59,7 +59,7 @@ def cost(model: str, build: Path, store: Path) -> Record:
     }
 
 
-def _milliseconds(flow: Recommender, requests: list[dict[str, Any]]) -> float:
+def _milliseconds(flow: Service, requests: list[dict[str, Any]]) -> float:
     times = []
     for request in requests:
         body = json.dumps(request).encode()

@@ -28,7 +28,7 @@ def of_ours(log: RatingsLog, seed: int, sweeps: int) -> Record:
     with stopwatch() as seconds:
         fitted = fit(build("fm", data, rows.train, settings, seed), data, rows.train, None, settings, seed)
     raw = predict(fitted, data, held_out, settings).raw
-    return score(fitted.link.on_scale(raw).numpy(), held_out.ratings) | seconds
+    return score(fitted.link.inverse_link(raw).numpy(), held_out.ratings) | seconds
 
 
 def of_myfm(log: RatingsLog, seed: int, sweeps: int) -> Record:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive
 from training.config import preset
 from training.data import RatingsLog
 from training.dataset import Dataset, encode
@@ -124,7 +124,7 @@ def handler_lists(known: RatingsLog, dataset: Dataset, seed: int, model: str) ->
     lists = np.zeros((len(movies), LENGTH), np.int64)
     with tempfile.TemporaryDirectory(prefix="quality-") as folder:
         export(Path(folder) / model, model, fitted, rank.fit(mine, index, settings), known, mine, settings, {})
-        flow = Recommender(archive.load(Path(folder) / model, CPU), Limits(), CPU)
+        flow = Service(archive.load(Path(folder) / model, CPU), Limits(), CPU)
         for first in range(1, len(movies), AT_A_TIME):
             asked = [{"movie_id": raw, "k": LENGTH} for raw in movies.ids[first : first + AT_A_TIME]]
             (answer,) = flow.answer([{"body": json.dumps({"instances": asked}).encode()}])

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.recommender.catalogue import top
-from handlers.recommender.rank import RankHead
+from handlers.recommender.model.catalogue import top
+from handlers.recommender.model.list_ranker import ListRanker
 from training.export import by_column
 from training.models.deepfm import DeepFM
 from training.models.layers import Side
@@ -42,7 +42,7 @@ def measure(movies: int, rounds: int) -> dict[str, dict[str, float]]:
 def _lists(movies: int) -> tuple[Callable[[], object], Callable[[], object]]:
     items, user = torch.randn(movies, WIDTH), torch.randn(1, WIDTH)
     nothing = torch.zeros(1, WIDTH)
-    head = RankHead(nothing, torch.from_numpy(by_column(items.numpy())), nothing, nothing, (1.0, 0.0))
+    head = ListRanker(nothing, torch.from_numpy(by_column(items.numpy())), nothing, nothing, (1.0, 0.0))
     index = faiss.IndexFlatIP(WIDTH)
     index.add(items.numpy())
     return lambda: _ten(head.score_all(user)), lambda: index.search(user.numpy(), 10)

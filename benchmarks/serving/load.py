@@ -18,9 +18,9 @@ import psutil
 import requests
 import torch
 
-from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive
 
 PEER = "deepfm"  # the model that every server serves
 SCRIPT = Path(__file__).with_name("load.lua")
@@ -49,7 +49,7 @@ def asked(model: str, build: Path, kind: str) -> Load:
         bodies = [{"user_id": rng.choice(users), "k": 10} for _ in range(2000)]
     else:
         bodies = [{"instances": [pair() for _ in range(1000)]} for _ in range(20)]
-    flow = Recommender(known, Limits(), torch.device("cpu"))
+    flow = Service(known, Limits(), torch.device("cpu"))
     first = [{"body": json.dumps(body).encode()} for body in bodies[:50]]
     return Load(bodies, [json.loads(answer.body) for answer in flow.answer(first)])
 

@@ -23,10 +23,10 @@ import requests
 import torch
 import tyro
 
-from handlers.recommender import archive
-from handlers.recommender.contract import Answer
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.contract import Answer
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive
 from serving.server import ROOT
 
 from . import servers
@@ -108,7 +108,7 @@ class Watch:
 def measure(options: Options, work: Path) -> dict[str, Any]:
     """Drive our server, and what came of it."""
     known = archive.load(options.build / options.model, torch.device("cpu"))
-    flow, bodies = Recommender(known, Limits(), torch.device("cpu")), mixed(known)
+    flow, bodies = Service(known, Limits(), torch.device("cpu")), mixed(known)
     alone = [flow.answer([{"body": body}])[0] for body in bodies]
     lines = work / "bodies"
     lines.write_bytes(b"\n".join(bodies))

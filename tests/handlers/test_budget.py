@@ -9,24 +9,24 @@ from typing import Any
 import msgspec
 import pytest
 
-from handlers.recommender import budget
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api import budget
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
 
 LIST = {"user_id": 11, "k": 5}
 
 
 @pytest.fixture
-def flow(recommenders: dict[str, Recommender]) -> Recommender:
+def flow(recommenders: dict[str, Service]) -> Service:
     flow = recommenders["fm"]
-    return Recommender(flow.archive, Limits(), flow.device)
+    return Service(flow.archive, Limits(), flow.device)
 
 
-def limited(flow: Recommender, **limits: Any) -> Recommender:
-    return Recommender(flow.archive, msgspec.structs.replace(Limits(), **limits), flow.device)
+def limited(flow: Service, **limits: Any) -> Service:
+    return Service(flow.archive, msgspec.structs.replace(Limits(), **limits), flow.device)
 
 
-def answered(flow: Recommender, *requests: Any) -> list[Any]:
+def answered(flow: Service, *requests: Any) -> list[Any]:
     return [json.loads(one.body) for one in flow.answer([{"body": json.dumps(one).encode()} for one in requests])]
 
 
@@ -35,7 +35,7 @@ def refused(predictions: list[Any]) -> list[bool]:
 
 
 def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_first(
-    flow: Recommender, monkeypatch: pytest.MonkeyPatch
+    flow: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (alone,) = answered(flow, LIST)
     seconds = itertools.count()
@@ -53,7 +53,7 @@ def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_f
 
 @pytest.mark.parametrize("one", [LIST, {"user_id": 11, "movie_id": 103}], ids=["lists", "pairs"])
 def test_each_question_of_a_body_that_is_refused_as_a_whole_counts_as_an_error(
-    flow: Recommender, one: dict[str, int]
+    flow: Service, one: dict[str, int]
 ) -> None:
     small = limited(flow, max_answer_bytes=2000)
     (refusal,) = answered(small, {"instances": [one] * 100})
@@ -62,14 +62,14 @@ def test_each_question_of_a_body_that_is_refused_as_a_whole_counts_as_an_error(
     assert counts["RecommenderErrors", "413"] == counts["RecommenderInstances", ""] == 100
 
 
-def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Recommender) -> None:
+def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Service) -> None:
     large, small = answered(limited(flow, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
     assert small == answered(flow, LIST)[0]
     done = budget.AT_A_TIME - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (100 - done)
 
 
-def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Recommender) -> None:
+def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Service) -> None:
     large, *others = answered(
         limited(flow, max_batch_bytes=60_000, max_answer_bytes=40_000), {"instances": [LIST] * 400}, *[LIST] * 3
     )
@@ -77,7 +77,7 @@ def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Recommender
     assert others == answered(flow, *[LIST] * 3)
 
 
-def test_bodies_take_turns(flow: Recommender) -> None:
+def test_bodies_take_turns(flow: Service) -> None:
     first, second = answered(limited(flow, max_batch_bytes=1000), *[{"instances": [LIST] * 100}] * 2)
     done = budget.AT_A_TIME // 2
     for body in (first, second):
@@ -89,7 +89,7 @@ def test_bodies_take_turns(flow: Recommender) -> None:
     [({"user_id": 11, "explain": True}, 4), ({"user_id": 11, "candidates": [1] * 5000}, 4), (LIST, 64)],
 )
 def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
-    flow: Recommender, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int
+    flow: Service, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int
 ) -> None:
     sizes = []
     real = flow._run
@@ -99,14 +99,14 @@ def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
     assert sum(sizes) == 100
 
 
-def test_a_request_that_is_refused_alone_has_the_status(flow: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_refused_alone_has_the_status(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))
     (answer,) = limited(flow, max_batch_seconds=0).answer([{"body": json.dumps(LIST).encode()}])
     assert (answer.code, answer.phrase) == (503, "Overloaded")
 
 
-def test_metrics_count_what_was_refused(flow: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_count_what_was_refused(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = limited(flow, max_batch_bytes=1000)
     answered(flow, {"instances": [LIST] * 100})
     assert ("RecommenderErrors", "503") in {(one[0], one[1]) for one in flow.tally.take()}

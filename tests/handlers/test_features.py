@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.recommender.features import Field
+from handlers.recommender.model.features import Field
 
 GENRES = Field("genres", "tags", columns=3, offset=10, values=("Comedy", "Drama", "War"))
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.foldin import Prior, prior_of, solve
-from handlers.recommender.link import Link, Logistic, Ordinal, Regression
+from handlers.recommender.model.foldin import Prior, prior_of, solve
+from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 from tests.conftest import MODELS
 
 NOISE = 0.7
@@ -41,9 +41,9 @@ def test_linear_scores_give_the_regularised_least_squares_solution() -> None:
 def test_solutions_are_the_maximum_of_the_posterior(name: str) -> None:
     design, prior, ratings = planted_regression()
     found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS[name]).own.clone().requires_grad_()
-    loss = LINKS[name].misfit(design @ found, ratings) + 0.5 * (found - prior.mean) @ prior.precision @ (
+    loss = LINKS[name].negative_log_likelihood(design @ found, ratings) + 0.5 * (
         found - prior.mean
-    )
+    ) @ prior.precision @ (found - prior.mean)
     (gradient,) = torch.autograd.grad(loss, found)
     assert gradient.abs().max() < 0.05
 

@@ -13,9 +13,9 @@ from ts.context import Context, RequestProcessor
 from ts.protocol import otf_message_handler
 from ts.service import Service
 
-from handlers.recommender import frames
-from handlers.recommender.contract import Answer
-from handlers.recommender.repeats import Repeated
+from handlers.recommender.api.contract import Answer
+from handlers.recommender.api.repeats import Repeated
+from handlers.recommender.hosts.torchserve import frames
 
 # What a TorchServe 0.12 sent for a JSON body, a form, an upload, a multipart form, no body, text beyond ASCII, a
 # describe call, a client's describe header, and several requests at once.

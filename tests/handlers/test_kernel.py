@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender import kernel
-from handlers.recommender.link import Link, Logistic, Ordinal, Regression
-from handlers.recommender.pairs import PairScorer
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.service import Service
+from handlers.recommender.fast import kernel
+from handlers.recommender.fast.pairs import PairScorer
+from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 from tests.conftest import MODELS
 from training.models import DeepFM, Side
 
 
 @pytest.mark.parametrize("model", MODELS)
 class TestEveryModel:
-    def test_a_few_pairs_have_the_scores_of_the_network(self, model: str, recommenders: dict[str, Recommender]) -> None:
+    def test_a_few_pairs_have_the_scores_of_the_network(self, model: str, recommenders: dict[str, Service]) -> None:
         archive = recommenders[model].archive
         users, items = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
         found = kernel.matching(archive.network, users, items)
@@ -31,7 +31,7 @@ class TestEveryModel:
             torch.testing.assert_close(torch.from_numpy(found.of_rows(rows)), expected, rtol=1e-5, atol=1e-5)
 
     def test_without_it_the_network_gives_the_same_answers(
-        self, model: str, recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch
+        self, model: str, recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lane = recommenders[model].pairs
         rows = np.arange(400).reshape(2, -1) % min(len(lane.kernel.users), len(lane.kernel.items))
@@ -39,9 +39,7 @@ class TestEveryModel:
         monkeypatch.setattr(lane, "kernel", None)
         np.testing.assert_allclose(lane._forward(rows), by_kernel, atol=1e-5)
 
-    def test_a_score_does_not_depend_on_what_comes_with_it(
-        self, model: str, recommenders: dict[str, Recommender]
-    ) -> None:
+    def test_a_score_does_not_depend_on_what_comes_with_it(self, model: str, recommenders: dict[str, Service]) -> None:
         """Alone, among a thousand, beside a bad instance (the general flow), in a list: to the last digit.
 
         Of a probability that digit may differ by one: OpenBLAS adds up the products of one row in another order.
@@ -66,7 +64,7 @@ class TestEveryModel:
                 assert abs(entry["score"] - json.loads(answer.body)["score"]) <= away
 
 
-def test_wide_layers_are_left_to_torch(recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wide_layers_are_left_to_torch(recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
     archive = recommenders["deepfm"].archive
     assert PairScorer(archive, torch.device("cpu")).kernel is not None
     monkeypatch.setattr(kernel, "MOST_PRODUCTS", 1 << 12)
@@ -79,12 +77,12 @@ def test_wide_layers_are_left_to_torch(recommenders: dict[str, Recommender], mon
     ids=lambda link: type(link).__name__,
 )
 def test_scores_on_the_scale_are_to_the_last_digit_those_of_the_archive(
-    link: Link, recommenders: dict[str, Recommender], monkeypatch: pytest.MonkeyPatch
+    link: Link, recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = recommenders["mf"].archive
     monkeypatch.setitem(archive.__dict__, "link", link)
     raw = torch.linspace(-30, 30, 1001)
-    np.testing.assert_array_equal(kernel.scale_of(link)(raw.numpy()), archive.on_scale(raw).numpy())
+    np.testing.assert_array_equal(kernel.scale_of(link)(raw.numpy()), archive.inverse_link(raw).numpy())
 
 
 def deepfm(hidden: tuple[int, ...], **parts: bool) -> tuple[torch.jit.ScriptModule, torch.Tensor, torch.Tensor]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from handlers.recommender.link import Link, Logistic, Ordinal, Regression
+from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 
 ORDINAL = Ordinal((0.5, 1.0, 3.0, 5.0), (-1.0, 0.5, 2.0), 0.8)
 LINKS: list[Link] = [Regression(1, 5, 0.7), Logistic(2.0), ORDINAL]
@@ -22,18 +22,20 @@ def probabilities(raw: float) -> list[float]:
 def test_an_ordinal_score_is_the_expected_level() -> None:
     raw = torch.linspace(-4, 5, 19)
     expected = [sum(np.multiply(ORDINAL.levels, probabilities(one))) for one in raw.tolist()]
-    np.testing.assert_allclose(ORDINAL.on_scale(raw), expected, atol=1e-5)
+    np.testing.assert_allclose(ORDINAL.inverse_link(raw), expected, atol=1e-5)
 
 
 def test_an_ordinal_misfit_is_the_log_probability_of_the_levels() -> None:
     raw, ratings = torch.tensor([-2.0, 0.3, 1.0, 9.0]), torch.tensor([0.5, 1.0, 5.0, 5.0])
     chances = [probabilities(one)[ORDINAL.levels.index(level)] for one, level in zip(raw.tolist(), ratings.tolist())]
-    assert ORDINAL.misfit(raw, ratings).item() == pytest.approx(-np.log(chances).sum(), rel=1e-5)
+    assert ORDINAL.negative_log_likelihood(raw, ratings).item() == pytest.approx(-np.log(chances).sum(), rel=1e-5)
 
 
 def test_a_rating_between_two_levels_is_the_nearer_one() -> None:
     raw = torch.zeros(2)
-    assert ORDINAL.misfit(raw, torch.tensor([0.7, 4.2])) == ORDINAL.misfit(raw, torch.tensor([0.5, 5.0]))
+    assert ORDINAL.negative_log_likelihood(raw, torch.tensor([0.7, 4.2])) == ORDINAL.negative_log_likelihood(
+        raw, torch.tensor([0.5, 5.0])
+    )
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda one: type(one).__name__)
@@ -41,18 +43,18 @@ class TestEveryLink:
     def test_pulls_are_the_derivatives_of_the_misfit(self, link: Link) -> None:
         raw = torch.tensor([-3.0, -0.2, 0.4, 1.7, 6.0], dtype=torch.float64, requires_grad=True)
         ratings = torch.tensor([1.0, 5.0, 0.5, 3.0, 1.0], dtype=torch.float64)
-        slope, curvature = link.pull(raw.detach(), ratings)
-        (first,) = torch.autograd.grad(link.misfit(raw, ratings), raw)
+        slope, curvature = link.gradient_and_curvature(raw.detach(), ratings)
+        (first,) = torch.autograd.grad(link.negative_log_likelihood(raw, ratings), raw)
         torch.testing.assert_close(slope, -first)
-        up, down = (link.pull(raw.detach() + step, ratings)[0] for step in (1e-5, -1e-5))
+        up, down = (link.gradient_and_curvature(raw.detach() + step, ratings)[0] for step in (1e-5, -1e-5))
         torch.testing.assert_close(curvature, (down - up) / 2e-5, rtol=1e-4, atol=1e-6)
 
     def test_higher_raw_scores_are_not_lower_on_the_scale(self, link: Link) -> None:
-        assert (link.on_scale(torch.linspace(-20, 20, 400)).diff() >= 0).all()
+        assert (link.inverse_link(torch.linspace(-20, 20, 400)).diff() >= 0).all()
 
     def test_far_away_scores_still_pull_the_right_way(self, link: Link) -> None:
         raw, ratings = torch.tensor([-25.0, 25.0]), torch.tensor([5.0, 0.5])
-        slope, curvature = link.pull(raw, ratings)
+        slope, curvature = link.gradient_and_curvature(raw, ratings)
         assert slope[0] > 0 > slope[1]
         assert torch.isfinite(curvature).all()
-        assert torch.isfinite(link.misfit(raw, ratings))
+        assert torch.isfinite(link.negative_log_likelihood(raw, ratings))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.archive import Archive, Metadata, load
-from handlers.recommender.jobs import Limits
-from handlers.recommender.link import Ordinal, Regression
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model.archive import Archive, Metadata, load
+from handlers.recommender.model.link import Ordinal, Regression
 from tests.conftest import Planted, train_small
 
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def archive(folder: Path) -> Archive:
 
 @pytest.fixture(scope="module")
 def ask(archive: Archive):
-    flow = Recommender(archive, Limits(), CPU)
+    flow = Service(archive, Limits(), CPU)
     return lambda request: json.loads(flow.answer([{"body": json.dumps(request).encode()}])[0].body)
 
 

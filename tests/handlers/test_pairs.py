@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from handlers.recommender import metrics, pairs
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.service import Service
+from handlers.recommender.fast import pairs
+from handlers.recommender.hosts.torchserve import metrics
 from tests.conftest import MODELS
 
 KNOWN = {"user_id": 11, "movie_id": 103}
@@ -37,7 +38,7 @@ OTHERS: list[Any] = [
 
 
 @pytest.fixture(params=MODELS)
-def flow(request: pytest.FixtureRequest, recommenders: dict[str, Recommender]) -> Iterator[Recommender]:
+def flow(request: pytest.FixtureRequest, recommenders: dict[str, Service]) -> Iterator[Service]:
     flow = recommenders[request.param]
     flow.tally.take()
     yield flow
@@ -48,12 +49,12 @@ def slot(body: Any) -> dict[str, bytes]:
     return {"body": json.dumps(body).encode()}
 
 
-def in_general(flow: Recommender, slots: list[Any]) -> list[Any]:
+def in_general(flow: Service, slots: list[Any]) -> list[Any]:
     return [flow._answer_any([one], metrics.Batch())[0] for one in slots]
 
 
 @pytest.mark.parametrize("body", PAIRS)
-def test_the_lane_takes_pairs(flow: Recommender, body: Any) -> None:
+def test_the_lane_takes_pairs(flow: Service, body: Any) -> None:
     assert pairs.read(slot(body)) is not None
 
 
@@ -67,7 +68,7 @@ def test_the_lane_leaves_what_is_no_json(raw: bytes) -> None:
     assert pairs.read({"body": raw}) is None
 
 
-def test_a_mixed_batch_is_answered_as_by_the_general_flow(flow: Recommender) -> None:
+def test_a_mixed_batch_is_answered_as_by_the_general_flow(flow: Service) -> None:
     slots = [slot(body) for two in zip(PAIRS + PAIRS[:2], OTHERS, strict=True) for body in two]
     slots += [{"user_id": b"11", "movie_id": b"103"}, {}]
     for answer, expected in zip(flow.answer(slots), in_general(flow, slots), strict=True):
@@ -80,7 +81,7 @@ def test_a_mixed_batch_is_answered_as_by_the_general_flow(flow: Recommender) -> 
 
 
 def test_a_fault_in_the_lane_leaves_the_answer_to_the_general_flow(
-    flow: Recommender, monkeypatch: pytest.MonkeyPatch
+    flow: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (reference,) = flow.answer([slot(KNOWN)])
 
@@ -95,7 +96,7 @@ def test_a_fault_in_the_lane_leaves_the_answer_to_the_general_flow(
     assert found == expected
 
 
-def test_what_a_batch_did_is_counted(flow: Recommender) -> None:
+def test_what_a_batch_did_is_counted(flow: Service) -> None:
     flow.answer([slot(body) for body in (*PAIRS, OTHERS[0], OTHERS[1], {"user_id": 999_999, "k": 1})])
     flow.answer([slot(KNOWN)])
     counts = flow.tally.take()

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.archive import RANK_ARRAYS, RANK_TABLES, load
-from handlers.recommender.errors import ArchiveError
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.errors import ArchiveError
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model.archive import RANK_ARRAYS, RANK_TABLES, load
 from tests.conftest import MODELS
 
 CPU = torch.device("cpu")
@@ -121,7 +121,7 @@ def test_the_shares_of_an_entrys_place_are_those_of_the_arrays(model, answer, bu
         check_shares(body, shares, given, columns if user else {}, shares.users.index(user))
 
 
-def test_likes_have_shares_too(of_likes: Recommender, likes_build: Path) -> None:
+def test_likes_have_shares_too(of_likes: Service, likes_build: Path) -> None:
     shares = Shares(likes_build / "fm")
     user = of_likes.archive.some_users(1)[0]
     (past,) = said(of_likes.answer([{"body": msgspec.json.encode({"user_id": user, "history": True})}]))
@@ -182,7 +182,7 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
     alike[5] = counts[5] = 0
     np.save(folder / "rank_alike.npy", alike)
     np.save(folder / "rating_counts.npy", counts)
-    flow = Recommender(load(folder, CPU), Limits(), CPU)
+    flow = Service(load(folder, CPU), Limits(), CPU)
     (unrated,) = said(flow.answer([{"body": msgspec.json.encode({"movie_id": flow.archive.movies.ids[5], "k": 3})}]))
 
     network, metadata = flow.archive.network, flow.archive.metadata
@@ -206,7 +206,7 @@ def test_what_is_rated_too_rarely_for_the_head_is_similar_by_its_vector(build: P
     alike, directions = np.load(folder / "rank_alike.npy"), np.load(folder / "item_directions.npy")
     alike[5] = 0
     np.save(folder / "rank_alike.npy", alike)
-    flow = Recommender(load(folder, CPU), Limits(), CPU)
+    flow = Service(load(folder, CPU), Limits(), CPU)
     (body,) = said(flow.answer([{"body": msgspec.json.encode({"movie_id": flow.archive.movies.ids[5], "k": 3})}]))
     counts = np.load(folder / "rating_counts.npy")
     cosines = directions @ directions[5] * counts / (counts + flow.archive.metadata.similarity_shrinkage)
@@ -229,7 +229,7 @@ def test_an_archive_without_the_head_orders_by_score(build: Path, tmp_path: Path
     metadata = json.loads((folder / "metadata.json").read_text())
     del metadata["rank_weight"]
     (folder / "metadata.json").write_text(json.dumps(metadata))
-    flow = Recommender(load(folder, CPU), Limits(), CPU)
+    flow = Service(load(folder, CPU), Limits(), CPU)
     (body,) = said(flow.answer([{"body": b'{"user_id": 11, "k": 30}'}]))
     scores = [entry["score"] for entry in body["recommendations"]]
     assert len(scores) == 30
@@ -260,5 +260,5 @@ def test_lists_of_many_at_once_are_those_of_one(recommenders, monkeypatch) -> No
     slots = [{"body": msgspec.json.encode({"user_id": user, "k": 7})} for user in (11, 13, 10**6, 15, 17)]
     alone = [said(flow.answer([slot]))[0] for slot in slots]
     assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]
-    monkeypatch.setattr("handlers.recommender.lists.MOST_SCORES", 2 * len(flow.archive.movies))
+    monkeypatch.setattr("handlers.recommender.model.lists.MOST_SCORES", 2 * len(flow.archive.movies))
     assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]

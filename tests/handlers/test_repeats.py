@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.recommender import pairs
-from handlers.recommender.recommender import Recommender
-from handlers.recommender.repeats import Repeated
+from handlers.recommender.api.repeats import Repeated
+from handlers.recommender.api.service import Service
+from handlers.recommender.fast import pairs
 
 SLASH = "\\"
 
@@ -46,7 +46,7 @@ FINE = {
 }
 
 
-def ask(flow: Recommender, *bodies: str | bytes) -> list[tuple[int, Any]]:
+def ask(flow: Service, *bodies: str | bytes) -> list[tuple[int, Any]]:
     answers = flow.answer([{"body": one.encode() if isinstance(one, str) else one} for one in bodies])
     return [(one.code, json.loads(one.body)) for one in answers]
 

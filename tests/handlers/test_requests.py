@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.recommender.contract import FIELDS, Request
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.contract import FIELDS, Request
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
 from tests.conftest import MODELS
 
 LOOSE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +140,7 @@ def test_a_model_of_likes_says_so(of_likes) -> None:
 def test_whom_a_description_names(recommenders, of_likes, model: str, setting: int | None, names: int | None) -> None:
     """Ids that are texts may be e-mail addresses: nobody's unless the setting says so."""
     flow = of_likes if model == "of likes" else recommenders[model]
-    described = Recommender(flow.archive, Limits(named_users=setting), flow.device).describe()
+    described = Service(flow.archive, Limits(named_users=setting), flow.device).describe()
     archive, named = flow.archive, described["some_users"]
     rated = [one for row, one in enumerate(archive.users.ids) if len(archive.seen(row))]
     assert len(named) == (len(rated) if names is None else names)
@@ -180,7 +180,7 @@ def test_a_fault_before_or_after_the_scores_spares_the_neighbours(recommenders, 
 
 def test_a_list_that_would_be_too_long_to_send_is_refused(recommenders, build) -> None:
     flow = recommenders["mf"]
-    small = Recommender(flow.archive, msgspec.structs.replace(Limits(), max_answer_bytes=2000), flow.device)
+    small = Service(flow.archive, msgspec.structs.replace(Limits(), max_answer_bytes=2000), flow.device)
     (answer,) = small.answer(bodies(b'{"user_id": 11, "k": 100}'))
     assert answer.code == 413
     assert "ask for fewer" in json.loads(answer.body)["message"]

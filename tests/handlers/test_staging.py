@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.staging import Staging
+from handlers.recommender.fast.staging import Staging
 
 DEVICES = ["cpu", pytest.param("cuda:0", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.recommender import catalogue
-from handlers.recommender.catalogue import top
+from handlers.recommender.model import catalogue
+from handlers.recommender.model.catalogue import top
 
 
 @pytest.mark.parametrize("levels", [3, 1_000_000])

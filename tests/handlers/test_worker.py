@@ -11,8 +11,8 @@ import pytest
 import ts
 from ts.protocol import otf_message_handler
 
-from handlers.recommender import worker
-from handlers.recommender.contract import Answer
+from handlers.recommender.api.contract import Answer
+from handlers.recommender.hosts.torchserve import worker
 
 from .test_frames import LOAD, Pieces
 

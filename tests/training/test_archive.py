@@ -14,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from handlers.recommender.archive import load
-from handlers.recommender.errors import ArchiveError
+from handlers.recommender.api.errors import ArchiveError
+from handlers.recommender.model.archive import load
 from tests.conftest import MODELS
 from training import archive as archive_module
 from training.archive import ArchiveRefused, archive, checksums_in
@@ -27,7 +27,7 @@ def test_holds_all_that_an_answer_needs_and_no_pickle(model: str, store: Path) -
         names = set(packed.namelist())
         assert all(entry.compress_type == zipfile.ZIP_STORED for entry in packed.infolist())
     assert {f"{model}.pt", "users.json", "movies.json", "titles.json", "metrics.json", "metadata.json"} <= names
-    assert {"model-config.yaml", "recommender_handler.py", "recommender/recommender.py", "SHA256SUMS"} <= names
+    assert {"model-config.yaml", "recommender_handler.py", "recommender/api/service.py", "SHA256SUMS"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle")) or "training" in name]
 
 

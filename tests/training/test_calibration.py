@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.calibration import calibration_curve
 
-from handlers.recommender.link import Logistic, Ordinal, Regression
+from handlers.recommender.model.link import Logistic, Ordinal, Regression
 from training.calibration import BINS, like_probabilities, reliability
 
 ORDINAL = Ordinal((1.0, 2.0, 3.0, 4.0, 5.0), (1.4, 2.3, 3.2, 4.1), 0.8)

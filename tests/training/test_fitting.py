@@ -375,7 +375,7 @@ class TestOrdinal:
         for seed in range(2):
             network, dataset, found = fitted(model, log, settings, parts[0], seed=seed)
             raw = torch.from_numpy(predict(network, dataset, parts[2]))
-            errors.append(rmse(found.link.on_scale(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]]))
+            errors.append(rmse(found.link.inverse_link(raw).numpy(), log.ratings["rating"].to_numpy()[parts[2]]))
         return float(np.mean(errors))
 
     @pytest.mark.parametrize("model", ["mf", "fm"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.link import Logistic, Regression
+from handlers.recommender.model.link import Logistic, Regression
 from tests.conftest import MODELS, Planted, train_small
 from training.__main__ import main
 from training.config import Settings

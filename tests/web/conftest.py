@@ -19,9 +19,9 @@ import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
-from handlers.recommender import archive
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive
 from web.app import create_app
 from web.settings import Settings
 
@@ -177,7 +177,7 @@ def make_stand_in() -> Callable[[int], StandIn]:
 def of_likes(likes_build: Path) -> httpx.MockTransport:
     """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
     cpu = torch.device("cpu")
-    flow = Recommender(archive.load(likes_build / "fm", cpu), Limits(named_users=50), cpu)
+    flow = Service(archive.load(likes_build / "fm", cpu), Limits(named_users=50), cpu)
 
     def answer(request: httpx.Request) -> httpx.Response:
         version = {"X-Model-Version": "1.0"}

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handlers.recommender.link import Link
+from handlers.recommender.model.link import Link
 
 from ..config import Settings
 from ..dataset import Dataset

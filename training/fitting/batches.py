@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from handlers.recommender.link import Link, Ordinal
+from handlers.recommender.model.link import Link, Ordinal
 
 from ..config import Settings
 from ..dataset import Dataset
@@ -81,7 +81,7 @@ def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
 def loss_of(settings: Settings, link: Link | None = None) -> Loss:
     """Mean squared error for ratings, binary cross-entropy of logits for likes, an ordinal link's misfit."""
     if isinstance(link, Ordinal):
-        return lambda raw, ratings: link.misfit(raw, ratings) / len(ratings)
+        return lambda raw, ratings: link.negative_log_likelihood(raw, ratings) / len(ratings)
     return functional.mse_loss if settings.target == "rating" else functional.binary_cross_entropy_with_logits
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from handlers.recommender.link import Link, Logistic, Regression
+from handlers.recommender.model.link import Link, Logistic, Regression
 
 from ..config import Settings
 from ..models import TwoEncoder

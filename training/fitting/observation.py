@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
 
-from handlers.recommender.link import Link, Ordinal, Regression
+from handlers.recommender.model.link import Link, Ordinal, Regression
 
 from ..errors import SettingsError
 
@@ -108,7 +108,7 @@ class Levels(Numbers):
         The noise about an average score is that about a sample's, plus the samples' variance.
         """
         cuts, spread = np.mean(self.kept_cuts, axis=0), float(np.sqrt(np.mean(self.errors) + variance))
-        expected = self._link(cuts, spread).on_scale(torch.from_numpy(scores)).numpy()
+        expected = self._link(cuts, spread).inverse_link(torch.from_numpy(scores)).numpy()
         slope, shift = np.polyfit(scores, expected, 1).tolist() if len(cuts) else (1.0, self.levels[0])
         return Scale(slope, shift, self._link(slope * cuts + shift, slope * spread))
 

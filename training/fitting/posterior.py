@@ -168,7 +168,7 @@ class _Predictions:
         """Mean squared error of what the average predicts."""
         slope, shift, link = self.scale()
         raw = torch.from_numpy(slope * self.total / self.count + shift)
-        return float(np.square(link.on_scale(raw).numpy() - self.ratings).mean())
+        return float(np.square(link.inverse_link(raw).numpy() - self.ratings).mean())
 
 
 def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool, rated: np.ndarray) -> None:

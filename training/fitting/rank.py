@@ -26,8 +26,8 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from handlers.recommender.archive import RANK_TABLES
-from handlers.recommender.rank import RankHead
+from handlers.recommender.model.archive import RANK_TABLES
+from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import Settings
 from ..dataset import Dataset, SideData, feature_matrix
@@ -44,7 +44,7 @@ ALIKE_SHRINKAGE = 20.0  # in average movies' own entries
 
 
 @stage("fitting the list ranker")
-def fit(dataset: Dataset, index: np.ndarray, settings: Settings) -> RankHead:
+def fit(dataset: Dataset, index: np.ndarray, settings: Settings) -> ListRanker:
     """The head for the rows ``index``, with the first of the settings' ridges and widths."""
     return _Regression(dataset, index, settings.list_rank).head(settings.list_ridges[0], settings.list_widths[0])
 
@@ -69,19 +69,19 @@ def choose(dataset: Dataset, train: np.ndarray, validation: np.ndarray, settings
     return dataclasses.replace(settings, list_ridges=(ridge,), list_widths=(width,))
 
 
-def narrowed(head: RankHead, width: int) -> RankHead:
+def narrowed(head: ListRanker, width: int) -> ListRanker:
     """The head cut further: its columns are in the order of what they matter."""
     tables = {name: getattr(head, name)[:, :width].contiguous() for name in RANK_TABLES}
     return dataclasses.replace(head, **tables)
 
 
-def order(head: RankHead, dataset: Dataset, index: np.ndarray) -> Order:
+def order(head: ListRanker, dataset: Dataset, index: np.ndarray) -> Order:
     """What orders the lists of user rows [B], float32 [B, movies], where their histories are the rows ``index``."""
     encode = encoder(head, dataset, index)
     return lambda rows: head.score_all(encode(rows))
 
 
-def encoder(head: RankHead, dataset: Dataset, index: np.ndarray) -> Callable[[np.ndarray], torch.Tensor]:
+def encoder(head: ListRanker, dataset: Dataset, index: np.ndarray) -> Callable[[np.ndarray], torch.Tensor]:
     """What encodes user rows [B] as float32 [B, D], where their histories are the rows ``index``."""
     by_user = index[np.argsort(dataset.user_rows[index], kind="stable")]
     offsets = np.searchsorted(dataset.user_rows[by_user], np.arange(len(dataset.users.vocabulary) + 1))
@@ -122,14 +122,14 @@ class _Regression:
         self.singular, self.right = truncated_svd(aslinearoperator(sparse.csr_array(scaled)), rank)
         self.people = _people(dataset.users, rated, present)
 
-    def head(self, ridge: float, width: int) -> RankHead:
+    def head(self, ridge: float, width: int) -> ListRanker:
         """The head of one ridge, its vectors cut to ``width``."""
         left, right = self.weights(ridge)
         own = np.einsum("nk,nk->n", left, right)  # what each movie would say of itself, which it may not
         weights = aslinearoperator(left) @ aslinearoperator(right.T) - aslinearoperator(sparse.diags_array(own))
         _, directions = truncated_svd(aslinearoperator(self.weighted) @ weights, width)
         directions = np.pad(directions, ((0, 0), (0, width - directions.shape[1])))
-        return RankHead(
+        return ListRanker(
             inputs=self._table(weights @ directions),
             items=self._table(directions),
             people=torch.from_numpy(np.ascontiguousarray(self.people @ directions, dtype=np.float32)),

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.recommender.foldin import Prior, solve
-from handlers.recommender.link import Link, Logistic
+from handlers.recommender.model.foldin import Prior, solve
+from handlers.recommender.model.link import Link, Logistic
 
 from ..config import Settings
 from ..dataset import Dataset, SideData

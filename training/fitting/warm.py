@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.recommender.link import Ordinal
+from handlers.recommender.model.link import Ordinal
 
 from ..config import Settings
 from ..dataset import Dataset

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from handlers.recommender import archive as archives
-from handlers.recommender.archive import Archive
-from handlers.recommender.errors import ArchiveError
-from handlers.recommender.jobs import Limits
-from handlers.recommender.recommender import Recommender
+from handlers.recommender.api.errors import ArchiveError
+from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.service import Service
+from handlers.recommender.model import archive as archives
+from handlers.recommender.model.archive import Archive
 
 from ..archive import DETAILS
 from ..errors import MendableError
@@ -71,7 +71,7 @@ def render(known: Archive, details: dict[str, Any]) -> str:
     environment.filters |= {"number": number, "name": movies.name_of, "columns": columns}
     metadata, metrics = known.metadata, known.metrics
     parts = {"validation": metrics["validation"], "test": metrics["test"]}
-    flow = Recommender(known, Limits(), CPU)
+    flow = Service(known, Limits(), CPU)
     error = "RMSE" if metadata.target == "rating" else "log loss"
     bins, curve = details.get("by_count"), details.get("reliability")
     return environment.get_template("page.html").render(
@@ -112,7 +112,7 @@ def _floats(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
-def _users(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
+def _users(known: Archive, flow: Service) -> list[dict[str, Any]]:
     """Users who have rated more than a quarter, half and three quarters of all: what they rated best, what is next."""
     counts = np.diff(known.arrays["seen_offsets"].numpy())
     rated = np.flatnonzero(counts)
@@ -128,7 +128,7 @@ def _users(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
     return found
 
 
-def _similar(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
+def _similar(known: Archive, flow: Service) -> list[dict[str, Any]]:
     """The most rated movies and those that are similar."""
     rows = np.argsort(-known.catalogue.counts, kind="stable")[:EXAMPLES]
     return [
@@ -140,6 +140,6 @@ def _similar(known: Archive, flow: Recommender) -> list[dict[str, Any]]:
     ]
 
 
-def _ask(flow: Recommender, request: dict[str, Any]) -> dict[str, Any]:
+def _ask(flow: Service, request: dict[str, Any]) -> dict[str, Any]:
     (answer,) = flow.answer([{"body": json.dumps(request).encode()}])
     return json.loads(answer.body)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recommender import archive
+from recommender.model import archive
 from ts.torch_handler.base_handler import BaseHandler
 
 Batch = tuple[list[int], list[int]]
@@ -34,7 +34,7 @@ class DocumentedHandler(BaseHandler):
         )
         users = known.network.encode_users(known.network.own_users(rows), *known.features_of(rows))
         items = known.arrays["item_encodings"].index_select(0, movie_rows)
-        scores = known.on_scale(known.network.score_pairs(users, items)).tolist()
+        scores = known.inverse_link(known.network.score_pairs(users, items)).tolist()
         return [
             {"user_id": user, "movie_id": movie, "score": score}
             for user, movie, score in zip(*data, scores, strict=True)

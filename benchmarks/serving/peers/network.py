@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handlers.recommender import archive, kernel
+from handlers.recommender.fast import kernel
+from handlers.recommender.model import archive
 
 torch.set_num_threads(1)
 
@@ -31,7 +32,7 @@ class Network:
         features, weights = known.features_of(rows)
         encoded = known.network.encode_users(known.network.own_users(rows), features, weights)
         items = known.arrays["item_encodings"].index_select(0, movie_rows)
-        return known.on_scale(known.network.score_pairs(encoded, items)).tolist()
+        return known.inverse_link(known.network.score_pairs(encoded, items)).tolist()
 
     def _rows(self, users: Sequence[int], movies: Sequence[int]) -> np.ndarray:
         """int64 [2, pairs], 0 for an id that is not known."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from recommender import frames, worker
-from recommender.contract import Answer
+from recommender.api.contract import Answer
+from recommender.hosts.torchserve import frames, worker
 
 
 class NoopHandler:

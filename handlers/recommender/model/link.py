@@ -19,13 +19,13 @@ class Link(Protocol):
     def spread(self) -> float:
         """Standard deviation of what was observed about a raw score, in raw scores."""
 
-    def on_scale(self, raw: Tensor) -> Tensor:
+    def inverse_link(self, raw: Tensor) -> Tensor:
         """Raw scores of any shape on the scale of the target."""
 
-    def misfit(self, raw: Tensor, ratings: Tensor) -> Tensor:
+    def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Negative log likelihood of ``ratings`` [n] given raw scores [n], up to a constant: scalar."""
 
-    def pull(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """First and negative second derivative of the log likelihood by the raw scores: [n] each."""
 
 
@@ -42,15 +42,15 @@ class Regression:
         """Of the noise."""
         return math.sqrt(self.noise)
 
-    def on_scale(self, raw: Tensor) -> Tensor:
+    def inverse_link(self, raw: Tensor) -> Tensor:
         """Clipped."""
         return raw.clamp(self.low, self.high)
 
-    def misfit(self, raw: Tensor, ratings: Tensor) -> Tensor:
+    def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Squared errors."""
         return (raw - ratings).square().sum() / (2 * self.noise)
 
-    def pull(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """The residual's precision-weighted value, and the precision."""
         return (ratings - raw) / self.noise, torch.full_like(raw, 1 / self.noise)
 
@@ -66,15 +66,15 @@ class Logistic:
         """Of a standard logistic variable."""
         return math.pi / math.sqrt(3)
 
-    def on_scale(self, raw: Tensor) -> Tensor:
+    def inverse_link(self, raw: Tensor) -> Tensor:
         """The probability."""
         return raw.sigmoid()
 
-    def misfit(self, raw: Tensor, ratings: Tensor) -> Tensor:
+    def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Cross-entropy."""
         return torch.nn.functional.binary_cross_entropy_with_logits(raw, self._likes(ratings, raw), reduction="sum")
 
-    def pull(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """Like minus probability, and the probability's variance."""
         chance = raw.sigmoid()
         return self._likes(ratings, raw) - chance, (chance * (1 - chance)).clamp_min(1e-6)
@@ -96,7 +96,7 @@ class Ordinal:
     cuts: tuple[float, ...]
     spread: float
 
-    def on_scale(self, raw: Tensor) -> Tensor:
+    def inverse_link(self, raw: Tensor) -> Tensor:
         """The expected rating."""
         # The levels' steps, each weighted by the chance of being above the cut between them.
         levels, cuts = (torch.tensor(ends, dtype=raw.dtype, device=raw.device) for ends in (self.levels, self.cuts))
@@ -104,12 +104,12 @@ class Ordinal:
         above = _below((raw.unsqueeze(-1) - cuts) / self.spread)
         return self.levels[0] + (above * steps).sum(-1)
 
-    def misfit(self, raw: Tensor, ratings: Tensor) -> Tensor:
+    def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Of the levels' intervals."""
         chance, _, _ = self._interval(raw, ratings)
         return -chance.log().sum().to(raw.dtype)
 
-    def pull(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+    def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """By the ends of the levels' intervals."""
         chance, lower, upper = self._interval(raw, ratings)
         at_lower, at_upper = _density(lower) / chance, _density(upper) / chance

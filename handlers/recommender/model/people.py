@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..api.jobs import Job
 from .archive import Archive
-from .jobs import Job
 
 
 def encode(jobs: Sequence[Job], known: Tensor, describe: Callable[[Sequence[Job]], Tensor]) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from .errors import InvalidRequest, shortened
+from ..api.errors import InvalidRequest, shortened
 
 Value = str | int | float | Sequence[str] | None
 

@@ -10,12 +10,12 @@ from msgspec import UNSET
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..api.jobs import Job, Limits
 from . import people
 from .archive import Archive
 from .catalogue import top
 from .explain import Explainer
-from .jobs import Job, Limits
-from .rank import History
+from .list_ranker import History
 
 MOST_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 
@@ -97,7 +97,7 @@ class Lists:
         ends = np.cumsum([len(some) for some in chosen])[:-1]
         lists = [
             self._entries(some, scores)
-            for some, scores in zip(chosen, np.split(archive.on_scale(raw).cpu().numpy(), ends), strict=True)
+            for some, scores in zip(chosen, np.split(archive.inverse_link(raw).cpu().numpy(), ends), strict=True)
         ]
         for at, (job, some, its) in enumerate(zip(jobs, chosen, raw.cpu().split(sizes.tolist()), strict=True)):
             if job.request.explain is True and len(some):

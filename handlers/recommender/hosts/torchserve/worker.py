@@ -17,8 +17,8 @@ import ts
 from ts.protocol import otf_message_handler
 from ts.service import PREDICTION_METRIC
 
+from ...api.contract import Answer
 from . import frames
-from .contract import Answer
 
 TESTED = "0.12.0"  # the version whose frames these are
 

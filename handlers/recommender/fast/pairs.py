@@ -13,11 +13,11 @@ import torch
 from msgspec import UNSET, Struct, UnsetType
 from torch import Tensor
 
-from .archive import Archive
-from .contract import Id
+from ..api.contract import Id
+from ..api.repeats import repeated
+from ..hosts.torchserve.metrics import Batch
+from ..model.archive import Archive
 from .kernel import MOST_PAIRS, matching, scale_of
-from .metrics import Batch
-from .repeats import repeated
 from .staging import Staging
 
 
@@ -120,4 +120,4 @@ class PairScorer:
             raw = self.archive.network.score_pairs(
                 arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
             )
-            return self.staging.outward(self.archive.on_scale(raw))
+            return self.staging.outward(self.archive.inverse_link(raw))

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from .archive import Archive
+from ..model.archive import Archive
+from ..model.vocabulary import Vocabulary
 from .contract import Id, Request, kind_of
 from .errors import InvalidRequest, TooLarge, UnknownId, shortened
-from .vocabulary import Vocabulary
 
 LIKE = math.inf  # the rating that a like stands for: above any threshold
 

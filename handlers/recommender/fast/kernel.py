@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .link import Link, Logistic, Regression
+from ..model.link import Link, Logistic, Regression
 
 # Pairs of a block, fewer where numpy would share out a layer's product among threads (OpenBLAS does from so many
 # multiplications on, with a matrix and with a vector).
@@ -54,13 +54,13 @@ class Kernel:
 
 
 def scale_of(link: Link) -> Callable[[np.ndarray], np.ndarray]:
-    """What ``Archive.on_scale`` does, in numpy: raw scores float32 [pairs] to float64, six digits."""
+    """What ``Archive.inverse_link`` does, in numpy: raw scores float32 [pairs] to float64, six digits."""
     if isinstance(link, Regression):
         return lambda raw: raw.astype(np.float64).clip(link.low, link.high).round(6)
     if isinstance(link, Logistic):
         return lambda raw: (1 / (1 + np.exp(-raw.astype(np.float64)))).round(6)
     # Levels need the normal distribution, which numpy has not.
-    return lambda raw: link.on_scale(torch.from_numpy(raw).double()).round(decimals=6).numpy()
+    return lambda raw: link.inverse_link(torch.from_numpy(raw).double()).round(decimals=6).numpy()
 
 
 def _most(weight: np.ndarray) -> int:

@@ -17,7 +17,7 @@ History = tuple[np.ndarray, np.ndarray]  # movie rows [n] and ratings [n]; not f
 
 
 @dataclass(frozen=True)
-class RankHead:
+class ListRanker:
     """``inputs``, ``items`` float32 [movies, D]; ``people`` float32 [1 + user feature values, D], everybody first.
 
     ``alike`` float32 [movies, D]: the product of two movies' rows is a cosine of who rates them, shrunk for the rarely

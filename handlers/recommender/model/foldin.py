@@ -51,10 +51,10 @@ def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link
         """Negative log posterior (scalar), raw scores [n] and their Jacobian [n, E]."""
         raw, jacobian = with_jacobian(score, own, len(ratings))
         away = own - prior.mean
-        return link.misfit(raw, ratings) + 0.5 * away @ prior.precision @ away, raw, jacobian
+        return link.negative_log_likelihood(raw, ratings) + 0.5 * away @ prior.precision @ away, raw, jacobian
 
     def linearised(own: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
-        slope, curvature = link.pull(raw, ratings)
+        slope, curvature = link.gradient_and_curvature(raw, ratings)
         pull = slope + curvature * (jacobian @ (own - prior.mean))
         return Solution(
             own, jacobian * pull.unsqueeze(1), prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))

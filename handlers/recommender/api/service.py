@@ -11,22 +11,22 @@ import torch
 from msgspec import UNSET
 from torch import Tensor
 
-from . import people
-from .archive import Archive
+from ..fast.pairs import Pair, PairScorer, read
+from ..hosts.torchserve.metrics import Batch, Tally
+from ..model import people
+from ..model.archive import Archive
+from ..model.lists import Lists
 from .budget import Budget, Question
 from .contract import Answer, parse
 from .errors import InternalError, RequestError, TooLarge
 from .jobs import Job, Limits, Resolver
-from .lists import Lists
-from .metrics import Batch, Tally
-from .pairs import Pair, PairScorer, read
 
 encode = msgspec.json.Encoder().encode
 
 logger = logging.getLogger(__name__)
 
 
-class Recommender:
+class Service:
     """Answers requests from one archive."""
 
     def __init__(self, archive: Archive, limits: Limits, device: torch.device) -> None:
@@ -239,7 +239,7 @@ class Recommender:
             if job.movie_features:
                 items[position] = self._encode_new_movie(job.movie_features)
         raw = self.pairs.raw(users, items)
-        for job, score in zip(jobs, self.archive.on_scale(raw).tolist(), strict=True):
+        for job, score in zip(jobs, self.archive.inverse_link(raw).tolist(), strict=True):
             job.finish(**self._who(job), **self._which(job), score=score)
 
     def _recommend(self, jobs: list[Job], users: Tensor) -> None:

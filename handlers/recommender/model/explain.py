@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..api.jobs import LIKE, Job
 from .archive import Archive
 from .foldin import scorer, with_jacobian
-from .jobs import LIKE, Job
 from .people import features_of
 
 MOST_MOVIES = 5  # rated movies named for each entry; the others' shares are in the remainder

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..api.errors import ArchiveError
 from .catalogue import Catalogue, Titles
-from .errors import ArchiveError
 from .features import FeatureSchema
 from .foldin import Prior, Solution, scorer, solve
 from .link import Link, Logistic, Ordinal, Regression
-from .rank import RankHead
+from .list_ranker import ListRanker
 from .vocabulary import RawId, Vocabulary
 
 
@@ -39,7 +39,7 @@ class Metadata(msgspec.Struct, frozen=True):
     keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
     ``levels`` and ``cuts``: the rating levels and the cut points between them where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
-    (``rank.RankHead``), None where the score orders the lists.
+    (``rank.ListRanker``), None where the score orders the lists.
     """
 
     model: str
@@ -127,7 +127,7 @@ class Archive:
     catalogue: Catalogue
     arrays: dict[str, Tensor]
     prior: Prior
-    rank: RankHead | None
+    rank: ListRanker | None
     sha256: str
 
     @cached_property
@@ -150,9 +150,9 @@ class Archive:
         """Side features of users [B]: indices and weights [B, C], copies."""
         return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
 
-    def on_scale(self, raw: Tensor) -> Tensor:
+    def inverse_link(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale of the target, to six digits: float64 in the shape of ``raw``, where that is."""
-        return self.link.on_scale(raw.double()).round(decimals=6)
+        return self.link.inverse_link(raw.double()).round(decimals=6)
 
     def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
         """Somebody new, with side features [C], weights [C] and ratings by movie row."""
@@ -207,7 +207,7 @@ def load(folder: Path, device: torch.device) -> Archive:
         arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
         rank=None
         if metadata.rank_weight is None
-        else RankHead(*(arrays[f"rank_{name}"].to(device) for name in RANK_TABLES), metadata.rank_weight),
+        else ListRanker(*(arrays[f"rank_{name}"].to(device) for name in RANK_TABLES), metadata.rank_weight),
         prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
         sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
     )

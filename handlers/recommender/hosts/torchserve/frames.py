@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from .contract import Answer
-from .repeats import Repeated
+from ...api.contract import Answer
+from ...api.repeats import Repeated
 
 PREDICT = b"I"
 END = -1

@@ -1,0 +1,1 @@
+"""What only makes answers faster. Without it they are the same."""

@@ -1,0 +1,1 @@
+"""The servers that host the service, one package each."""
