@@ -19,9 +19,7 @@ import numpy as np
 import torch
 from sklearn.metrics import log_loss, root_mean_squared_error
 
-from handlers.recommender.api.jobs import Limits
-from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.loading import load_service
 from training.config import Settings, preset
 from training.data import RatingsLog, load
 from training.dataset import Dataset, encode
@@ -95,7 +93,7 @@ def folded_in(
         dataset = encode(known, NETWORKS[model].uses_features)
         head = rank.fit(dataset, np.arange(len(dataset)), settings)
         export(Path(folder) / model, model, fit_to_others, head, known, dataset, settings, {})
-        flow = Service(archive.load(Path(folder) / model, CPU), Limits(), CPU)
+        service = load_service(Path(folder) / model)
         for user in np.unique(users[parts.wanted]):
             mine = ratings.iloc[parts.given[users[parts.given] == user]]
             theirs = np.flatnonzero(users[parts.wanted] == user)
@@ -105,9 +103,9 @@ def folded_in(
                 who["user"] = people[user]
             asked = [who | {"movie_id": movie} for movie in ratings["movie_id"].iloc[parts.wanted[theirs]].tolist()]
             started = time.perf_counter()
-            flow.answer([{"body": json.dumps(asked[0]).encode()}])
+            service.answer([json.dumps(asked[0]).encode()])
             times.append(time.perf_counter() - started)
-            (answer,) = flow.answer([{"body": json.dumps({"instances": asked}).encode()}])
+            (answer,) = service.answer([json.dumps({"instances": asked}).encode()])
             scores[theirs] = [one["score"] for one in json.loads(answer.body)["predictions"]]
     return scores, 1000 * float(np.median(times))
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from client.recommender_client import ANSWERS, ASK_AGAIN, Error
-from handlers.recommender.api.contract import FIELDS, Request
+from handlers.recommender.api.requests import FIELDS, Request
 from tools.examples import Example, examples
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 import torch
 
-from handlers.recommender.model.archive import ARRAYS, RANK_ARRAYS, RANK_TABLES, DataSummary, Metadata
-from handlers.recommender.model.catalogue import Titles
+from handlers.recommender.model.files import ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Link, Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
+from handlers.recommender.model.metadata import DataSummary, Metadata, Titles
 
 from .archive import DETAILS
 from .config import Settings

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from handlers.recommender.model.catalogue import top
+from handlers.recommender.model.topk import top
 
 from .dataset import Dataset
 from .progress import counted

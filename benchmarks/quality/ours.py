@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from handlers.recommender.api.jobs import Limits
 from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive as archives
+from handlers.recommender.loading import load_service
 from training.archive import archive
 from training.config import Settings
 from training.data import RatingsLog
@@ -45,8 +44,8 @@ def cost(model: str, build: Path, store: Path) -> Record:
     The milliseconds are medians over requests of one user, from the body's bytes to the answer's.
     """
     size = archive(model, "1.0", build, store).stat().st_size
-    known = archives.load(build / model, CPU)
-    flow = Service(known, Limits(), CPU)
+    service = load_service(build / model)
+    known = service.model
     rng = np.random.default_rng(0)
     users, movies = (rng.choice(side.ids[1:], REQUESTS).tolist() for side in (known.users, known.movies))
     pairs = [{"user_id": user, "movie_id": movie} for user, movie in zip(users, movies, strict=True)]
@@ -54,17 +53,17 @@ def cost(model: str, build: Path, store: Path) -> Record:
         "width": known.metadata.width,
         "rank_width": int(known.arrays["rank_users"].shape[1]),
         "archive_mb": round(size / 1e6, 2),
-        "pair_ms": _milliseconds(flow, pairs),
-        "list_ms": _milliseconds(flow, [{"user_id": user, "k": 10} for user in users]),
+        "pair_ms": _milliseconds(service, pairs),
+        "list_ms": _milliseconds(service, [{"user_id": user, "k": 10} for user in users]),
     }
 
 
-def _milliseconds(flow: Service, requests: list[dict[str, Any]]) -> float:
+def _milliseconds(service: Service, requests: list[dict[str, Any]]) -> float:
     times = []
     for request in requests:
         body = json.dumps(request).encode()
         started = time.perf_counter()
-        (answer,) = flow.answer([{"body": body}])
+        (answer,) = service.answer([body])
         times.append(time.perf_counter() - started)
         if answer.code != 200:
             raise RuntimeError(f"{request}: {answer.body!r}")

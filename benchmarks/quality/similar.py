@@ -16,9 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handlers.recommender.api.jobs import Limits
-from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.loading import load_service
 from training.config import preset
 from training.data import RatingsLog
 from training.dataset import Dataset, encode
@@ -27,7 +25,6 @@ from training.fitting import build, fit, rank
 
 from . import grids
 from .grids import Settings
-from .ours import CPU
 from .records import Record, Task, stopwatch
 
 LIKE_ABOVE = 3.0
@@ -124,10 +121,10 @@ def handler_lists(known: RatingsLog, dataset: Dataset, seed: int, model: str) ->
     lists = np.zeros((len(movies), LENGTH), np.int64)
     with tempfile.TemporaryDirectory(prefix="quality-") as folder:
         export(Path(folder) / model, model, fitted, rank.fit(mine, index, settings), known, mine, settings, {})
-        flow = Service(archive.load(Path(folder) / model, CPU), Limits(), CPU)
+        service = load_service(Path(folder) / model)
         for first in range(1, len(movies), AT_A_TIME):
             asked = [{"movie_id": raw, "k": LENGTH} for raw in movies.ids[first : first + AT_A_TIME]]
-            (answer,) = flow.answer([{"body": json.dumps({"instances": asked}).encode()}])
+            (answer,) = service.answer([json.dumps({"instances": asked}).encode()])
             for row, one in enumerate(json.loads(answer.body)["predictions"], first):
                 found = movies.to_rows([entry["movie_id"] for entry in one.get("similar", [])])
                 lists[row, : len(found)] = found

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handlers.recommender.model.catalogue import top
 from handlers.recommender.model.list_ranker import ListRanker
+from handlers.recommender.model.topk import top
 from training.export import by_column
 from training.models.deepfm import DeepFM
 from training.models.layers import Side

@@ -16,11 +16,8 @@ from typing import Any
 
 import psutil
 import requests
-import torch
 
-from handlers.recommender.api.jobs import Limits
-from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.loading import load_service
 
 PEER = "deepfm"  # the model that every server serves
 SCRIPT = Path(__file__).with_name("load.lua")
@@ -36,9 +33,9 @@ class Load:
 
 def asked(model: str, build: Path, kind: str) -> Load:
     """Requests about known users and movies, drawn by a fixed seed, with the answers of the handler's flow."""
-    known = archive.load(build / model, torch.device("cpu"))
+    service = load_service(build / model)
     rng = random.Random(0)
-    users, movies = known.users.ids[1:], known.movies.ids[1:]
+    users, movies = service.model.users.ids[1:], service.model.movies.ids[1:]
 
     def pair() -> dict[str, Any]:
         return {"user_id": rng.choice(users), "movie_id": rng.choice(movies)}
@@ -49,9 +46,8 @@ def asked(model: str, build: Path, kind: str) -> Load:
         bodies = [{"user_id": rng.choice(users), "k": 10} for _ in range(2000)]
     else:
         bodies = [{"instances": [pair() for _ in range(1000)]} for _ in range(20)]
-    flow = Service(known, Limits(), torch.device("cpu"))
-    first = [{"body": json.dumps(body).encode()} for body in bodies[:50]]
-    return Load(bodies, [json.loads(answer.body) for answer in flow.answer(first)])
+    first = [json.dumps(body).encode() for body in bodies[:50]]
+    return Load(bodies, [json.loads(answer.body) for answer in service.answer(first)])
 
 
 def check(url: str, load: Load, most: int = 50) -> None:

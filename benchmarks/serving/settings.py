@@ -54,7 +54,7 @@ class Variant:
     replaced: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-REPORTER = "metrics.Reporter(self.recommender.tally, context.metrics, self.version, str(device)).start()"
+REPORTER = "metrics.Reporter(self.service.tally, context.metrics, self.version, str(device)).start()"
 TAKE_OVER = "            worker.take_over(self.answer_frames, self.version, context.metrics)"
 
 VARIANTS = {

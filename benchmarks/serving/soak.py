@@ -23,10 +23,9 @@ import requests
 import torch
 import tyro
 
-from handlers.recommender.api.contract import Answer
-from handlers.recommender.api.jobs import Limits
-from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.api.answers import Answer
+from handlers.recommender.loading import load_service
+from handlers.recommender.model.model import Model
 from serving.server import ROOT
 
 from . import servers
@@ -50,10 +49,10 @@ class Options:
     """What they were made from."""
 
 
-def mixed(known: archive.Archive) -> list[bytes]:
+def mixed(model: Model) -> list[bytes]:
     """Bodies drawn by a fixed seed: of twenty requests 14 pairs, 2 lists, 2 with unknown ids, a batch, a bad one."""
     rng = random.Random(0)
-    users, movies = known.users.ids[1:], known.movies.ids[1:]
+    users, movies = model.users.ids[1:], model.movies.ids[1:]
     bad = (b'{"user_id": ', b'{"user_id": 1, "film": 2}', b'{"user_id": 1, "movie_id": 2, "k": 3}', b"[]")
 
     def pair() -> dict[str, Any]:
@@ -107,9 +106,9 @@ class Watch:
 
 def measure(options: Options, work: Path) -> dict[str, Any]:
     """Drive our server, and what came of it."""
-    known = archive.load(options.build / options.model, torch.device("cpu"))
-    flow, bodies = Service(known, Limits(), torch.device("cpu")), mixed(known)
-    alone = [flow.answer([{"body": body}])[0] for body in bodies]
+    service = load_service(options.build / options.model)
+    bodies = mixed(service.model)
+    alone = [service.answer([body])[0] for body in bodies]
     lines = work / "bodies"
     lines.write_bytes(b"\n".join(bodies))
     archives = {options.model: options.store / f"{options.model}-1.0.mar"}

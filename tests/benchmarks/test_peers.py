@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -25,9 +24,9 @@ def test_the_kernel_asks_nothing_of_the_network(build: Path, monkeypatch: pytest
     monkeypatch.setenv("BUILD", str(build / PEER))
     monkeypatch.setenv("SCORER", "kernel")
     peer = scorer()
-    users, movies = peer.archive.users.ids[1:3], peer.archive.movies.ids[1:3]
+    users, movies = peer.model.users.ids[1:3], peer.model.movies.ids[1:3]
     before = peer.scores(users, movies)
-    peer.archive = dataclasses.replace(peer.archive, network=None)
+    peer.model.network = None
     assert peer.scores(users, movies) == before
 
 

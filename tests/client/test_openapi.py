@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from handlers.recommender.api.contract import FIELDS, Request, kind_of
 from handlers.recommender.api.errors import RequestError
+from handlers.recommender.api.requests import FIELDS, Request, kind_of
 from tests.conftest import Client
 from tools.examples import examples
 from tools.openapi import KINDS, PATH, document, text

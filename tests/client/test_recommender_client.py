@@ -15,7 +15,7 @@ import requests
 
 from client import recommender_client as ours
 from client.recommender_client import Recommender, RecommenderError
-from handlers.recommender.api.contract import FIELDS
+from handlers.recommender.api.requests import FIELDS
 from serving.server import Server
 from tests.client.conftest import BREAKS_OFF, HANGS_UP
 from tests.conftest import MODELS

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from handlers.recommender.api.contract import Answer
-from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.answers import Answer
 from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.loading import load_service
 from tests.conftest import MODELS
 
 with warnings.catch_warnings():
@@ -21,24 +19,22 @@ with warnings.catch_warnings():
 
 
 @pytest.fixture(scope="session")
-def recommenders(build: Path) -> dict[str, Service]:
-    """The handler's request flow on each archive, in this process."""
-    cpu = torch.device("cpu")
-    return {model: Service(archive.load(build / model, cpu), Limits(), cpu) for model in MODELS}
+def services(build: Path) -> dict[str, Service]:
+    """The service of each model, in this process."""
+    return {model: load_service(build / model) for model in MODELS}
 
 
 @pytest.fixture(scope="session")
 def of_likes(likes_build: Path) -> Service:
-    """The request flow on a model of likes: string ids, features of movies alone."""
-    cpu = torch.device("cpu")
-    return Service(archive.load(likes_build / "fm", cpu), Limits(), cpu)
+    """The service of a model of likes: string ids, features of movies alone."""
+    return load_service(likes_build / "fm")
 
 
 @pytest.fixture(scope="session")
-def answer(recommenders: dict[str, Service]) -> Callable[[str, list[Any]], list[Answer]]:
+def answer(services: dict[str, Service]) -> Callable[[str, list[Any]], list[Answer]]:
     """The answers of one model to a batch of JSON requests."""
 
     def ask(model: str, requests: list[Any]) -> list[Answer]:
-        return recommenders[model].answer([{"body": json.dumps(one).encode()} for one in requests])
+        return services[model].answer([json.dumps(one).encode() for one in requests])
 
     return ask

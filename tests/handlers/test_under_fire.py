@@ -15,7 +15,7 @@ import requests
 
 from serving.management import Management
 from tests.conftest import MODELS, Client
-from tests.handlers.test_requests import assert_same
+from tests.handlers.asking import assert_same
 
 ODD = [
     None, True, False, 0, -5, 1, 1.5, 10, 1e99, -1e308, 10**30, "", "ten", "196", "\u0000", "é" * 50, [], [1], [None],

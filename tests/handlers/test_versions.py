@@ -85,7 +85,7 @@ def test_versions_whose_code_differs_each_run_their_own(
     client: Client, management: Management, server: Server, build: Path, tmp_path: Path, monkeypatch
 ) -> None:
     handlers = Path(shutil.copytree(archive_module.HANDLERS, tmp_path / "handlers"))
-    flow = handlers / "recommender/api/service.py"
+    flow = handlers / "recommender/api/description.py"
     changed = flow.read_text().replace('"model": metadata.model,', '"model": metadata.model, "greeting": "hello",')
     assert changed != flow.read_text()
     flow.write_text(changed)

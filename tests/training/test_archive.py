@@ -14,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from handlers.recommender.api.errors import ArchiveError
-from handlers.recommender.model.archive import load
+from handlers.recommender.model.errors import ArchiveError
+from handlers.recommender.model.model import Model
 from tests.conftest import MODELS
 from training import archive as archive_module
 from training.archive import ArchiveRefused, archive, checksums_in
@@ -123,7 +123,7 @@ class TestParts:
 
     def refused(self, folder: Path) -> str:
         with pytest.raises(ArchiveError) as caught:
-            load(folder, torch.device("cpu"))
+            Model.load(folder, torch.device("cpu"))
         return str(caught.value)
 
     def test_dictionary_of_another_model(self, folder: Path) -> None:

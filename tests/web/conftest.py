@@ -15,13 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
-from handlers.recommender.api.jobs import Limits
-from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive
+from handlers.recommender.api.limits import Limits
+from handlers.recommender.loading import load_service
 from web.app import create_app
 from web.settings import Settings
 
@@ -176,14 +174,13 @@ def make_stand_in() -> Callable[[int], StandIn]:
 @pytest.fixture(scope="session")
 def of_likes(likes_build: Path) -> httpx.MockTransport:
     """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
-    cpu = torch.device("cpu")
-    flow = Service(archive.load(likes_build / "fm", cpu), Limits(named_users=50), cpu)
+    service = load_service(likes_build / "fm", Limits(named_users=50))
 
     def answer(request: httpx.Request) -> httpx.Response:
         version = {"X-Model-Version": "1.0"}
         if not request.content:
-            return httpx.Response(200, json=flow.describe(), headers=version)
-        (answer,) = flow.answer([{"body": request.content}])
+            return httpx.Response(200, json=service.describe(), headers=version)
+        (answer,) = service.answer([request.content])
         return httpx.Response(answer.code, content=answer.body, headers=version)
 
     return httpx.MockTransport(answer)

@@ -26,7 +26,7 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from handlers.recommender.model.archive import RANK_TABLES
+from handlers.recommender.model.files import RANK_TABLES
 from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import Settings

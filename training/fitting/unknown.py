@@ -81,4 +81,4 @@ def _row_zero(
 
     size = side.width + 1
     weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))
-    return solve(score, weak, targets, Logistic(0.5) if settings.target == "like" else link).own
+    return solve(score, weak, targets, Logistic(0.5) if settings.target == "like" else link).embedding

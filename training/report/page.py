@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from handlers.recommender.api.errors import ArchiveError
-from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.answers import Presenter
 from handlers.recommender.api.service import Service
-from handlers.recommender.model import archive as archives
-from handlers.recommender.model.archive import Archive
+from handlers.recommender.loading import load_service
+from handlers.recommender.model.errors import ArchiveError
 
 from ..archive import DETAILS
 from ..errors import MendableError
@@ -26,7 +24,6 @@ from . import charts, movies
 NAMES = {"mf": "Matrix Factorization", "fm": "Factorization Machine", "deepfm": "DeepFM"}
 EXAMPLES = 3
 LENGTH = 8
-CPU = torch.device("cpu")
 
 
 class ReportError(MendableError):
@@ -41,7 +38,7 @@ def write(model: str, build: Path, reports: Path) -> Path:
     folder = build / model
     try:
         details = json.loads((folder / DETAILS).read_text())
-        known = archives.load(folder, CPU)
+        service = load_service(folder)
     except (OSError, json.JSONDecodeError, ArchiveError) as error:
         raise ReportError(
             f"{folder} cannot be reported on ({error}): train it first (make train MODEL={model})"
@@ -50,7 +47,7 @@ def write(model: str, build: Path, reports: Path) -> Path:
     with tempfile.NamedTemporaryFile("w", prefix=f".{model}-", dir=reports, delete=False, encoding="utf-8") as page:
         staged = Path(page.name)
     try:
-        staged.write_text(render(known, details), encoding="utf-8")
+        staged.write_text(render(service, details), encoding="utf-8")
         staged.chmod(0o644)
         os.replace(staged, reports / f"{model}.html")
     finally:
@@ -58,7 +55,7 @@ def write(model: str, build: Path, reports: Path) -> Path:
     return reports / f"{model}.html"
 
 
-def render(known: Archive, details: dict[str, Any]) -> str:
+def render(service: Service, details: dict[str, Any]) -> str:
     """The page of a model, given what training left beside it (``details.py``)."""
     # Titles and genres are anybody's text, so everything is escaped.
     environment = Environment(
@@ -69,9 +66,9 @@ def render(known: Archive, details: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "name": movies.name_of, "columns": columns}
-    metadata, metrics = known.metadata, known.metrics
+    model = service.model
+    metadata, metrics = model.metadata, model.metrics
     parts = {"validation": metrics["validation"], "test": metrics["test"]}
-    flow = Service(known, Limits(), CPU)
     error = "RMSE" if metadata.target == "rating" else "log loss"
     bins, curve = details.get("by_count"), details.get("reliability")
     return environment.get_template("page.html").render(
@@ -90,9 +87,9 @@ def render(known: Archive, details: dict[str, Any]) -> str:
         losses=charts.losses(details["losses"]) if any(details["losses"].values()) else None,
         by_count=charts.by_count(bins, error) if bins else None,
         reliability=charts.reliability(curve) if curve else None,
-        map=movies.draw(known.catalogue.page(0, len(known.catalogue))),
-        users=_users(known, flow),
-        similar=_similar(known, flow),
+        map=movies.draw(Presenter(model).catalogue(0, len(model.catalogue))),
+        users=_users(service),
+        similar=_similar(service),
     )
 
 
@@ -112,34 +109,35 @@ def _floats(values: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in values.items() if isinstance(value, float)}
 
 
-def _users(known: Archive, flow: Service) -> list[dict[str, Any]]:
+def _users(service: Service) -> list[dict[str, Any]]:
     """Users who have rated more than a quarter, half and three quarters of all: what they rated best, what is next."""
-    counts = np.diff(known.arrays["seen_offsets"].numpy())
+    counts = np.diff(service.model.arrays["seen_offsets"].numpy())
     rated = np.flatnonzero(counts)
     some = rated[np.argsort(counts[rated], kind="stable")]
     places = dict.fromkeys(len(some) * quarter // 4 for quarter in range(1, 1 + EXAMPLES))
     found = []
     for row in some[list(places)].tolist():
-        user = known.users.ids[row]
-        history = _ask(flow, {"user_id": user, "history": True})["history"]
+        user = service.model.users.ids[row]
+        history = _ask(service, {"user_id": user, "history": True})["history"]
         best = sorted(history, key=lambda one: -one.get("rating", 0))[:LENGTH]
-        listed = _ask(flow, {"user_id": user, "k": LENGTH})["recommendations"]
+        listed = _ask(service, {"user_id": user, "k": LENGTH})["recommendations"]
         found.append({"id": user, "count": len(history), "best": best, "listed": listed})
     return found
 
 
-def _similar(known: Archive, flow: Service) -> list[dict[str, Any]]:
+def _similar(service: Service) -> list[dict[str, Any]]:
     """The most rated movies and those that are similar."""
-    rows = np.argsort(-known.catalogue.counts, kind="stable")[:EXAMPLES]
+    model, present = service.model, Presenter(service.model)
+    rows = np.argsort(-model.catalogue.counts, kind="stable")[:EXAMPLES]
     return [
         {
-            "movie": known.catalogue.named(row),
-            "listed": _ask(flow, {"movie_id": known.movies.ids[row], "k": LENGTH})["similar"],
+            "movie": present.named(row),
+            "listed": _ask(service, {"movie_id": model.movies.ids[row], "k": LENGTH})["similar"],
         }
         for row in rows.tolist()
     ]
 
 
-def _ask(flow: Service, request: dict[str, Any]) -> dict[str, Any]:
-    (answer,) = flow.answer([{"body": json.dumps(request).encode()}])
+def _ask(service: Service, request: dict[str, Any]) -> dict[str, Any]:
+    (answer,) = service.answer([json.dumps(request).encode()])
     return json.loads(answer.body)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recommender.model import archive
+from recommender.model.model import Model
 from ts.torch_handler.base_handler import BaseHandler
 
 Batch = tuple[list[int], list[int]]
@@ -18,7 +18,7 @@ class DocumentedHandler(BaseHandler):
         torch.set_num_threads(1)
         self.device = torch.device("cpu")
         self.context = context
-        self.known = archive.load(Path(context.system_properties["model_dir"]), self.device)
+        self.model = Model.load(Path(context.system_properties["model_dir"]), self.device)
         self.initialized = True
 
     def preprocess(self, data: Sequence[Mapping[str, Any]]) -> Batch:
@@ -27,14 +27,14 @@ class DocumentedHandler(BaseHandler):
 
     @torch.no_grad()
     def inference(self, data: Batch, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        known = self.known
+        model = self.model
         rows, movie_rows = (
             torch.tensor([ids.rows.get(one, 0) for one in side])
-            for ids, side in zip((known.users, known.movies), data, strict=True)
+            for ids, side in zip((model.users, model.movies), data, strict=True)
         )
-        users = known.network.encode_users(known.network.own_users(rows), *known.features_of(rows))
-        items = known.arrays["item_encodings"].index_select(0, movie_rows)
-        scores = known.inverse_link(known.network.score_pairs(users, items)).tolist()
+        users = model.network.encode_users(model.network.own_users(rows), *model.features_of(rows))
+        items = model.arrays["item_encodings"].index_select(0, movie_rows)
+        scores = model.inverse_link(model.network.score_pairs(users, items)).tolist()
         return [
             {"user_id": user, "movie_id": movie, "score": score}
             for user, movie, score in zip(*data, scores, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from handlers.recommender.fast import kernel
-from handlers.recommender.model import archive
+from handlers.recommender.model.model import Model
 
 torch.set_num_threads(1)
 
@@ -22,22 +22,22 @@ class Network:
     """
 
     def __init__(self) -> None:
-        self.archive = archive.load(Path(os.environ["BUILD"]), torch.device("cpu"))
+        self.model = Model.load(Path(os.environ["BUILD"]), torch.device("cpu"))
 
     @torch.no_grad()
     def scores(self, users: Sequence[int], movies: Sequence[int]) -> list[float]:
         """On the scale of the target."""
-        known = self.archive
+        model = self.model
         rows, movie_rows = map(torch.from_numpy, self._rows(users, movies))
-        features, weights = known.features_of(rows)
-        encoded = known.network.encode_users(known.network.own_users(rows), features, weights)
-        items = known.arrays["item_encodings"].index_select(0, movie_rows)
-        return known.inverse_link(known.network.score_pairs(encoded, items)).tolist()
+        features, weights = model.features_of(rows)
+        encoded = model.network.encode_users(model.network.own_users(rows), features, weights)
+        items = model.arrays["item_encodings"].index_select(0, movie_rows)
+        return model.inverse_link(model.network.score_pairs(encoded, items)).tolist()
 
     def _rows(self, users: Sequence[int], movies: Sequence[int]) -> np.ndarray:
         """int64 [2, pairs], 0 for an id that is not known."""
-        known = self.archive
-        sides = (known.users, users), (known.movies, movies)
+        model = self.model
+        sides = (model.users, users), (model.movies, movies)
         return np.array([[side.rows.get(one, 0) for one in asked] for side, asked in sides])
 
 
@@ -49,15 +49,15 @@ class Kernel(Network):
 
     def __init__(self) -> None:
         super().__init__()
-        known = self.archive
-        self.kernel = kernel.matching(known.network, known.arrays["user_encodings"], known.arrays["item_encodings"])
+        model = self.model
+        self.kernel = kernel.matching(model.network, model.arrays["user_encodings"], model.arrays["item_encodings"])
         if self.kernel is None:
             raise RuntimeError(f"no kernel fits the network in {os.environ['BUILD']}")
-        self.scale = kernel.scale_of(known.link)
+        self.inverse_link = kernel.inverse_link_of(model.link)
 
     def scores(self, users: Sequence[int], movies: Sequence[int]) -> list[float]:
         """On the scale of the target."""
-        return self.scale(self.kernel.of_rows(self._rows(users, movies))).tolist()
+        return self.inverse_link(self.kernel.score_rows(self._rows(users, movies))).tolist()
 
 
 SCORERS = {"network": Network, "kernel": Kernel}

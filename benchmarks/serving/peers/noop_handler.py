@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from recommender.api.contract import Answer
+from recommender.api.answers import Answer
 from recommender.hosts.torchserve import frames, worker
 
 

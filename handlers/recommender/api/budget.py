@@ -1,74 +1,68 @@
-"""What one batch may take: TorchServe ends a worker that outlasts the response timeout, and all that waits there."""
+"""The time and the bytes that one batch may take. A host ends a worker that takes longer than its response timeout."""
 
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
-import msgspec
 from msgspec import UNSET
 
-from .contract import Request
-from .errors import Overloaded, RequestError, TooLarge
-from .jobs import Limits
+from .errors import Overloaded, TooLarge
+from .job import Job
+from .limits import Limits
 
-AT_A_TIME = 64  # plain questions between two looks at the clock
-
-
-@dataclass(eq=False)
-class Question:
-    """One of a body's questions. ``outcome`` is the answer as JSON, or why there is none."""
-
-    request: Request | None
-    outcome: msgspec.Raw | RequestError | None = None
+CLOCK_INTERVAL = 64  # plain requests between two looks at the clock
 
 
 class Budget:
     """The time and the bytes of a batch's answers, from now on."""
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self._limits = limits
         self._started = time.monotonic()
 
-    def take(self, bodies: Sequence[Sequence[Question]]) -> Iterator[Sequence[Question]]:
-        """Some questions at a time that have no outcome yet, each to be given one: the bodies take turns.
+    def take(self, bodies: Sequence[Sequence[Job]]) -> Iterator[Sequence[Job]]:
+        """Groups of jobs that are not done, each to be given an answer or an error: the bodies take turns.
 
-        What is left when the budget is spent is refused; so is what is left of a body whose answer is too large.
+        What is left when the budget is spent is refused; so is the rest of a body whose answer is too large.
         """
-        turns = (enumerate(some) for some in zip_longest(*bodies))
-        queue = deque((at, one) for some in turns for at, one in some if one is not None and one.outcome is None)
+        turns = (enumerate(turn) for turn in zip_longest(*bodies))
+        queue = deque((body, job) for turn in turns for body, job in turn if job is not None and not job.is_done)
         sizes = [0] * len(bodies)
         while queue:
-            if self._spent(sizes):
-                for _, one in queue:
-                    one.outcome = Overloaded(
-                        f"what came at once takes more than {self.limits.max_batch_seconds:g} s or has more than "
-                        f"{self.limits.max_batch_bytes:,} bytes of answers: ask this again, for less at once"
-                    )
+            if self._is_spent(sizes):
+                for _, job in queue:
+                    job.error = self._overloaded()
                 return
-            some: list[tuple[int, Question]] = []
+            group: list[tuple[int, Job]] = []
             weight = 0.0
-            while queue and weight < AT_A_TIME:
-                at, one = queue.popleft()
-                if sizes[at] > self.limits.max_answer_bytes:
-                    one.outcome = TooLarge("the answers before this one are too large: ask for fewer entries at once")
+            while queue and weight < CLOCK_INTERVAL:
+                body, job = queue.popleft()
+                if sizes[body] > self._limits.max_answer_bytes:
+                    job.error = TooLarge("the answers before this one are too large: ask for fewer entries at once")
                 else:
-                    some.append((at, one))
-                    weight += _weight(one)
-            yield [one for _, one in some]
-            for at, one in some:
-                sizes[at] += len(one.outcome) if isinstance(one.outcome, msgspec.Raw) else 0
+                    group.append((body, job))
+                    weight += _weight(job)
+            yield [job for _, job in group]
+            for body, job in group:
+                sizes[body] += len(job.answer or b"")
 
-    def _spent(self, sizes: Sequence[int]) -> bool:
-        late = time.monotonic() - self._started > self.limits.max_batch_seconds
-        sent = sum(size for size in sizes if size <= self.limits.max_answer_bytes)  # a larger one is refused as a whole
-        return late or sent > self.limits.max_batch_bytes
+    def _is_spent(self, sizes: Sequence[int]) -> bool:
+        late = time.monotonic() - self._started > self._limits.max_batch_seconds
+        # A body that is too large is refused as a whole, so it sends nothing.
+        sent = sum(size for size in sizes if size <= self._limits.max_answer_bytes)
+        return late or sent > self._limits.max_batch_bytes
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(
+            f"what came at once takes more than {self._limits.max_batch_seconds:g} s or has more than "
+            f"{self._limits.max_batch_bytes:,} bytes of answers: ask this again, for less at once"
+        )
 
 
-def _weight(question: Question) -> float:
-    """About how many plain questions take as long."""
-    request = question.request
-    given = (request.ratings, request.candidates, request.exclude) if request else ()
-    ids = sum(len(some) for some in given if some is not UNSET)
-    return (1 + ids / 250) * (16 if request and request.explain is True else 1)
+def _weight(job: Job) -> float:
+    """About how many plain requests take as long."""
+    request = job.request
+    given = (request.ratings, request.candidates, request.exclude)
+    ids = sum(len(values) for values in given if values is not UNSET)
+    return (1 + ids / 250) * (16 if request.explain is True else 1)

@@ -1,4 +1,4 @@
-"""Errors as values: each class carries its HTTP status and TorchServe's name for the type."""
+"""Why a request is refused: each class has its HTTP status and the name of its type."""
 
 from typing import Any, ClassVar
 
@@ -58,7 +58,3 @@ class InternalError(RequestError):
 
     code = 500
     type = "InternalError"
-
-
-class ArchiveError(Exception):
-    """An archive whose parts do not fit each other; the message names both."""

@@ -1,7 +1,7 @@
-"""Pairs on a CPU: the network's arithmetic in numpy, which asks less for each operation than torch does.
+"""Pairs on a CPU: the network's arithmetic in numpy, which has less overhead for each operation than torch.
 
-A batch of 64 pairs is some twenty operations whose arithmetic takes less than torch's way to each of them. More pairs
-go in blocks, so that a pair's sums are the same whatever comes with it.
+A batch of 64 pairs is some twenty operations, and torch's overhead takes longer than their arithmetic. More pairs are
+scored in blocks, so that a pair's sums are the same whatever other pairs come with it.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..model.link import Link, Logistic, Regression
 
-# Pairs of a block, fewer where numpy would share out a layer's product among threads (OpenBLAS does from so many
-# multiplications on, with a matrix and with a vector).
-MOST_PAIRS = 128
-MOST_PRODUCTS, MOST_PRODUCTS_OF_VECTORS = 1 << 18, 9 << 10
+# Pairs in a block. A block is smaller where OpenBLAS would use several threads for a layer's product: it does so from
+# this many multiplications on, for a matrix and for a vector.
+BLOCK_SIZE = 128
+MATRIX_LIMIT, VECTOR_LIMIT = 1 << 18, 9 << 10
 
 
 class Kernel:
@@ -27,18 +27,18 @@ class Kernel:
         self.layers = [(state[name].T.copy(), state.get(name.replace("weight", "bias"))) for name in weights]
         self.split = getattr(network, "split", users.size(1))
         self.users, self.items = users.numpy(), items.numpy()
-        self.most = min([MOST_PAIRS, *(_most(weight) for weight, _ in self.layers)])
+        self.block_size = min([BLOCK_SIZE, *(_block_size(weight) for weight, _ in self.layers)])
 
-    def of_rows(self, rows: np.ndarray) -> np.ndarray:
+    def score_rows(self, rows: np.ndarray) -> np.ndarray:
         """Raw scores float32 [pairs] of user and movie rows int64 [2, pairs]."""
-        return self.scores(self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0))
+        return self.score(self.users.take(rows[0], axis=0), self.items.take(rows[1], axis=0))
 
-    def scores(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Raw scores float32 [pairs] of aligned encodings [pairs, D]."""
-        if len(users) <= self.most:
+        if len(users) <= self.block_size:
             return self._block(users, items)
-        blocks = [slice(at, at + self.most) for at in range(0, len(users), self.most)]
-        return np.concatenate([self._block(users[some], items[some]) for some in blocks])
+        blocks = [slice(start, start + self.block_size) for start in range(0, len(users), self.block_size)]
+        return np.concatenate([self._block(users[block], items[block]) for block in blocks])
 
     def _block(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         scores = np.einsum("pd,pd->p", users[:, : self.split], items[:, : self.split])
@@ -53,31 +53,31 @@ class Kernel:
         return scores + hidden[:, 0]
 
 
-def scale_of(link: Link) -> Callable[[np.ndarray], np.ndarray]:
-    """What ``Archive.inverse_link`` does, in numpy: raw scores float32 [pairs] to float64, six digits."""
+def inverse_link_of(link: Link) -> Callable[[np.ndarray], np.ndarray]:
+    """``Model.inverse_link`` in numpy: raw scores float32 [pairs] to float64, six digits."""
     if isinstance(link, Regression):
         return lambda raw: raw.astype(np.float64).clip(link.low, link.high).round(6)
     if isinstance(link, Logistic):
         return lambda raw: (1 / (1 + np.exp(-raw.astype(np.float64)))).round(6)
-    # Levels need the normal distribution, which numpy has not.
+    # Levels need the normal distribution function, which numpy does not have.
     return lambda raw: link.inverse_link(torch.from_numpy(raw).double()).round(decimals=6).numpy()
 
 
-def _most(weight: np.ndarray) -> int:
-    return (MOST_PRODUCTS if weight.shape[1] > 1 else MOST_PRODUCTS_OF_VECTORS) // weight.size
+def _block_size(weight: np.ndarray) -> int:
+    return (MATRIX_LIMIT if weight.shape[1] > 1 else VECTOR_LIMIT) // weight.size
 
 
 def matching(network: torch.jit.ScriptModule, users: Tensor, items: Tensor) -> Kernel | None:
-    """The kernel of a network; None where the network is put together in another way, or is not on a CPU."""
+    """The kernel of a network; None where the network has another architecture, or is not on a CPU."""
     if users.device.type != "cpu":
         return None
     try:
         kernel = Kernel(network, users, items)
-        rows = np.arange(min(kernel.most, len(users), len(items)))
-        found = kernel.of_rows(np.stack([rows, rows]))
+        rows = np.arange(min(kernel.block_size, len(users), len(items)))
+        found = kernel.score_rows(np.stack([rows, rows]))
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
         return None
-    if not kernel.most:
-        return None  # too wide for any
+    if not kernel.block_size:
+        return None  # a layer is too wide for a block of one pair
     expected = network.score_pairs(users[: len(rows)], items[: len(rows)])
     return kernel if np.allclose(found, expected.detach().numpy(), rtol=1e-4, atol=1e-4) else None

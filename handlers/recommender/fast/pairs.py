@@ -1,10 +1,12 @@
-"""The commonest request on a lane of its own: a user id and a movie id, alone or in ``instances``.
+"""The most frequent request on a lane of its own: a user id and a movie id, alone or in ``instances``.
 
-What the general flow (recommender.py) would answer, without a job for each: bodies are decoded into two-field structs,
-and all pairs of a batch share one look-up, one forward pass and one conversion.
+The answers are those of ``Service.answer``, without a job for each: bodies are decoded into structs of two fields, and
+all pairs of a batch share one look-up, one forward pass and one conversion.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -13,12 +15,27 @@ import torch
 from msgspec import UNSET, Struct, UnsetType
 from torch import Tensor
 
-from ..api.contract import Id
-from ..api.repeats import repeated
-from ..hosts.torchserve.metrics import Batch
-from ..model.archive import Archive
-from .kernel import MOST_PAIRS, matching, scale_of
+from ..api.answers import Answer, answer_of
+from ..api.decode import Body
+from ..api.duplicates import repeated
+from ..api.limits import Limits
+from ..api.metrics import (
+    DECODE_TIME,
+    ENCODE_TIME,
+    ERRORS,
+    FALLBACKS,
+    FORWARD_TIME,
+    INSTANCES,
+    LOOKUP_TIME,
+    UNKNOWN_IDS,
+    Batch,
+)  # fmt: skip
+from ..api.requests import Id
+from ..model.model import Model
+from .kernel import BLOCK_SIZE, inverse_link_of, matching
 from .staging import Staging
+
+logger = logging.getLogger(__name__)
 
 
 class Pair(Struct, forbid_unknown_fields=True, gc=False):
@@ -48,76 +65,129 @@ _MANY = b'{"instances"'
 _SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"movie_id":1}')
 
 
-def read(slot: Mapping[str, Any]) -> Pair | list[Pair] | None:
-    """The pair, or the pairs of ``instances``, in one slot of a batch; None for everything else."""
-    body = slot.get("body")
+def read(body: Body) -> Pair | list[Pair] | None:
+    """The pair, or the pairs of ``instances``, in a body; None for everything else."""
     if not isinstance(body, (bytes, bytearray)):
         return None
     try:
-        # A guess by the first bytes; a wrong one leaves the body to the general flow, which answers the same.
+        # A guess by the first bytes. A wrong guess leaves the body to the service, which gives the same answer.
         if body.startswith(_MANY):
             pairs = _decode_instances(body).instances
-            return pairs if _once(body, pairs, 1) else None
+            return pairs if _has_no_duplicates(body, pairs, 1) else None
         pair = _decode_pair(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    # Counting colons costs a quarter of decoding, and calling _once costs half; short bodies skip both.
-    return pair if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2 or _once(body, [pair], 0) else None
+    # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
+    if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2:
+        return pair
+    return pair if _has_no_duplicates(body, [pair], 0) else None
 
 
-def _once(body: bytes | bytearray, pairs: Sequence[Pair], beside: int) -> bool:
-    """Whether the body of these pairs gives no key twice; it has ``beside`` keys that are not theirs."""
-    more = body.count(b":") - 2 * len(pairs) - beside
-    if not more:
+def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[Pair], other_keys: int) -> bool:
+    """Whether the body of these pairs gives no key twice; ``other_keys`` of its keys are not those of pairs."""
+    surplus = body.count(b":") - 2 * len(pairs) - other_keys
+    if not surplus:
         return True
-    in_ids = sum(str(one).count(":") for pair in pairs for one in (pair.user_id, pair.movie_id))
-    return (more == in_ids and b"\\" not in body) or repeated(body) is None
+    in_ids = sum(str(raw).count(":") for pair in pairs for raw in (pair.user_id, pair.movie_id))
+    return (surplus == in_ids and b"\\" not in body) or repeated(body) is None
 
 
 class PairScorer:
-    """Scores pairs of one archive."""
+    """Scores pairs of one model."""
 
-    def __init__(self, archive: Archive, device: torch.device) -> None:
-        self.archive = archive
-        self.staging = Staging(device)
-        encodings = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
-        kernel = matching(archive.network, *encodings)
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.staging = Staging(model.device)
+        encodings = model.arrays["user_encodings"], model.arrays["item_encodings"]
+        kernel = matching(model.network, *encodings)
         # Wide layers leave smaller blocks, in which torch is faster: 1,000 pairs take 0.7 ms, not 2.2 (256, 128 units).
-        self.kernel = kernel if kernel and kernel.most == MOST_PAIRS else None
-        self.scale = scale_of(archive.link)
+        self.kernel = kernel if kernel and kernel.block_size == BLOCK_SIZE else None
+        self.inverse_link = inverse_link_of(model.link)
 
     def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
-        """The answers in order, ids in the archive's own type and unknown ones named; times and counts to ``batch``."""
-        users, user_rows = self.archive.users.look_up([pair.user_id for pair in pairs])
-        movies, movie_rows = self.archive.movies.look_up([pair.movie_id for pair in pairs])
-        batch.lap("Lookup")
-        scores = self._forward(np.array([user_rows, movie_rows]))
-        batch.lap("Forward")
+        """The answers in order, with ids in the archive's own type and unknown ones named. Counts in ``batch``."""
+        users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
+        movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
+        batch.lap(LOOKUP_TIME)
+        scores = self.score_rows(np.array([user_rows, movie_rows]))
+        batch.lap(FORWARD_TIME)
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
         if 0 in user_rows or 0 in movie_rows:
             for answer, user, movie in zip(answers, user_rows, movie_rows, strict=True):
                 if not (user and movie):
                     answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
-                    batch.count("UnknownIds", len(answer.unknown))
-                    batch.count("Fallbacks")
-        batch.count("Instances", len(pairs))
+                    batch.count(UNKNOWN_IDS, len(answer.unknown))
+                    batch.count(FALLBACKS)
+        batch.count(INSTANCES, len(pairs))
         batch.scores.append(scores)
         return answers
 
-    def raw(self, users: Tensor, items: Tensor) -> Tensor:
-        """Raw scores float32 [pairs] of aligned encodings [pairs, D], added up as those of ``score`` are."""
+    def score_encodings(self, users: Tensor, items: Tensor) -> Tensor:
+        """Raw scores float32 [pairs] of aligned encodings [pairs, D], added up as those of ``score_rows`` are."""
         if self.kernel:
-            return torch.from_numpy(self.kernel.scores(users.numpy(), items.numpy()))
-        return self.archive.network.score_pairs(users, items)
+            return torch.from_numpy(self.kernel.score(users.numpy(), items.numpy()))
+        return self.model.network.score_pairs(users, items)
 
-    def _forward(self, rows: np.ndarray) -> np.ndarray:
+    def score_rows(self, rows: np.ndarray) -> np.ndarray:
         """Scores float64 [pairs] of user and movie rows int64 [2, pairs]: one copy to the device, one back."""
         if self.kernel:
-            return self.scale(self.kernel.of_rows(rows))
-        arrays = self.archive.arrays
+            return self.inverse_link(self.kernel.score_rows(rows))
+        arrays = self.model.arrays
         with torch.inference_mode():
-            users, items = self.staging.inward(rows).unbind()
-            raw = self.archive.network.score_pairs(
+            users, items = self.staging.to_device(rows).unbind()
+            raw = self.model.network.score_pairs(
                 arrays["user_encodings"].index_select(0, users), arrays["item_encodings"].index_select(0, items)
             )
-            return self.staging.outward(self.archive.inverse_link(raw))
+            return self.staging.to_host(self.model.inverse_link(raw))
+
+
+class PairLane:
+    """Answers the bodies of a batch that are pairs alone."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self.scorer = PairScorer(model)
+        self._limits = limits
+
+    def answer(self, bodies: Sequence[Body], batch: Batch) -> list[Answer | None]:
+        """The answers to bodies that are pairs alone, None in the place of all others."""
+        requests = list(map(read, bodies))
+        single = set(map(type, requests)) == {Pair}  # what most batches are
+        groups = [] if single else [self._group(request) for request in requests]
+        pairs = requests if single else [pair for group in groups for pair in group]
+        batch.lap(DECODE_TIME)
+        if not pairs:
+            return [None] * len(bodies)
+        try:
+            scored = self.scorer.score(pairs, batch)
+            max_bytes = self._limits.max_answer_bytes
+            if single:
+                answers: list[Answer | None] = [answer_of(pair, max_bytes) for pair in scored]
+            else:
+                answers = self._answer_groups(requests, groups, iter(scored), batch)
+        except Exception:
+            logger.exception("a batch of %d pairs failed", len(pairs))
+            return [None] * len(bodies)
+        batch.lap(ENCODE_TIME)
+        return answers
+
+    def _group(self, request: Pair | list[Pair] | None) -> list[Pair]:
+        """The pairs of one body; none where instances are too many, which the service refuses."""
+        if isinstance(request, Pair):
+            return [request]
+        return request if request and len(request) <= self._limits.max_instances else []
+
+    def _answer_groups(
+        self, requests: Sequence[Any], groups: Sequence[list[Pair]], scored: Iterator[ScoredPair], batch: Batch
+    ) -> list[Answer | None]:
+        answers: list[Answer | None] = []
+        for request, group in zip(requests, groups, strict=True):
+            predictions = list(islice(scored, len(group)))
+            if not predictions:
+                answers.append(None)
+                continue
+            value = predictions[0] if isinstance(request, Pair) else {"predictions": predictions}
+            answer = answer_of(value, self._limits.max_answer_bytes)
+            if answer.code != 200:  # refused as a whole
+                batch.count(ERRORS, len(predictions), str(answer.code))
+            answers.append(answer)
+        return answers

@@ -1,4 +1,4 @@
-"""What travels between the host and a device: one copy in and one out a batch, through memory that is pinned."""
+"""Copies between the host and a device: one each way for a batch, through pinned memory."""
 
 import numpy as np
 import torch
@@ -6,37 +6,37 @@ from torch import Tensor
 
 
 class Staging:
-    """Carries row numbers in and scores out.
+    """Copies row numbers to the device and scores to the host.
 
-    A GPU copies to and from pinned memory without the detour by way of a buffer of the driver's; pinning is slow, so
-    one buffer each way is kept, and grows where a batch is larger than any before. On a CPU nothing is copied.
-    One batch at a time: ``outward`` waits for the device, after which ``inward`` may write its buffer again.
+    A GPU copies to and from pinned memory directly, and else through a buffer of its driver. Pinning is slow, so one
+    buffer each way is kept; it grows where a batch is larger than all before. On a CPU nothing is copied.
+    One batch at a time: ``to_host`` waits for the device, and then ``to_device`` may overwrite its buffer.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._inward = torch.empty(0, dtype=torch.int64)
-        self._outward = torch.empty(0, dtype=torch.float64)
+        self._rows = torch.empty(0, dtype=torch.int64)
+        self._scores = torch.empty(0, dtype=torch.float64)
 
-    def inward(self, rows: np.ndarray) -> Tensor:
+    def to_device(self, rows: np.ndarray) -> Tensor:
         """``rows`` int64, any shape, on the device."""
         given = torch.from_numpy(rows)
         if self.device.type == "cpu":
             return given
-        self._inward = _pinned(self._inward, given.numel())
-        staged = self._inward[: given.numel()].view(given.shape)
+        self._rows = _pinned(self._rows, given.numel())
+        staged = self._rows[: given.numel()].view(given.shape)
         staged.copy_(given)
         return staged.to(self.device, non_blocking=True)
 
-    def outward(self, scores: Tensor) -> np.ndarray:
-        """``scores`` [n] float64 as an array of the host's."""
+    def to_host(self, scores: Tensor) -> np.ndarray:
+        """``scores`` [n] float64 as an array of the host."""
         if self.device.type == "cpu":
             return scores.numpy()
-        self._outward = _pinned(self._outward, scores.numel())
-        staged = self._outward[: scores.numel()]
+        self._scores = _pinned(self._scores, scores.numel())
+        staged = self._scores[: scores.numel()]
         staged.copy_(scores, non_blocking=True)
         torch.cuda.current_stream(self.device).synchronize()
-        return staged.numpy().copy()  # the buffer is the next batch's
+        return staged.numpy().copy()  # the next batch overwrites the buffer
 
 
 def _pinned(buffer: Tensor, size: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from ..api.errors import InvalidRequest, shortened
+from .errors import FeatureError
 
 Value = str | int | float | Sequence[str] | None
 
@@ -102,10 +102,10 @@ class FeatureSchema(msgspec.Struct, frozen=True):
         """Of the side features."""
         return [field.name for field in self.fields]
 
-    def encode(self, values: Mapping[str, Any], side: str = "") -> tuple[list[int], list[float], list[str]]:
+    def encode(self, values: Mapping[str, Any]) -> tuple[list[int], list[float], list[str]]:
         """Indices and weights of one user or movie, and the names of fields with a value that is not known.
 
-        Names that are not side features are not looked at. Raises InvalidRequest for a number that is none.
+        Names that are not side features are not looked at. Raises FeatureError for a value of another kind.
         """
         indices: list[int] = []
         weights: list[float] = []
@@ -115,8 +115,7 @@ class FeatureSchema(msgspec.Struct, frozen=True):
             try:
                 index, weight, is_unknown = field.encode(value)
             except (TypeError, ValueError, OverflowError):
-                name = f"{side}.{field.name}" if side else field.name
-                raise InvalidRequest(f"{name} is {shortened(value)}: give {_KINDS[field.kind]}") from None
+                raise FeatureError(field.name, value, _KINDS[field.kind]) from None
             indices += index
             weights += weight
             if is_unknown:

@@ -1,9 +1,9 @@
 """A user that the model has never seen, from ratings that come with the request: no retraining.
 
-The new user's own embedding is the one that explains the ratings best under the Gaussian prior of the embeddings
-that training found (a MAP estimate), under the likelihood of the network's link. Newton steps through the link and
-Gauss-Newton steps through the network find it: where the score is linear in the embedding (MF, FM) and a raw score is
-a rating, the first is the exact regularised least-squares solution; DeepFM, likes and ordinal ratings take a few.
+The new user's embedding is a MAP estimate: the likelihood is that of the model's link, the prior is Gaussian, with the
+mean and covariance of the embeddings that training found. The solver takes Newton steps through the link and
+Gauss-Newton steps through the network. Where the score is linear in the embedding (MF, FM) and a raw score is a
+rating, the first step is the exact regularised least-squares solution; DeepFM, likes and ordinal ratings take a few.
 """
 
 from collections.abc import Callable
@@ -26,66 +26,66 @@ class Prior:
 
 
 MAX_STEPS = 12
-ENOUGH = 1e-4  # a step that betters the log posterior by a smaller share than this is the last
+TOLERANCE = 1e-4  # a step that reduces the negative log posterior by a smaller share than this is the last
 
 
 class Solution(NamedTuple):
-    """An embedding ``own`` [E] and what led there: each rating's pull on it [n, E], and the precision [E, E].
+    """An embedding [E], each rating's contribution to the right-hand side [n, E], and the posterior precision [E, E].
 
-    ``own - prior.mean`` is ``precision^-1 @ pulls.sum(0)`` where the solution is stationary.
+    ``embedding - prior.mean`` is ``precision^-1 @ contributions.sum(0)`` where the solution is stationary.
     """
 
-    own: Tensor
-    pulls: Tensor
+    embedding: Tensor
+    contributions: Tensor
     precision: Tensor
 
 
 def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link: Link) -> Solution:
-    """The own embedding that explains ``ratings`` [n] best.
+    """The embedding that explains ``ratings`` [n] best.
 
     ``score`` takes n copies of an embedding [n, E] to the raw scores [n] of the rated pairs; ``link`` says what a
     rating says of them.
     """
 
-    def posterior(own: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def posterior(embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Negative log posterior (scalar), raw scores [n] and their Jacobian [n, E]."""
-        raw, jacobian = with_jacobian(score, own, len(ratings))
-        away = own - prior.mean
-        return link.negative_log_likelihood(raw, ratings) + 0.5 * away @ prior.precision @ away, raw, jacobian
+        raw, jacobian = with_jacobian(score, embedding, len(ratings))
+        difference = embedding - prior.mean
+        penalty = 0.5 * difference @ prior.precision @ difference
+        return link.negative_log_likelihood(raw, ratings) + penalty, raw, jacobian
 
-    def linearised(own: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
-        slope, curvature = link.gradient_and_curvature(raw, ratings)
-        pull = slope + curvature * (jacobian @ (own - prior.mean))
-        return Solution(
-            own, jacobian * pull.unsqueeze(1), prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))
-        )
+    def linearised(embedding: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
+        gradient, curvature = link.gradient_and_curvature(raw, ratings)
+        working = gradient + curvature * (jacobian @ (embedding - prior.mean))
+        precision = prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))
+        return Solution(embedding, jacobian * working.unsqueeze(1), precision)
 
     now, raw, jacobian = posterior(prior.mean)
     solution = linearised(prior.mean, raw, jacobian)
     for _ in range(MAX_STEPS):
-        step = prior.mean + torch.linalg.solve(solution.precision, solution.pulls.sum(0)) - solution.own
-        # A rectifier's kinks can make a full step too long; halving it keeps the posterior from getting worse.
+        step = prior.mean + torch.linalg.solve(solution.precision, solution.contributions.sum(0)) - solution.embedding
+        # The network is only piecewise smooth (ReLU), so a full step may be too long: halve it until it improves.
         for _ in range(6):
-            after, raw, jacobian = posterior(solution.own + step)
+            after, raw, jacobian = posterior(solution.embedding + step)
             if after <= now:
                 break
             step = step / 2
         else:
             break
-        solution = linearised(solution.own + step, raw, jacobian)
-        done = now - after <= ENOUGH * after
+        solution = linearised(solution.embedding + step, raw, jacobian)
+        done = now - after <= TOLERANCE * after
         now = after
         if done:
             break
     return solution
 
 
-def with_jacobian(score: Callable[[Tensor], Tensor], own: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def with_jacobian(score: Callable[[Tensor], Tensor], embedding: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Scores [count] of one embedding [E], and their derivatives by it [count, E], in one backward pass."""
     with torch.enable_grad():
-        each = own.expand(count, -1).clone().requires_grad_()
-        raw = score(each)
-        (jacobian,) = torch.autograd.grad(raw.sum(), each)
+        copies = embedding.expand(count, -1).clone().requires_grad_()
+        raw = score(copies)
+        (jacobian,) = torch.autograd.grad(raw.sum(), copies)
     return raw.detach(), jacobian
 
 
@@ -94,17 +94,18 @@ def scorer(
 ) -> Callable[[Tensor], Tensor]:
     """Scores of ``items`` [n, D] for n embeddings [n, E] of one person with side features [C] and weights [C]."""
     features, weights = features.expand(len(items), -1), weights.expand(len(items), -1)
-    return lambda own: network.score_pairs(network.encode_users(own, features, weights), items)
+    return lambda embeddings: network.score_pairs(network.encode_users(embeddings, features, weights), items)
 
 
-def prior_of(own: np.ndarray) -> Prior:
-    """The Gaussian prior of the embeddings ``own`` [users, E] that training found.
+def prior_of(embeddings: np.ndarray) -> Prior:
+    """The Gaussian prior of the users' embeddings [users, E] that training found.
 
     The empirical covariance is mixed with a tenth of its own diagonal mean, so that it can be inverted when there
     are fewer users than dimensions.
     """
-    own = own.astype(np.float64)
-    covariance = np.atleast_2d(np.cov(own, rowvar=False)) if len(own) > 1 else np.zeros((own.shape[1],) * 2)
-    ridge = 0.1 * max(np.trace(covariance) / own.shape[1], 1e-4)
-    precision = np.linalg.inv(covariance + ridge * np.eye(own.shape[1]))
-    return Prior(torch.from_numpy(own.mean(axis=0)).float(), torch.from_numpy(precision).float())
+    embeddings = embeddings.astype(np.float64)
+    users, size = embeddings.shape
+    covariance = np.atleast_2d(np.cov(embeddings, rowvar=False)) if users > 1 else np.zeros((size, size))
+    ridge = 0.1 * max(np.trace(covariance) / size, 1e-4)
+    precision = np.linalg.inv(covariance + ridge * np.eye(size))
+    return Prior(torch.from_numpy(embeddings.mean(axis=0)).float(), torch.from_numpy(precision).float())

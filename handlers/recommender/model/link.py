@@ -1,7 +1,7 @@
-"""What a raw score means: the way to the scale of the target, and what a rating says of the raw score behind it.
+"""What a raw score means: the inverse link to the scale of the target, and the likelihood of a rating.
 
-A network's raw score is unbounded and adds up over its parts. A link takes it to the scale that answers are on, never
-turning two scores round, so lists are ordered by either. Its likelihood is what a new user is solved with.
+A network's raw score is unbounded and a sum over its parts. The inverse link takes it to the scale of answers. It is
+monotone, so raw scores and answers order a list alike. The likelihood is what a new user is folded in with.
 """
 
 import math

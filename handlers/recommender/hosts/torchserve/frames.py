@@ -14,8 +14,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from ...api.contract import Answer
-from ...api.repeats import Repeated
+from ...api.answers import Answer
+from ...api.decode import Body
+from ...api.duplicates import Repeated
+from .slots import body_of
 
 PREDICT = b"I"
 END = -1
@@ -29,14 +31,11 @@ _END = _packed(END)
 
 
 class FrameRequest(Struct, gc=False):
-    """One request of a batch. ``described``: TorchServe's describe call, which has a header and no parameters.
-
-    ``slot``: parameters by name. TorchServe's own reader keeps the last of those with one name, without a word.
-    """
+    """One request of a batch. ``is_describe``: TorchServe's describe call, which has a header and no parameters."""
 
     id: bytes
-    slot: dict[str, bytes | Repeated]
-    described: bool
+    body: Body
+    is_describe: bool
 
 
 class FrameReader:
@@ -100,20 +99,20 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
     identifier = buffer[at:end]
     # A client's requests have the same headers, so most are known: those between here and the next end of a list.
     at = buffer.find(_END, end) + 4
-    described = _known_headers(bytes(buffer[end:at]))
-    if described is None:
-        described, at = _headers(buffer, end)
+    is_describe = _known_headers(bytes(buffer[end:at]))
+    if is_describe is None:
+        is_describe, at = _headers(buffer, end)
     elif buffer.startswith(_JSON_BODY, at):
         start = at + len(_JSON_BODY) + 4
         end = start + _length(buffer, start - 4)[0]
         if end >= start and buffer.startswith(_END, end):  # whole, and the only parameter: what most requests are
-            return FrameRequest(identifier, {"body": buffer[start:end]}, False), end + 4
+            return FrameRequest(identifier, buffer[start:end], False), end + 4
     slot: dict[str, bytes | Repeated] = {}
     while True:
         (size,) = _length(buffer, at)
         at += 4
         if size == END:
-            return FrameRequest(identifier, slot, described and not slot), at
+            return FrameRequest(identifier, body_of(slot), is_describe and not slot), at
         end = at + size if size > 0 else at
         name = buffer[at:end]
         (size,) = _length(buffer, end)
@@ -125,7 +124,7 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
         at = end
         _length(buffer, at)  # there, so the value is whole
         text = name.decode()
-        if text in slot:
+        if text in slot:  # TorchServe's own reader keeps the last of them without an error
             earlier = slot[text]
             value = Repeated(earlier.first if isinstance(earlier, Repeated) else earlier, value)
         slot[text] = value
@@ -135,27 +134,27 @@ def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
 def _known_headers(block: bytes) -> bool | None:
     """Whether these headers ask for a description; None where ``block`` is no list of headers, the whole of it."""
     try:
-        described, end = _headers(block, 0)
+        is_describe, end = _headers(block, 0)
     except struct.error:
         return None
-    return described if end == len(block) else None
+    return is_describe if end == len(block) else None
 
 
 def _headers(buffer: bytes | bytearray, at: int) -> tuple[bool, int]:
-    """Whether the headers at ``at`` ask for a description (the last one of that name says), and where they end."""
-    described = False
+    """Whether the headers at ``at`` ask for a description (the last header of that name counts), and where they end."""
+    is_describe = False
     while True:
         (size,) = _length(buffer, at)
         at += 4
         if size == END:
-            return described, at
+            return is_describe, at
         end = at + size if size > 0 else at
-        is_describe = buffer[at:end] == b"describe"
+        is_the_header = buffer[at:end] == b"describe"
         (size,) = _length(buffer, end)
         at = end + 4
         end = at + size if size > 0 else at
-        if is_describe:
-            described = buffer[at:end] == b"True"
+        if is_the_header:
+            is_describe = buffer[at:end] == b"True"
         at = end
 
 

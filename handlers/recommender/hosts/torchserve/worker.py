@@ -1,7 +1,7 @@
-"""Takes the place of TorchServe's loop in a worker: buffered frames in, one write out.
+"""Replaces TorchServe's loop in a worker: it reads frames through one buffer and answers a batch with one write.
 
-TorchServe's worker looks ``retrieve_msg`` up in its main module for every frame, so that code which it loads can put a
-reader of its own there. This one answers batches of predictions itself and returns only with what is none.
+TorchServe's worker looks ``retrieve_msg`` up in its main module for every frame, so the handler's code can put a reader
+of its own there. This reader answers batches of predictions itself, and returns only for other frames.
 """
 
 import logging
@@ -17,10 +17,10 @@ import ts
 from ts.protocol import otf_message_handler
 from ts.service import PREDICTION_METRIC
 
-from ...api.contract import Answer
+from ...api.answers import Answer
 from . import frames
 
-TESTED = "0.12.0"  # the version whose frames these are
+TESTED_VERSION = "0.12.0"  # of TorchServe, whose frames these are
 
 Handle = Callable[[Sequence[frames.FrameRequest]], Sequence[Answer]]
 
@@ -44,8 +44,8 @@ def take_over(handle: Handle, version: str, metrics: Any, main: ModuleType | Non
 
 
 def _obstacle(main: ModuleType) -> str | None:
-    if ts.__version__ != TESTED:
-        return f"this is TorchServe {ts.__version__}, its frames were tested with {TESTED}"
+    if ts.__version__ != TESTED_VERSION:
+        return f"this is TorchServe {ts.__version__}, its frames were tested with {TESTED_VERSION}"
     if getattr(main, "retrieve_msg", None) is not otf_message_handler.retrieve_msg:
         return "this process is not TorchServe's worker"
     if os.environ.get("TS_DECODE_INPUT_REQUEST", "true") == "true":

@@ -8,18 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.recommender.model import catalogue
-from handlers.recommender.model.catalogue import top
+from handlers.recommender.model import topk
+from handlers.recommender.model.topk import top
 
 
 @pytest.mark.parametrize("levels", [3, 1_000_000])
-@pytest.mark.parametrize("rows", [1683, catalogue.BLOCK * 64, 20_000])
+@pytest.mark.parametrize("rows", [1683, topk.BLOCK * 64, 20_000])
 def test_the_largest_of_blocks_are_the_largest_of_all(rows: int, levels: int) -> None:
     # Scores of few levels tie across blocks, and within them.
     scores = torch.randint(levels, (3, rows), generator=torch.Generator().manual_seed(rows)).float()
     scores[1, : rows // 2] = -torch.inf
     for count in (1, 4, 11, 100):
-        values, where = catalogue._largest(scores, count)
+        values, where = topk._largest(scores, count)
         assert torch.equal(values, scores.topk(count).values)
         assert torch.equal(scores.gather(1, where), values)
         assert all(len(set(some)) == count for some in where.tolist()), "no row twice"

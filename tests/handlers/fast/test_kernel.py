@@ -19,56 +19,56 @@ from training.models import DeepFM, Side
 
 @pytest.mark.parametrize("model", MODELS)
 class TestEveryModel:
-    def test_a_few_pairs_have_the_scores_of_the_network(self, model: str, recommenders: dict[str, Service]) -> None:
-        archive = recommenders[model].archive
+    def test_a_few_pairs_have_the_scores_of_the_network(self, model: str, services: dict[str, Service]) -> None:
+        archive = services[model].model
         users, items = archive.arrays["user_encodings"], archive.arrays["item_encodings"]
         found = kernel.matching(archive.network, users, items)
         assert found is not None
         rng = np.random.default_rng(0)
-        for count in (1, 7, found.most, 3 * found.most + 1):
+        for count in (1, 7, found.block_size, 3 * found.block_size + 1):
             rows = np.stack([rng.integers(len(users), size=count), rng.integers(len(items), size=count)])
             expected = archive.network.score_pairs(users[rows[0]], items[rows[1]])
-            torch.testing.assert_close(torch.from_numpy(found.of_rows(rows)), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(torch.from_numpy(found.score_rows(rows)), expected, rtol=1e-5, atol=1e-5)
 
     def test_without_it_the_network_gives_the_same_answers(
-        self, model: str, recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch
+        self, model: str, services: dict[str, Service], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lane = recommenders[model].pairs
+        lane = PairScorer(services[model].model)
         rows = np.arange(400).reshape(2, -1) % min(len(lane.kernel.users), len(lane.kernel.items))
-        by_kernel = lane._forward(rows)
+        by_kernel = lane.score_rows(rows)
         monkeypatch.setattr(lane, "kernel", None)
-        np.testing.assert_allclose(lane._forward(rows), by_kernel, atol=1e-5)
+        np.testing.assert_allclose(lane.score_rows(rows), by_kernel, atol=1e-5)
 
-    def test_a_score_does_not_depend_on_what_comes_with_it(self, model: str, recommenders: dict[str, Service]) -> None:
+    def test_a_score_does_not_depend_on_what_comes_with_it(self, model: str, services: dict[str, Service]) -> None:
         """Alone, among a thousand, beside a bad instance (the general flow), in a list: to the last digit.
 
         Of a probability that digit may differ by one: OpenBLAS adds up the products of one row in another order.
         """
-        flow = recommenders[model]
-        users, movies = flow.archive.users.ids[1:], flow.archive.movies.ids[1:]
+        flow = services[model]
+        users, movies = flow.model.users.ids[1:], flow.model.movies.ids[1:]
         pairs = [{"user_id": users[n % len(users)], "movie_id": movies[n * 7 % len(movies)]} for n in range(1000)]
 
         def scores(instances: list[dict[str, Any]]) -> list[float]:
-            (answer,) = flow.answer([{"body": json.dumps({"instances": instances}).encode()}])
+            (answer,) = flow.answer([json.dumps({"instances": instances}).encode()])
             return [one["score"] for one in json.loads(answer.body)["predictions"] if "score" in one]
 
-        alone = [json.loads(flow.answer([{"body": json.dumps(one).encode()}])[0].body)["score"] for one in pairs]
+        alone = [json.loads(flow.answer([json.dumps(one).encode()])[0].body)["score"] for one in pairs]
         away = 0 if model != "deepfm" else 1.01e-6
         np.testing.assert_allclose(scores(pairs), alone, rtol=0, atol=away)
         np.testing.assert_allclose(scores([*pairs[:999], {}]), alone[:999], rtol=0, atol=away)
         for user in users[:20]:
-            (listed,) = flow.answer([{"body": json.dumps({"user_id": user, "k": 10}).encode()}])
+            (listed,) = flow.answer([json.dumps({"user_id": user, "k": 10}).encode()])
             for entry in json.loads(listed.body)["recommendations"]:
                 pair = {"user_id": user, "movie_id": entry["movie_id"]}
-                (answer,) = flow.answer([{"body": json.dumps(pair).encode()}])
+                (answer,) = flow.answer([json.dumps(pair).encode()])
                 assert abs(entry["score"] - json.loads(answer.body)["score"]) <= away
 
 
-def test_wide_layers_are_left_to_torch(recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
-    archive = recommenders["deepfm"].archive
-    assert PairScorer(archive, torch.device("cpu")).kernel is not None
-    monkeypatch.setattr(kernel, "MOST_PRODUCTS", 1 << 12)
-    assert PairScorer(archive, torch.device("cpu")).kernel is None
+def test_wide_layers_are_left_to_torch(services: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = services["deepfm"].model
+    assert PairScorer(archive).kernel is not None
+    monkeypatch.setattr(kernel, "MATRIX_LIMIT", 1 << 12)
+    assert PairScorer(archive).kernel is None
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_wide_layers_are_left_to_torch(recommenders: dict[str, Service], monkeyp
     ids=lambda link: type(link).__name__,
 )
 def test_scores_on_the_scale_are_to_the_last_digit_those_of_the_archive(
-    link: Link, recommenders: dict[str, Service], monkeypatch: pytest.MonkeyPatch
+    link: Link, services: dict[str, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    archive = recommenders["mf"].archive
+    archive = services["mf"].model
     monkeypatch.setitem(archive.__dict__, "link", link)
     raw = torch.linspace(-30, 30, 1001)
-    np.testing.assert_array_equal(kernel.scale_of(link)(raw.numpy()), archive.inverse_link(raw).numpy())
+    np.testing.assert_array_equal(kernel.inverse_link_of(link)(raw.numpy()), archive.inverse_link(raw).numpy())
 
 
 def deepfm(hidden: tuple[int, ...], **parts: bool) -> tuple[torch.jit.ScriptModule, torch.Tensor, torch.Tensor]:
@@ -99,12 +99,12 @@ def test_a_network_without_one_of_its_parts(hidden: tuple[int, ...], parts: dict
     assert found is not None
     rows = np.stack([np.arange(50), np.arange(50)])
     expected = network.score_pairs(users, items[:50]).detach()
-    torch.testing.assert_close(torch.from_numpy(found.of_rows(rows)), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(found.score_rows(rows)), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_wide_layer_takes_fewer_pairs() -> None:
-    assert kernel.matching(*deepfm((256, 128))).most == 8
-    assert kernel.matching(*deepfm((16, 256))).most == 36
+    assert kernel.matching(*deepfm((256, 128))).block_size == 8
+    assert kernel.matching(*deepfm((16, 256))).block_size == 36
 
 
 class Other(torch.nn.Module):

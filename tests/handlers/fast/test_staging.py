@@ -17,9 +17,9 @@ def test_what_goes_in_and_comes_out_is_kept_when_the_next_batch_passes(device: s
     kept = []
     for size in (3, 64, 5, 200):
         rows = np.arange(2 * size).reshape(2, size)
-        there = staging.inward(rows)
+        there = staging.to_device(rows)
         assert there.device == torch.device(device)
         assert there.tolist() == rows.tolist()
-        kept.append((staging.outward(there[0].double() + size), rows[0] + size))
+        kept.append((staging.to_host(there[0].double() + size), rows[0] + size))
     for found, expected in kept:
         np.testing.assert_array_equal(found, expected)

@@ -9,6 +9,8 @@ from collections import Counter
 import pytest
 import requests
 
+from handlers.recommender.api.metrics import ERRORS, REQUESTS, Batch, Tally
+from handlers.recommender.hosts.torchserve.metrics import Reporter
 from tests.conftest import MODELS, Client
 
 LINE = re.compile(r"^(Recommender\w+)\{(.*?)\} (\S+)$", re.MULTILINE)
@@ -48,3 +50,25 @@ def test_every_request_is_counted(client: Client, model: str) -> None:
     assert 0 < after["RecommenderBatches", ""] <= 16
     assert after["RecommenderForwardTime", ""] > 0
     assert scraped(client, model)["RecommenderDevice", "cpu"] == 1
+
+
+def test_metrics_are_printed_once_a_report(caplog: pytest.LogCaptureFixture) -> None:
+    from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+
+    caplog.set_level("INFO")
+    cache = MetricsCacheYamlImpl.__new__(MetricsCacheYamlImpl)
+    cache.cache, cache.model_name = {}, "mf"
+    tally = Tally(1.0, 5.0)
+    reporter = Reporter(tally, cache, "1.0", "cpu")
+    for _ in range(1000):
+        batch = Batch()
+        batch.count(REQUESTS, 3)
+        batch.count(ERRORS, label="404")
+        tally.add(batch)
+    reporter.report()
+    reporter.report()
+    lines = [record.message.split("|#hostname")[0] for record in caplog.records]
+    assert sorted(lines) == [
+        "[METRICS]RecommenderErrors.Count:1000|#ModelName:mf,ModelVersion:1.0,Level:Model,Code:404|#type:COUNTER",
+        "[METRICS]RecommenderRequests.Count:3000|#ModelName:mf,ModelVersion:1.0,Level:Model|#type:COUNTER",
+    ]

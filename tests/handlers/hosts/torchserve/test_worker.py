@@ -11,7 +11,7 @@ import pytest
 import ts
 from ts.protocol import otf_message_handler
 
-from handlers.recommender.api.contract import Answer
+from handlers.recommender.api.answers import Answer
 from handlers.recommender.hosts.torchserve import worker
 
 from .test_frames import LOAD, Pieces

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers.recommender.api.repeats import Repeated
+from handlers.recommender.api.decode import Form
+from handlers.recommender.api.duplicates import Repeated
 from handlers.recommender.api.service import Service
 from handlers.recommender.fast import pairs
+from handlers.recommender.hosts.torchserve.slots import body_of
 
 SLASH = "\\"
+
 
 REPEATED = {
     "a pair": ('{"user_id": 196, "user_id": 197, "movie_id": 242}', "user_id", "as 196 and as 197"),
@@ -35,6 +38,7 @@ REPEATED = {
     "in a movie's": ('{"user_id": 11, "movie": {"year": 1999, "genres": ["a:b"], "year": 1950}}', "year", "1950"),
 }  # fmt: skip
 
+
 FINE = {
     "a pair": ('{"user_id": "urn:a:1", "movie_id": "m:2"}', True),
     "long ids": (f'{{"user_id": "{"u" * 40}", "movie_id": {10**15}}}', True),
@@ -47,15 +51,15 @@ FINE = {
 
 
 def ask(flow: Service, *bodies: str | bytes) -> list[tuple[int, Any]]:
-    answers = flow.answer([{"body": one.encode() if isinstance(one, str) else one} for one in bodies])
+    answers = flow.answer([one.encode() if isinstance(one, str) else one for one in bodies])
     return [(one.code, json.loads(one.body)) for one in answers]
 
 
 @pytest.mark.parametrize("case", REPEATED)
-def test_a_repeated_key_is_refused_and_named(recommenders, case: str) -> None:
+def test_a_repeated_key_is_refused_and_named(services, case: str) -> None:
     body, key, values = REPEATED[case]
     good = '{"user_id": 11, "movie_id": 103}'
-    refused, fine = ask(recommenders["fm"], body, good)
+    refused, fine = ask(services["fm"], body, good)
     assert (refused[0], fine[0]) == (400, 200)
     assert f'"{key}" is given more than once' in refused[1]["message"]
     assert values in refused[1]["message"]
@@ -64,9 +68,9 @@ def test_a_repeated_key_is_refused_and_named(recommenders, case: str) -> None:
 
 @pytest.mark.parametrize("case", REPEATED)
 @pytest.mark.parametrize("beside", ['{"user_id": 13, "movie_id": 106}', '{"user_id": 13, "k": 2}'])
-def test_in_instances_it_is_an_error_in_its_place(recommenders, case: str, beside: str) -> None:
+def test_in_instances_it_is_an_error_in_its_place(services, case: str, beside: str) -> None:
     body, key, _ = REPEATED[case]
-    ((code, answer),) = ask(recommenders["fm"], f'{{"instances": [{beside}, {body}, {beside}]}}')
+    ((code, answer),) = ask(services["fm"], f'{{"instances": [{beside}, {body}, {beside}]}}')
     assert code == 200
     before, refused, after = answer["predictions"]
     assert before == after
@@ -75,18 +79,18 @@ def test_in_instances_it_is_an_error_in_its_place(recommenders, case: str, besid
 
 
 @pytest.mark.parametrize("inside", ["", '{"user_id": 11, "movie_id": 103}', '{"user_id": "a:b", "k": 3}'])
-def test_instances_that_are_given_twice_are_refused(recommenders, inside: str) -> None:
-    ((code, answer),) = ask(recommenders["fm"], f'{{"instances": [{inside}], "instances": [{inside}]}}')
+def test_instances_that_are_given_twice_are_refused(services, inside: str) -> None:
+    ((code, answer),) = ask(services["fm"], f'{{"instances": [{inside}], "instances": [{inside}]}}')
     assert code == 400
     assert "instances is given twice" in answer["message"]
 
 
 @pytest.mark.parametrize("case", FINE)
-def test_colons_in_strings_are_no_keys(recommenders, case: str) -> None:
+def test_colons_in_strings_are_no_keys(services, case: str) -> None:
     body, is_pair = FINE[case]
-    ((code, answer),) = ask(recommenders["fm"], body)
+    ((code, answer),) = ask(services["fm"], body)
     assert code == 200, answer
-    assert (pairs.read({"body": body.encode()}) is not None) == is_pair
+    assert (pairs.read(body.encode()) is not None) == is_pair
 
 
 @pytest.mark.parametrize(
@@ -99,21 +103,21 @@ def test_colons_in_strings_are_no_keys(recommenders, case: str) -> None:
         ({"data": Repeated(b"{}", b"1" * 5000)}, "data", 'as "{}" and as "111'),
     ],
 )
-def test_a_field_that_a_form_repeats_is_refused_and_named(recommenders, form: Any, key: str, values: str) -> None:
-    refused, fine = recommenders["fm"].answer([form, {"user_id": b"11", "movie_id": b"103"}])
+def test_a_field_that_a_form_repeats_is_refused_and_named(services, form: Any, key: str, values: str) -> None:
+    refused, fine = services["fm"].answer([body_of(form), Form({"user_id": b"11", "movie_id": b"103"})])
     assert (refused.code, fine.code) == (400, 200)
     message = json.loads(refused.body)["message"]
     assert f'"{key}" is given more than once, {values}' in message
     assert len(message) < 600
 
 
-def test_many_keys_take_no_long_time_to_look_through(recommenders) -> None:
+def test_many_keys_take_no_long_time_to_look_through(services) -> None:
     features = ", ".join(f'"{number}": 1' for number in range(60_000))
     body = f'{{"user": {{{features}, "0": 2}}, "movie_id": 103}}'
     seconds = []
     for _ in range(3):
         started = time.perf_counter()
-        ((code, answer),) = ask(recommenders["fm"], body)
+        ((code, answer),) = ask(services["fm"], body)
         seconds.append(time.perf_counter() - started)
         assert code == 400
         assert '"0" is given more than once' in answer["message"]
@@ -121,7 +125,11 @@ def test_many_keys_take_no_long_time_to_look_through(recommenders) -> None:
 
 
 texts = st.text(st.sampled_from('ab:"\\{}é'), max_size=6)
+
+
 ids = st.integers(1, 400) | texts
+
+
 requests = st.one_of(
     st.fixed_dictionaries({"user_id": ids, "movie_id": ids}),
     st.fixed_dictionaries({"user_id": ids}, optional={"k": st.integers(1, 5), "exclude": st.lists(ids, max_size=3)}),
@@ -155,8 +163,8 @@ def texts_with_repeats(draw: st.DrawFn) -> tuple[str, bool]:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(texts_with_repeats(), min_size=1, max_size=4))
-def test_what_is_written_twice_is_refused_and_nothing_else(recommenders, drawn: list[tuple[str, bool]]) -> None:
-    flow = recommenders["fm"]
+def test_what_is_written_twice_is_refused_and_nothing_else(services, drawn: list[tuple[str, bool]]) -> None:
+    flow = services["fm"]
     bodies = [text for text, _ in drawn]
     ((_, together),) = ask(flow, f'{{"instances": [{", ".join(bodies)}]}}')
     for (code, answer), (_, repeats), instance in zip(ask(flow, *bodies), drawn, together["predictions"], strict=True):

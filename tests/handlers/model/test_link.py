@@ -10,6 +10,8 @@ from scipy.stats import norm
 from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 
 ORDINAL = Ordinal((0.5, 1.0, 3.0, 5.0), (-1.0, 0.5, 2.0), 0.8)
+
+
 LINKS: list[Link] = [Regression(1, 5, 0.7), Logistic(2.0), ORDINAL]
 
 

@@ -13,13 +13,17 @@ from ts.context import Context, RequestProcessor
 from ts.protocol import otf_message_handler
 from ts.service import Service
 
-from handlers.recommender.api.contract import Answer
-from handlers.recommender.api.repeats import Repeated
+from handlers.recommender.api.answers import Answer
+from handlers.recommender.api.decode import Body, Form
+from handlers.recommender.api.duplicates import Repeated
 from handlers.recommender.hosts.torchserve import frames
+from handlers.recommender.hosts.torchserve.slots import body_of
 
 # What a TorchServe 0.12 sent for a JSON body, a form, an upload, a multipart form, no body, text beyond ASCII, a
 # describe call, a client's describe header, and several requests at once.
 RECORDED = sorted((Path(__file__).parent / "frames").glob("*.bin"))
+
+
 LOAD = b"L" + b"".join(
     struct.pack("!i", len(part)) + part if isinstance(part, bytes) else struct.pack("!i", part)
     for part in (b"mf", b"/models/mf", 64, b"recommender_handler.py", -1, b"")
@@ -46,8 +50,8 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TS_DECODE_INPUT_REQUEST", "false")
 
 
-def expected(connection: Any) -> list[tuple[str, dict[str, bytes], bool]]:
-    """What TorchServe makes of a batch: id, slot, and whether a handler would take it for a describe call."""
+def expected(connection: Any) -> list[tuple[str, Body, bool]]:
+    """What TorchServe makes of a batch: id, body, and whether a handler would take it for a describe call."""
     command, batch = otf_message_handler.retrieve_msg(connection)
     assert command == frames.PREDICT
     headers, slots, ids = Service.retrieve_data_for_inference(batch)
@@ -55,20 +59,22 @@ def expected(connection: Any) -> list[tuple[str, dict[str, bytes], bool]]:
         not slot and header.get_request_property("describe") == "True"
         for slot, header in zip(slots, headers, strict=True)
     ]
-    return [(ids[index], slot, described[index]) for index, slot in enumerate(slots)]
+    return [(ids[index], body_of(slot), described[index]) for index, slot in enumerate(slots)]
 
 
-def found(connection: Any) -> list[tuple[str, dict[str, bytes], bool]]:
+def found(connection: Any) -> list[tuple[str, Body, bool]]:
     reader = frames.FrameReader(connection)
     assert reader.peek_command() == frames.PREDICT
     requests, size = reader.peek_batch()
     reader.skip(size)
-    return [(request.id.decode(), as_torchserve_has_it(request.slot), request.described) for request in requests]
+    return [(request.id.decode(), as_torchserve_has_it(request.body), request.is_describe) for request in requests]
 
 
-def as_torchserve_has_it(slot: dict[str, bytes | Repeated]) -> dict[str, bytes]:
-    """TorchServe keeps the last of what has one name."""
-    return {name: value.last if isinstance(value, Repeated) else value for name, value in slot.items()}
+def as_torchserve_has_it(body: Body) -> Body:
+    """TorchServe keeps the last value of a name."""
+    if not isinstance(body, Form):
+        return body
+    return body_of({name: value.last if isinstance(value, Repeated) else value for name, value in body.fields.items()})
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
@@ -84,7 +90,7 @@ def test_the_recorded_frames_are_of_every_kind() -> None:
     assert len(batches["batch"]) > 1
     assert [described for _, _, described in batches["describe"]] == [True]
     assert [described for _, _, described in batches["describe_header"]] == [False]
-    assert set(batches["form"][0][1]) == {"user_id", "movie_id"}
+    assert set(batches["form"][0][1].fields) == {"user_id", "movie_id"}
 
 
 def test_a_frame_byte_by_byte() -> None:
@@ -97,14 +103,24 @@ def field(data: bytes) -> bytes:
 
 
 END = struct.pack("!i", -1)
+
+
 TEXTS = st.one_of(st.sampled_from(["describe", "True", "body", "data", ""]), st.text(max_size=12)).map(str.encode)
+
+
 HEADERS = st.lists(st.tuples(TEXTS, TEXTS).map(lambda pair: field(pair[0]) + field(pair[1])), max_size=4)
+
+
 PARAMETERS = st.lists(
     st.tuples(TEXTS, TEXTS, st.binary(max_size=40)).map(lambda three: b"".join(map(field, three))), max_size=3
 )
+
+
 REQUESTS = st.tuples(TEXTS, HEADERS, PARAMETERS).map(
     lambda request: field(request[0]) + b"".join(request[1]) + END + b"".join(request[2]) + END
 )
+
+
 FRAMES = st.lists(REQUESTS, max_size=5).map(lambda requests: b"I" + b"".join(requests) + END)
 
 
@@ -129,7 +145,7 @@ def test_a_name_that_comes_again_is_kept_with_its_first_and_last_value(others: i
     reader = frames.FrameReader(Pieces(form(*users[:-1], (b"movie_id", b"242"), users[-1])))
     reader.peek_command()
     (request,), _ = reader.peek_batch()
-    assert request.slot == {"user_id": Repeated(b"196", b"197"), "movie_id": b"242"}
+    assert request.body == Form({"user_id": Repeated(b"196", b"197"), "movie_id": b"242"})
 
 
 def outcome(read: Any, frame: bytes) -> Any:
@@ -154,7 +170,7 @@ def test_two_frames_in_one_packet_and_what_is_no_batch_is_left_to_torchserve() -
     reader = frames.FrameReader(Pieces(frame + frame[:7], frame[7:] + LOAD))
     for _ in range(2):
         requests, size = reader.peek_batch()
-        assert [(one.id.decode(), one.slot, one.described) for one in requests] == expected(Pieces(frame))
+        assert [(one.id.decode(), one.body, one.is_describe) for one in requests] == expected(Pieces(frame))
         assert size == len(frame)
         reader.skip(size)
     assert reader.peek_command() == b"L"

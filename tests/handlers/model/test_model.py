@@ -1,4 +1,4 @@
-"""An archive whose ratings were fitted as ordered levels: the same contract on the same scale."""
+"""A model whose ratings were fitted as ordered levels: the same contract on the same scale."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api.limits import Limits
 from handlers.recommender.api.service import Service
-from handlers.recommender.model.archive import Archive, Metadata, load
 from handlers.recommender.model.link import Ordinal, Regression
+from handlers.recommender.model.metadata import Metadata
+from handlers.recommender.model.model import Model
 from tests.conftest import Planted, train_small
 
 CPU = torch.device("cpu")
@@ -26,17 +27,17 @@ def folder(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def archive(folder: Path) -> Archive:
-    return load(folder, CPU)
+def archive(folder: Path) -> Model:
+    return Model.load(folder, CPU)
 
 
 @pytest.fixture(scope="module")
-def ask(archive: Archive):
-    flow = Service(archive, Limits(), CPU)
-    return lambda request: json.loads(flow.answer([{"body": json.dumps(request).encode()}])[0].body)
+def ask(archive: Model):
+    flow = Service(archive, Limits())
+    return lambda request: json.loads(flow.answer([json.dumps(request).encode()])[0].body)
 
 
-def test_scores_are_expected_ratings(archive: Archive, ask, planted: Planted) -> None:
+def test_scores_are_expected_ratings(archive: Model, ask, planted: Planted) -> None:
     link = archive.metadata.link
     assert isinstance(link, Ordinal)
     pairs = planted.log.ratings[["user_id", "movie_id"]].drop_duplicates("user_id").head(20).astype(int)

@@ -6,28 +6,22 @@ import itertools
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
-from handlers.recommender.api import budget
-from handlers.recommender.api.jobs import Limits
+from handlers.recommender.api import budget, metrics
 from handlers.recommender.api.service import Service
+from tests.handlers.asking import limited
 
 LIST = {"user_id": 11, "k": 5}
 
 
 @pytest.fixture
-def flow(recommenders: dict[str, Service]) -> Service:
-    flow = recommenders["fm"]
-    return Service(flow.archive, Limits(), flow.device)
-
-
-def limited(flow: Service, **limits: Any) -> Service:
-    return Service(flow.archive, msgspec.structs.replace(Limits(), **limits), flow.device)
+def flow(services: dict[str, Service]) -> Service:
+    return limited(services["fm"])
 
 
 def answered(flow: Service, *requests: Any) -> list[Any]:
-    return [json.loads(one.body) for one in flow.answer([{"body": json.dumps(one).encode()} for one in requests])]
+    return [json.loads(one.body) for one in flow.answer([json.dumps(one).encode() for one in requests])]
 
 
 def refused(predictions: list[Any]) -> list[bool]:
@@ -42,7 +36,7 @@ def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_f
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))  # a second at each look at the clock
     large, small = answered(limited(flow, max_batch_seconds=2), {"instances": [LIST] * 200}, LIST)
     assert small == alone
-    done = 2 * budget.AT_A_TIME - 1
+    done = 2 * budget.CLOCK_INTERVAL - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (200 - done)
     assert large["predictions"][0] == alone
     error = large["predictions"][-1]["error"]
@@ -59,13 +53,13 @@ def test_each_question_of_a_body_that_is_refused_as_a_whole_counts_as_an_error(
     (refusal,) = answered(small, {"instances": [one] * 100})
     assert (refusal["code"], refusal["type"]) == (413, "TooLarge")
     counts = small.tally.take()
-    assert counts["RecommenderErrors", "413"] == counts["RecommenderInstances", ""] == 100
+    assert counts[metrics.ERRORS, "413"] == counts[metrics.INSTANCES, ""] == 100
 
 
 def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Service) -> None:
     large, small = answered(limited(flow, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
     assert small == answered(flow, LIST)[0]
-    done = budget.AT_A_TIME - 1
+    done = budget.CLOCK_INTERVAL - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (100 - done)
 
 
@@ -79,7 +73,7 @@ def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Service) ->
 
 def test_bodies_take_turns(flow: Service) -> None:
     first, second = answered(limited(flow, max_batch_bytes=1000), *[{"instances": [LIST] * 100}] * 2)
-    done = budget.AT_A_TIME // 2
+    done = budget.CLOCK_INTERVAL // 2
     for body in (first, second):
         assert refused(body["predictions"]) == [False] * done + [True] * (100 - done)
 
@@ -102,11 +96,11 @@ def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
 def test_a_request_that_is_refused_alone_has_the_status(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))
-    (answer,) = limited(flow, max_batch_seconds=0).answer([{"body": json.dumps(LIST).encode()}])
+    (answer,) = limited(flow, max_batch_seconds=0).answer([json.dumps(LIST).encode()])
     assert (answer.code, answer.phrase) == (503, "Overloaded")
 
 
 def test_metrics_count_what_was_refused(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = limited(flow, max_batch_bytes=1000)
     answered(flow, {"instances": [LIST] * 100})
-    assert ("RecommenderErrors", "503") in {(one[0], one[1]) for one in flow.tally.take()}
+    assert (metrics.ERRORS, "503") in flow.tally.take()

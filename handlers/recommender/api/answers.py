@@ -1,0 +1,105 @@
+"""From what a model found to what an answer says: rows to ids, titles and scores."""
+
+import math
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from ..model.model import Model
+from ..model.query import Explanation, RankedList, Share
+from .errors import RequestError, TooLarge
+from .requests import Request
+
+encode = msgspec.json.Encoder().encode
+
+
+class Answer(Struct, gc=False):
+    """What comes back for one body: an HTTP status, its phrase and a JSON body."""
+
+    code: int
+    phrase: str
+    body: bytes
+
+
+def answer_of(value: Any, max_bytes: int) -> Answer:
+    """The answer with a JSON body; a refusal where that has more than ``max_bytes``."""
+    if isinstance(value, RequestError):
+        return refusal(value)
+    body = encode(value)
+    if len(body) <= max_bytes:
+        return Answer(200, "", body)
+    return refusal(
+        TooLarge(f"the answer has {len(body):,} bytes, {max_bytes:,} are the most: ask for fewer entries at once")
+    )
+
+
+def refusal(error: RequestError) -> Answer:
+    """The answer that is an error."""
+    return Answer(error.code, error.type, encode(error.body()))
+
+
+class Presenter:
+    """Says what a model found, in the words of the contract."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        titles = model.catalogue.titles
+        columns = model.movies.ids, titles.titles, titles.years, titles.genres
+        self._movies = [
+            {"movie_id": raw, "title": title, "year": year, "genres": genres}
+            for raw, title, year, genres in zip(*columns, strict=True)
+        ]
+
+    def user(self, request: Request) -> dict[str, Any]:
+        """Whom the answer is for, where the request has an id."""
+        return {} if request.user_id is UNSET else {"user_id": self._model.users.canonical(request.user_id)}
+
+    def movie(self, request: Request) -> dict[str, Any]:
+        """Which movie the answer is about."""
+        if request.movie is not UNSET:
+            return {"movie": request.movie}
+        return {"movie_id": self._model.movies.canonical(request.movie_id)}
+
+    def entries(self, ranked: RankedList) -> list[dict[str, Any]]:
+        """The entries of a list, with reasons where there are any."""
+        movies = self._movies
+        entries = [{**movies[row], "score": score} for row, score in zip(ranked.rows.tolist(), ranked.scores.tolist())]
+        if ranked.personal:
+            for entry, explanation in zip(entries, ranked.personal, strict=True):
+                entry |= {"personal": explanation.total, "because": self._reasons(explanation)}
+        if ranked.order:
+            for entry, explanation in zip(entries, ranked.order, strict=True):
+                entry |= {"rank_score": explanation.total, "rank_because": self._reasons(explanation)}
+        return entries
+
+    def history(self, user_row: int) -> list[dict[str, Any]]:
+        """What a user has rated; an entry without ``rating`` is a like."""
+        rows, ratings = self._model.seen(user_row).tolist(), self._model.seen_ratings(user_row).tolist()
+        return [
+            self.named(row) if math.isnan(rating) else self.named(row) | {"rating": round(rating, 6)}
+            for row, rating in zip(rows, ratings, strict=True)
+        ]
+
+    def catalogue(self, offset: int, k: int) -> list[dict[str, Any]]:
+        """Movies in the order of their ids, with how often each was rated and its place on the map."""
+        catalogue = self._model.catalogue
+        rows = range(1 + offset, min(1 + offset + k, len(catalogue) + 1))
+        places = catalogue.places[rows.start : rows.stop].tolist()
+        return [
+            self._movies[row] | {"ratings": int(catalogue.counts[row]), "x": x, "y": y}
+            for row, (x, y) in zip(rows, places, strict=True)
+        ]
+
+    def named(self, row: int) -> dict[str, Any]:
+        """A movie's id and title."""
+        movie = self._movies[row]
+        return {"movie_id": movie["movie_id"], "title": movie["title"]}
+
+    def _reasons(self, explanation: Explanation) -> list[dict[str, Any]]:
+        return [self._reason(share) | {"share": share.share} for share in explanation.shares]
+
+    def _reason(self, share: Share) -> dict[str, Any]:
+        if share.kind == "movie":
+            return self.named(share.of)
+        return {"feature": share.of} if share.kind == "feature" else {share.kind: True}

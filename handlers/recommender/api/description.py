@@ -1,0 +1,30 @@
+"""What a model says of itself: for ``GET /models/{name}?customized=true``."""
+
+from typing import Any
+
+import msgspec
+
+from ..model.model import Model
+from .limits import Limits
+
+
+def description_of(model: Model, limits: Limits) -> dict[str, Any]:
+    """The model, the log that it was trained on, its features, limits and metrics."""
+    metadata = model.metadata
+    user_features, movie_features = metadata.user_features.names, metadata.movie_features.names
+    return {
+        "model": metadata.model,
+        "target": metadata.target,
+        "score": metadata.meaning,
+        "scale": metadata.scale,
+        "data": msgspec.to_builtins(metadata.data),
+        "users": len(model.users) - 1,
+        "movies": len(model.movies) - 1,
+        "some_users": model.named_users(limits.named_users),
+        "user_features": user_features,
+        "movie_features": movie_features,
+        "options": ["explain"] + (["user"] if user_features else []) + (["movie"] if movie_features else []),
+        "limits": msgspec.to_builtins(limits),
+        "metrics": model.metrics,
+        "sha256": model.sha256,
+    }

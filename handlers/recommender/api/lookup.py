@@ -1,0 +1,125 @@
+"""From what a request names to rows of one model. All that can be wrong with a request's values is found here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from ..model.errors import FeatureError
+from ..model.model import Model
+from ..model.query import LIKE, Encoded, MovieQuery, Selection, UserQuery
+from ..model.vocabulary import Vocabulary
+from .errors import InvalidRequest, TooLarge, UnknownId, shortened
+from .job import Job
+from .limits import Limits
+from .requests import DEFAULT_K, GivenRating, Id, kind_of
+
+
+class Lookup:
+    """Looks up what requests name in one model."""
+
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self._model = model
+        self._limits = limits
+        self._schemas = {"user": model.metadata.user_features, "movie": model.metadata.movie_features}
+
+    def resolve(self, job: Job) -> None:
+        """Set the job's kind, and what its request names. Raises RequestError for one that cannot be answered."""
+        request, model = job.request, self._model
+        job.kind = kind_of(request)
+        user_row = self._row(job, model.users, "user_id")
+        movie_row = self._row(job, model.movies, "movie_id")
+        user_features, movie_features = self._features(job, "user"), self._features(job, "movie")
+        job.user = UserQuery(user_row, user_features, self._ratings(job))
+        job.movie = MovieQuery(movie_row, movie_features)
+        job.selection = Selection(
+            k=DEFAULT_K if request.k is UNSET else min(request.k, self._limits.max_k),
+            candidates=self._rows(job, "candidates"),
+            exclude=self._rows(job, "exclude") or (),
+            genres=self._genres(job),
+            exclude_seen=request.exclude_seen is not False,
+        )
+
+    def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
+        raw = getattr(job.request, name)
+        if raw is UNSET:
+            return 0
+        row = vocabulary.row(raw)
+        if row == 0:
+            self._note(job, name, raw, name.removesuffix("_id"), fallback=job.kind != "similar")
+        return row
+
+    def _rows(self, job: Job, name: str) -> list[int] | None:
+        """Rows of a field of movie ids, 0 where one is not known; None where the field is not given."""
+        given = getattr(job.request, name)
+        return None if given is UNSET else self._movie_rows(job, name, given, f"{name}[{{}}]")
+
+    def _movie_rows(self, job: Job, name: str, raw: Sequence[Id], each: str) -> list[int]:
+        self._check_count(name, raw)
+        rows = self._model.movies.to_rows(raw)
+        for position, row in enumerate(rows):
+            if row == 0:
+                self._note(job, each.format(position), raw[position], "movie")
+        return rows
+
+    def _ratings(self, job: Job) -> dict[int, float]:
+        """Ratings by movie row, those of unknown movies left out."""
+        given = job.request.ratings
+        if given is UNSET:
+            return {}
+        rows = self._movie_rows(job, "ratings", [rating.movie_id for rating in given], "ratings[{}].movie_id")
+        ratings = [self._rating(rating, position) for position, rating in enumerate(given)]
+        return {row: rating for row, rating in zip(rows, ratings, strict=True) if row}
+
+    def _rating(self, given: GivenRating, position: int) -> float:
+        scale, rating, name = self._model.metadata.scale, given.rating, f"ratings[{position}].rating"
+        if scale is None:
+            if rating is not None:
+                raise InvalidRequest(f"{name} is {rating:g}: this model was trained on likes; leave it out")
+            return LIKE
+        if rating is None:
+            raise InvalidRequest(f"{name} is missing: give a rating from {scale[0]:g} to {scale[1]:g}")
+        if not scale[0] <= rating <= scale[1]:
+            raise InvalidRequest(f"{name} is {rating:g}: give a rating from {scale[0]:g} to {scale[1]:g}")
+        return rating
+
+    def _features(self, job: Job, side: str) -> Encoded | None:
+        given, schema = getattr(job.request, side), self._schemas[side]
+        if given is UNSET:
+            return None
+        for name in given:
+            if name not in schema.names:
+                raise InvalidRequest(f"{side}.{name} is not a side feature of this model: {self._known_features()}")
+        try:
+            indices, weights, unknown = schema.encode(given)
+        except FeatureError as error:
+            raise InvalidRequest(f"{side}.{error.name} is {shortened(error.value)}: give {error.expected}") from None
+        for name in unknown:
+            self._note(job, f"{side}.{name}", given[name], "value")
+        return indices, weights
+
+    def _known_features(self) -> str:
+        if not any(schema.fields for schema in self._schemas.values()):
+            return "it uses ids only"
+        known = (f"of a {side} {', '.join(schema.names) or 'none'}" for side, schema in self._schemas.items())
+        return f"it knows {'; '.join(known)}"
+
+    def _genres(self, job: Job) -> list[str] | None:
+        given = job.request.genres
+        if given is UNSET:
+            return None
+        self._check_count("genres", given)
+        for position, genre in enumerate(given):
+            if genre not in self._model.catalogue.by_genre:
+                self._note(job, f"genres[{position}]", genre, "genre")
+        return given
+
+    def _note(self, job: Job, name: str, raw: Any, noun: str, fallback: bool = True) -> None:
+        """Name something unknown in the answer. Raises UnknownId where the request (or its kind) wants an error."""
+        if not fallback or job.request.on_unknown == "error":
+            raise UnknownId(f"{name} is {shortened(raw)}, which is no {noun} that this model knows: check it")
+        job.unknown.append(name)
+
+    def _check_count(self, name: str, values: Sequence[Any]) -> None:
+        if len(values) > self._limits.max_ids:
+            raise TooLarge(f"{name} has {len(values)} entries: send at most {self._limits.max_ids}")

@@ -1,0 +1,129 @@
+"""The request contract: every field of a request, and which kinds of requests take it.
+
+Requests are decoded with this schema (decode.py), and the OpenAPI document is made from it (tools/openapi.py).
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from .errors import InvalidRequest, shortened
+
+Id = int | str
+FeatureValue = str | int | float | list[str] | None
+
+DEFAULT_K = 10  # entries of a list where the request does not say how many
+
+
+class GivenRating(Struct, forbid_unknown_fields=True):
+    """A rating that comes with the request; without ``rating`` it is a like."""
+
+    movie_id: Id
+    rating: float | None = None
+
+
+class Request(Struct, forbid_unknown_fields=True):
+    """Every field that a request may have; ``FIELDS`` says which of them each kind of request takes."""
+
+    user_id: Annotated[Id, Meta(description="Who: a user of the training log.")] | UnsetType = UNSET
+    ratings: (
+        Annotated[list[GivenRating], Meta(min_length=1, description="Who: somebody new, by ratings of theirs.")]
+        | UnsetType
+    ) = UNSET
+    user: (
+        Annotated[dict[str, FeatureValue], Meta(min_length=1, description="Who: somebody new, by side features.")]
+        | UnsetType
+    ) = UNSET
+    movie_id: Annotated[Id, Meta(description="A movie of the catalogue.")] | UnsetType = UNSET
+    movie: (
+        Annotated[
+            dict[str, FeatureValue], Meta(min_length=1, description="In the place of movie_id: a new movie's features.")
+        ]
+        | UnsetType
+    ) = UNSET
+    timestamp: (
+        Annotated[int, Meta(ge=0, description="Seconds since 1970: the moment that the rating is for.")] | UnsetType
+    ) = UNSET
+    k: Annotated[int, Meta(ge=1, description=f"How many entries at most; {DEFAULT_K} by default.")] | UnsetType = UNSET
+    offset: Annotated[int, Meta(ge=0, description="Entries to skip.")] | UnsetType = UNSET
+    exclude_seen: (
+        Annotated[bool, Meta(description="Leave out what the user has rated; true by default.")] | UnsetType
+    ) = UNSET
+    exclude: Annotated[list[Id], Meta(description="Movies to leave out.")] | UnsetType = UNSET
+    candidates: Annotated[list[Id], Meta(description="Only these movies.")] | UnsetType = UNSET
+    genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
+    history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
+    catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
+    explain: (
+        Annotated[bool, Meta(description="Say why each movie is in the list, and why it has its score.")] | UnsetType
+    ) = UNSET
+    on_unknown: (
+        Annotated[
+            Literal["fallback", "error"],
+            Meta(description="What to do about an id that is not known: use the unknown row, or answer 404."),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+WHO = frozenset({"user_id", "ratings", "user"})
+NARROW = frozenset({"k", "exclude", "candidates", "genres"})
+
+# The fields that each kind of request may have.
+FIELDS: dict[str, frozenset[str]] = {
+    "score": WHO | {"movie_id", "movie", "timestamp", "on_unknown"},
+    "recommend": WHO | NARROW | {"exclude_seen", "timestamp", "explain", "on_unknown"},
+    "similar": NARROW | {"movie_id", "movie", "on_unknown"},
+    "history": frozenset({"user_id", "history", "on_unknown"}),
+    "catalogue": frozenset({"catalogue", "offset", "k"}),
+}
+
+EMPTY = (
+    "the request is empty; send a JSON object with its content type, curl -H 'Content-Type: application/json' "
+    '-d \'{"user_id": 196, "movie_id": 242}\', or a form, curl -d user_id=196 -d movie_id=242 '
+    "(curl -d with JSON but without the header is read as a form and arrives empty)"
+)
+
+
+def kind_of(request: Request) -> str:
+    """Which kind a request is, by the fields that it has: a key of ``FIELDS``.
+
+    Raises InvalidRequest for a request that is no kind, or that has a field its kind does not take.
+    """
+    given = set(given_fields(request))
+    if "user_id" in given and given & {"ratings", "user"}:
+        other = "ratings" if "ratings" in given else "user"
+        raise InvalidRequest(f"user_id and {other} both say who it is for: give user_id, or ratings and/or user")
+    if "movie_id" in given and "movie" in given:
+        raise InvalidRequest("movie_id and movie both say which movie: give one of them")
+    which = given & {"movie_id", "movie"}
+    if "catalogue" in given:
+        kind = "catalogue"
+    elif "history" in given:
+        kind = "history"
+    elif given & WHO:
+        kind = "score" if which else "recommend"
+    elif which:
+        kind = "similar"
+    elif not given:
+        raise InvalidRequest(EMPTY)
+    else:
+        raise InvalidRequest(
+            f"{', '.join(sorted(given))} alone is no question: add user_id, ratings or user (for whom), "
+            "movie_id or movie (for similar movies), or catalogue"
+        )
+    surplus = given - FIELDS[kind]
+    if surplus:
+        field = sorted(surplus)[0]
+        value = shortened(getattr(request, field))
+        raise InvalidRequest(
+            f"{field} is {value}: a {kind} request does not take it (it takes {', '.join(sorted(FIELDS[kind]))})"
+        )
+    if kind == "history" and "user_id" not in given:
+        raise InvalidRequest("history is for a user of the log: add user_id")
+    return kind
+
+
+def given_fields(request: Request) -> list[str]:
+    """The names of the fields that a request has."""
+    return [name for name in Request.__struct_fields__ if getattr(request, name) is not UNSET]

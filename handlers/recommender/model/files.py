@@ -1,0 +1,104 @@
+"""The files of a model in an unpacked archive: their names, their dtypes, and which of their sizes must be equal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import ArchiveError
+from .metadata import Metadata
+
+CHECKSUMS = "SHA256SUMS"
+
+ARRAYS = {
+    "user_features": "int64",  # [users, C] feature-table rows
+    "user_weights": "float32",  # [users, C]
+    "movie_features": "int64",
+    "movie_weights": "float32",
+    "user_encodings": "float32",  # [users, D]: the users of the log, encoded at export
+    "item_encodings": "float32",  # [movies, D]: the catalogue, encoded at export
+    "item_directions": "float32",  # [movies, width]: unit vectors, for cosines
+    "map": "float32",  # [movies, 2]: the movies' coordinates on a plane, in [-1, 1]
+    "rating_counts": "int64",  # [movies]
+    "seen_offsets": "int64",  # [users + 1]: user row u has rated seen_rows[offsets[u]:offsets[u + 1]]
+    "seen_rows": "int32",
+    "seen_ratings": "float32",  # NaN for a like
+    "prior_mean": "float32",  # [width + 1]
+    "prior_precision": "float32",  # [width + 1, width + 1]
+}
+
+ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
+
+RANK_TABLES = ("inputs", "items", "people", "alike")
+
+# The list ranker's, where there is one.
+RANK_ARRAYS = {
+    "rank_users": "float32",  # [users, R]: the users of the log, encoded at export
+    "rank_inputs": "float32",  # [movies, R]
+    "rank_items": "float32",  # [movies, R], by column
+    "rank_people": "float32",  # [1 + user feature values, R]
+    "rank_alike": "float32",  # [movies, R], by column
+}
+
+
+def read_array(path: Path, dtype: str) -> Tensor:
+    """A memory-mapped array, so that workers share its pages. Raises ArchiveError for another dtype."""
+    # Copy-on-write: the pages stay shared as long as nobody writes, and torch asks for a writable buffer.
+    array = np.load(path, mmap_mode="c", allow_pickle=False)
+    if array.dtype != dtype:
+        raise ArchiveError(f"{path.name} holds {array.dtype}, expected {dtype}")
+    return torch.from_numpy(array)
+
+
+def check_sizes(
+    metadata: Metadata,
+    network: torch.jit.ScriptModule,
+    rows: Mapping[str, int],
+    titles: int,
+    arrays: Mapping[str, Tensor],
+) -> None:
+    """Raise ArchiveError where two files do not fit each other.
+
+    ``rows``: of ``users.json`` and of ``movies.json``, the unknown one included. ``titles``: of ``titles.json``.
+    """
+    state = network.state_dict()
+    pt = f"{metadata.model}.pt"
+    embeddings = state["users.own.weight"]
+    user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
+    # What has a size, where the same size stands, and that size.
+    expected = {
+        f"{pt} (user table)": (embeddings.size(0), "users.json", rows["users"]),
+        f"{pt} (movie table)": (state["items.own.weight"].size(0), "movies.json", rows["movies"]),
+        f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
+        f"{pt} (user features)": (
+            state["users.features.weight"].size(0), "metadata.json (user_features)", user_values,
+        ),
+        f"{pt} (movie features)": (
+            state["items.features.weight"].size(0), "metadata.json (movie_features)", movie_values,
+        ),
+        "titles.json": (titles, "movies.json", rows["movies"]),
+        "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "users.json", rows["users"]),
+        "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
+    }  # fmt: skip
+    of_side = {
+        "users": ("user_features", "user_weights", "user_encodings", "rank_users"),
+        "movies": (
+            "movie_features", "movie_weights", "item_encodings", "item_directions", "map", "rating_counts",
+            "rank_inputs", "rank_items", "rank_alike",
+        ),
+    }  # fmt: skip
+    for side, names in of_side.items():
+        expected |= {
+            f"{name}.npy": (arrays[name].size(0), f"{side}.json", rows[side]) for name in names if name in arrays
+        }
+    if "rank_people" in arrays:
+        where = "metadata.json (everybody and user_features)"
+        expected["rank_people.npy"] = arrays["rank_people"].size(0), where, 1 + user_values
+    for part, (found, other, size) in expected.items():
+        if found != size:
+            raise ArchiveError(f"{part} has {found} rows, {other} has {size}: they are not of one export")
+    widths = {f"{name}.npy": arrays[name].size(1) for name in RANK_ARRAYS if name in arrays}
+    if len(set(widths.values())) > 1:
+        raise ArchiveError(f"the columns of {widths} differ: they are not of one export")

@@ -1,0 +1,206 @@
+"""A trained model in rows and arrays: what an unpacked archive holds besides code."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+
+from .catalogue import Catalogue
+from .errors import ArchiveError
+from .explain import Explainer
+from .files import ARRAYS, CHECKSUMS, ON_DEVICE, RANK_ARRAYS, RANK_TABLES, check_sizes, read_array
+from .foldin import Prior, Solution, scorer, solve
+from .link import Link
+from .list_ranker import ListRanker
+from .metadata import Metadata, Titles
+from .query import MovieQuery, RankedList, Selection, UserQuery
+from .recommendations import Recommendations
+from .similar import Similarity
+from .vocabulary import RawId, Vocabulary
+
+NAMED_USERS = 50  # users whom a description names where nothing else is set, and where their ids are integers
+
+
+@dataclass(eq=False)
+class Model:
+    """One model with all that its answers need. The network and the item side are on ``device``.
+
+    ``score_pairs``: raw scores float32 [pairs] of aligned encodings [pairs, D]. It is the network's, or a faster one.
+    """
+
+    metadata: Metadata
+    metrics: dict[str, Any]
+    network: torch.jit.ScriptModule
+    users: Vocabulary
+    movies: Vocabulary
+    catalogue: Catalogue
+    arrays: dict[str, Tensor]
+    prior: Prior
+    ranker: ListRanker | None
+    sha256: str
+    device: torch.device
+    score_pairs: Callable[[Tensor, Tensor], Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Scores come from the network at first."""
+        self.score_pairs = self.network.score_pairs
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device) -> "Model":
+        """Load the archive that is unpacked in ``folder``. Arrays are memory-mapped, so workers share them.
+
+        Raises ArchiveError where a file is missing or unreadable, or where two of them do not fit each other.
+        """
+
+        def read(name: str, kind: Any) -> Any:
+            return msgspec.json.decode((folder / name).read_bytes(), type=kind)
+
+        try:
+            metadata, titles, metrics = (
+                read("metadata.json", Metadata),
+                read("titles.json", Titles),
+                read("metrics.json", dict),
+            )
+            users, movies = (
+                Vocabulary(read(f"{side}.json", list[int | str | None])[1:]) for side in ("users", "movies")
+            )
+            dtypes = ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS
+            arrays = {name: read_array(folder / f"{name}.npy", dtype) for name, dtype in dtypes.items()}
+            network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
+        except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
+            raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
+        for parameter in network.parameters():
+            parameter.requires_grad_(False)
+        check_sizes(metadata, network, {"users": len(users), "movies": len(movies)}, len(titles.titles), arrays)
+        checksums = folder / CHECKSUMS
+        tables = [arrays[f"rank_{name}"].to(device) for name in RANK_TABLES if f"rank_{name}" in arrays]
+        return cls(
+            metadata=metadata,
+            metrics=metrics,
+            network=network,
+            users=users,
+            movies=movies,
+            catalogue=Catalogue(titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
+            arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
+            prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
+            ranker=ListRanker(*tables, metadata.rank_weight) if tables else None,
+            sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
+            device=device,
+        )
+
+    # --- what it answers
+
+    @torch.no_grad()
+    def score(self, users: Sequence[UserQuery], movies: Sequence[MovieQuery]) -> np.ndarray:
+        """Scores float64 [pairs] of aligned users and movies, on the scale of the target."""
+        encodings = self.encode_users(users), self.encode_movies(movies)
+        return self.inverse_link(self.score_pairs(*encodings)).cpu().numpy()
+
+    @torch.no_grad()
+    def recommend(
+        self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
+    ) -> list[RankedList]:
+        """A list for each user; ``explained``: with the reasons of its entries."""
+        return self._recommendations.make(users, selections, explained)
+
+    @torch.no_grad()
+    def similar(self, movie: MovieQuery, selection: Selection) -> RankedList:
+        """The movies most like one: scores are cosines."""
+        return self._similarity.nearest(movie, selection)
+
+    def seen(self, user_row: int) -> np.ndarray:
+        """The movie rows int32 that a user has rated, in ascending order."""
+        return self._history("seen_rows", user_row)
+
+    def seen_ratings(self, user_row: int) -> np.ndarray:
+        """The ratings float32 of these movies, in the same order; NaN for a like."""
+        return self._history("seen_ratings", user_row)
+
+    def named_users(self, limit: int | None) -> list[RawId]:
+        """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.
+
+        None stands for ``NAMED_USERS`` integers, and for no strings: those may be names or e-mail addresses.
+        """
+        if limit is None:
+            limit = NAMED_USERS if self.users.integers else 0
+        rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
+        chosen = np.linspace(0, len(rated) - 1, min(len(rated), limit)).astype(np.int64)
+        return [self.users.ids[row] for row in rated[chosen]]
+
+    # --- parts of answers
+
+    @cached_property
+    def link(self) -> Link:
+        """The link between raw scores and the scale of the target."""
+        return self.metadata.link
+
+    def inverse_link(self, raw: Tensor) -> Tensor:
+        """Raw scores on the scale of the target, to six digits: float64 in the shape and on the device of ``raw``."""
+        return self.link.inverse_link(raw.double()).round(decimals=6)
+
+    def encode_users(self, users: Sequence[UserQuery]) -> Tensor:
+        """Encodings [B, D]: those of the log, and of users whom the request describes."""
+        rows = torch.tensor([user.row for user in users], device=self.device)
+        encodings = self.arrays["user_encodings"].index_select(0, rows)
+        new = [position for position, user in enumerate(users) if user.is_new]
+        if new:
+            encodings[new] = self._encode_new_users([users[position] for position in new])
+        return encodings
+
+    def encode_movies(self, movies: Sequence[MovieQuery]) -> Tensor:
+        """Encodings [B, D]: those of the catalogue, and of movies that come with their features."""
+        encodings = self.arrays["item_encodings"][[movie.row for movie in movies]]
+        for position, movie in enumerate(movies):
+            if movie.features:
+                encodings[position] = self._encode_new_movie(movie)
+        return encodings
+
+    def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Side features of the log's users [B]: copies of indices and weights [B, C]."""
+        return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
+
+    def features_of_queries(self, users: Sequence[UserQuery]) -> tuple[Tensor, Tensor]:
+        """Side features of who asks: indices and weights [B, C] on the device."""
+        features, weights = self.features_of(torch.tensor([user.row for user in users]))
+        for position, user in enumerate(users):
+            if user.features:
+                features[position], weights[position] = map(torch.tensor, user.features)
+        return features.to(self.device), weights.to(self.device)
+
+    def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
+        """The embedding of somebody new, with side features [C], weights [C] and ratings by movie row."""
+        items = self.arrays["item_encodings"][list(ratings)]
+        values = torch.tensor(list(ratings.values()), device=items.device)
+        return solve(scorer(self.network, features, weights, items), self.prior, values, self.link)
+
+    def _encode_new_users(self, users: Sequence[UserQuery]) -> Tensor:
+        features, weights = self.features_of_queries(users)
+        embeddings = self.network.own_users(torch.zeros(len(users), dtype=torch.int64, device=self.device))
+        for position, user in enumerate(users):
+            if user.ratings:
+                embeddings[position] = self.fold_in(features[position], weights[position], user.ratings).embedding
+        return self.network.encode_users(embeddings, features, weights)
+
+    def _encode_new_movie(self, movie: MovieQuery) -> Tensor:
+        indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)
+        unknown = self.network.own_items(torch.zeros(1, dtype=torch.int64, device=self.device))
+        return self.network.encode_items(unknown, indices, weights)[0]
+
+    def _history(self, name: str, user_row: int) -> np.ndarray:
+        start, end = self.arrays["seen_offsets"][user_row : user_row + 2].tolist()
+        return self.arrays[name][start:end].numpy()
+
+    @cached_property
+    def _recommendations(self) -> Recommendations:
+        return Recommendations(self, Explainer(self))
+
+    @cached_property
+    def _similarity(self) -> Similarity:
+        return Similarity(self)

@@ -1,0 +1,83 @@
+"""What a model is asked, in rows: who asks, about which movie, and which movies a list may hold."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+LIKE = math.inf  # the rating that a like stands for: above any threshold
+
+Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C of each
+
+
+@dataclass(eq=False)
+class UserQuery:
+    """Who asks: the user of a row (0 for an unknown one), or somebody new, by side features, ratings or both.
+
+    ``ratings``: by movie row; ``LIKE`` for a like.
+    """
+
+    row: int = 0
+    features: Encoded | None = None
+    ratings: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the request says who asks, and not the log."""
+        return bool(self.features or self.ratings)
+
+
+@dataclass(eq=False)
+class MovieQuery:
+    """Which movie: that of a row (0 for an unknown one), or a new one, by side features."""
+
+    row: int = 0
+    features: Encoded | None = None
+
+
+@dataclass(eq=False)
+class Selection:
+    """Which movies a list may hold: at most ``k`` of ``candidates`` (all where None) that are of any of ``genres``.
+
+    None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
+    """
+
+    k: int
+    candidates: Sequence[int] | None = None
+    exclude: Sequence[int] = ()
+    genres: Sequence[str] | None = None
+    exclude_seen: bool = True
+
+
+class Share(NamedTuple):
+    """What one reason adds to a number.
+
+    ``kind`` is "movie" (``of`` is the row of a rated movie), "feature" (``of`` is the name of a side feature),
+    "everybody" (what is true of all users) or "remainder" (all that is not named).
+    """
+
+    kind: str
+    of: int | str | None
+    share: float
+
+
+class Explanation(NamedTuple):
+    """A number of a list's entry, and the shares that add up to it. All are rounded to six digits."""
+
+    total: float
+    shares: list[Share]
+
+
+class RankedList(NamedTuple):
+    """A list, best first: movie rows int64 [n] and their scores float64 [n].
+
+    Where asked for: ``personal`` explains each entry's score, ``order`` the number that gave it its place (None for
+    a model whose lists are ordered by the score).
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+    personal: list[Explanation] | None = None
+    order: list[Explanation] | None = None

@@ -1,0 +1,61 @@
+"""Similar movies: those that the same people rate, and where nobody has rated, those with similar features."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from .query import MovieQuery, RankedList, Selection
+from .topk import top
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+class Similarity:
+    """Finds the movies most like one of the catalogue, or like a new one with given features."""
+
+    def __init__(self, model: "Model") -> None:
+        self._model = model
+        counts = model.catalogue.counts
+        shrunk = counts / (counts + model.metadata.similarity_shrinkage)
+        self._trust = torch.from_numpy(shrunk).float().to(model.device)  # [movies]
+
+    def nearest(self, movie: MovieQuery, selection: Selection) -> RankedList:
+        """The most similar movies, best first, without the movie itself; scores are cosines."""
+        scores = self._of_features(movie) if movie.features else self._of_row(movie.row)
+        excluded = self._model.catalogue.excluded(selection, [movie.row])
+        (rows,) = top(scores.unsqueeze(0).clone(), [excluded], [selection.k])
+        listed = scores[torch.from_numpy(rows).to(self._model.device)]
+        return RankedList(rows, listed.cpu().numpy().astype(np.float64).round(6))
+
+    def _of_row(self, row: int) -> Tensor:
+        """The cosine of each movie with one of the catalogue: [movies]."""
+        ranker, directions = self._model.ranker, self._model.arrays["item_directions"]
+        if ranker is not None and ranker.alike[row].any():
+            return ranker.alike @ ranker.alike[row]
+        if self._model.metadata.movie_features.fields and not self._model.catalogue.counts[row]:
+            directions = self._by_features[1]
+        return (directions @ directions[row]) * self._trust
+
+    def _of_features(self, movie: MovieQuery) -> Tensor:
+        """The cosine of each movie with one of which only features are known: [movies]."""
+        vector = self._model.encode_movies([movie])[0, : self._model.metadata.width]
+        centre, directions = self._by_features
+        return (directions @ normalize(vector - centre, dim=0)) * self._trust
+
+    @cached_property
+    def _by_features(self) -> tuple[Tensor, Tensor]:
+        """The average movie [width], and each movie's direction from it [movies, width], both by features alone.
+
+        Seen from zero, all movies lie in the same direction: a described comedy would be near to any description.
+        """
+        model = self._model
+        features, weights = (model.arrays[f"movie_{part}"].to(model.device) for part in ("features", "weights"))
+        unknown = model.network.own_items(torch.zeros(len(features), dtype=torch.int64, device=model.device))
+        vectors = model.network.encode_items(unknown, features, weights)[:, : model.metadata.width]
+        centre = self._trust @ vectors / self._trust.sum()
+        return centre, normalize(vectors - centre, dim=1)

@@ -1,0 +1,34 @@
+"""What a model says of itself, and whom it names."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from handlers.recommender.api.limits import Limits
+from handlers.recommender.api.service import Service
+
+
+def test_a_model_of_likes_says_so(of_likes) -> None:
+    described = of_likes.describe()
+    assert (described["score"], described["scale"]) == ("probability of a like", None)
+
+
+@pytest.mark.parametrize(("model", "setting", "names"), [
+    ("mf", None, 50), ("mf", 3, 3), ("mf", 0, 0), ("mf", 10**6, None),
+    ("of likes", None, 0), ("of likes", 50, 50), ("of likes", 0, 0),
+])  # fmt: skip
+def test_whom_a_description_names(services, of_likes, model: str, setting: int | None, names: int | None) -> None:
+    """Ids that are texts may be e-mail addresses: nobody's unless the setting says so."""
+    flow = of_likes if model == "of likes" else services[model]
+    described = Service(flow.model, Limits(named_users=setting)).describe()
+    archive, named = flow.model, described["some_users"]
+    rated = [one for row, one in enumerate(archive.users.ids) if len(archive.seen(row))]
+    assert len(named) == (len(rated) if names is None else names)
+    assert len(set(named)) == len(named)
+    assert set(named) <= set(rated)
+
+
+def test_a_number_of_named_users_below_zero_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="named_users"):
+        msgspec.convert({"named_users": -1}, Limits)

@@ -1,0 +1,70 @@
+"""Folding in a new user, against the textbook formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from handlers.recommender.model.foldin import Prior, prior_of, solve
+from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
+
+NOISE = 0.7
+
+
+LINKS: dict[str, Link] = {
+    "regression": Regression(-5, 5, NOISE),
+    "logistic": Logistic(0.1),
+    "ordinal": Ordinal((-1.0, 0.0, 1.0), (-0.5, 0.5), NOISE**0.5),
+}
+
+
+def planted_regression():
+    generator = torch.Generator().manual_seed(0)
+    design = torch.randn(12, 4, generator=generator)
+    root = torch.randn(4, 4, generator=generator)
+    prior = Prior(torch.randn(4, generator=generator), root @ root.T + torch.eye(4))
+    ratings = torch.randn(12, generator=generator)
+    return design, prior, ratings
+
+
+def test_linear_scores_give_the_regularised_least_squares_solution() -> None:
+    design, prior, ratings = planted_regression()
+    found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS["regression"]).embedding
+    left = design.T @ design / NOISE + prior.precision
+    right = design.T @ ratings / NOISE + prior.precision @ prior.mean
+    torch.testing.assert_close(found, torch.linalg.solve(left, right))
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_solutions_are_the_maximum_of_the_posterior(name: str) -> None:
+    design, prior, ratings = planted_regression()
+    found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS[name]).embedding.clone().requires_grad_()
+    loss = LINKS[name].negative_log_likelihood(design @ found, ratings) + 0.5 * (
+        found - prior.mean
+    ) @ prior.precision @ (found - prior.mean)
+    (gradient,) = torch.autograd.grad(loss, found)
+    assert gradient.abs().max() < 0.05
+
+
+def test_contributions_add_up_to_the_difference_from_the_prior() -> None:
+    design, prior, ratings = planted_regression()
+    for link in LINKS.values():
+        solution = solve(lambda own: (own * design).sum(1), prior, ratings, link)
+        way = torch.linalg.solve(solution.precision, solution.contributions.sum(0))
+        torch.testing.assert_close(solution.embedding - prior.mean, way, atol=2e-2, rtol=2e-2)
+
+
+def test_no_ratings_leave_the_prior_mean() -> None:
+    _, prior, _ = planted_regression()
+    found = solve(lambda own: own.sum(1), prior, torch.zeros(0), LINKS["regression"])
+    torch.testing.assert_close(found.embedding, prior.mean)
+
+
+def test_the_prior_is_the_users_mean_and_covariance() -> None:
+    own = np.random.default_rng(0).normal(size=(5000, 3)) @ np.array([[2.0, 0, 0], [1, 1, 0], [0, 0, 3]]) + [1, 2, 3]
+    prior = prior_of(own)
+    np.testing.assert_allclose(prior.mean, own.mean(axis=0), rtol=1e-5)
+    covariance = np.cov(own.T)
+    ridge = 0.1 * np.trace(covariance) / 3
+    np.testing.assert_allclose(np.linalg.inv(prior.precision), covariance + ridge * np.eye(3), rtol=1e-3)

@@ -1,0 +1,94 @@
+"""Lists are ordered by the list ranker, and show the scores of their pairs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from handlers.recommender.loading import load_service
+from handlers.recommender.model.files import RANK_ARRAYS, RANK_TABLES
+from tests.conftest import MODELS
+from tests.handlers.asking import movies, ratings_of, said
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
+    """Written out once more, from the archive's files alone."""
+    inputs, items, people, _ = (np.load(build / model / f"rank_{name}.npy") for name in RANK_TABLES)
+    metadata = json.loads((build / model / "metadata.json").read_text())
+    features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
+    ids = json.loads((build / model / "movies.json").read_text())
+    users = json.loads((build / model / "users.json").read_text())
+    at_zero, slope = metadata["rank_weight"]
+    for user in users[1:40]:
+        row = users.index(user)
+        given = {ids.index(one["movie_id"]): one["rating"] for one in ratings_of(planted.log, user)}
+        vector = sum((at_zero + slope * rating) * inputs[movie] for movie, rating in given.items())
+        known = people[0] + (people[1 + features[row]] * weights[row][:, None]).sum(axis=0)
+        order = items @ (vector + known / (1 + len(given)))
+        best = sorted(set(range(1, len(ids))) - set(given), key=lambda movie: (-order[movie], movie))[:10]
+        (body,) = said(answer(model, [{"user_id": user, "k": 10}]))
+        assert order[[ids.index(movie) for movie in movies(body)]] == pytest.approx(order[best], abs=1e-6)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_entry_has_the_score_of_its_pair(model, answer, planted) -> None:
+    for who in ({"user_id": 11}, {"user_id": "nobody"}, {"ratings": ratings_of(planted.log, 13)[:5]}):
+        (body,) = said(answer(model, [who | {"k": 10}]))
+        pairs = said(answer(model, [who | {"movie_id": movie} for movie in movies(body)]))
+        assert [entry["score"] for entry in body["recommendations"]] == pytest.approx(
+            [pair["score"] for pair in pairs], abs=1e-4
+        )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_somebody_new_with_the_same_ratings_and_features_gets_the_same_list(model, answer, planted) -> None:
+    people = planted.log.users.set_index("user_id")[list(planted.log.user_features)]
+    for user in (11, 13, 15):
+        who: dict = {"ratings": ratings_of(planted.log, user)}
+        if model != "mf":
+            who["user"] = people.loc[user].to_dict()
+        known, new = said(answer(model, [{"user_id": user, "k": 20}, who | {"k": 20}]))
+        assert movies(known) == movies(new)
+
+
+def test_an_unknown_user_gets_what_many_have_rated(answer, planted) -> None:
+    counts = planted.log.ratings["movie_id"].value_counts()
+    (body,) = said(answer("mf", [{"user_id": "nobody", "k": 10}]))
+    assert counts[movies(body)].mean() > 0.9 * counts.nlargest(10).mean()
+
+
+def test_an_archive_without_the_head_orders_by_score(build: Path, tmp_path: Path) -> None:
+    """One that was packed before there was such a head."""
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    for name in RANK_ARRAYS:
+        (folder / f"{name}.npy").unlink()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    del metadata["rank_weight"]
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    flow = load_service(folder)
+    (body,) = said(flow.answer([b'{"user_id": 11, "k": 30}']))
+    scores = [entry["score"] for entry in body["recommendations"]]
+    assert len(scores) == 30
+    assert scores == sorted(scores, reverse=True)
+    (body,) = said(flow.answer([b'{"user_id": 11, "k": 3, "explain": true}']))
+    assert "personal" in body["recommendations"][0]
+    assert "rank_score" not in body["recommendations"][0]
+
+
+def test_lists_of_many_at_once_are_those_of_one(services, monkeypatch) -> None:
+    """Also where they do not fit into memory together."""
+    flow = services["deepfm"]
+    slots = [msgspec.json.encode({"user_id": user, "k": 7}) for user in (11, 13, 10**6, 15, 17)]
+    alone = [said(flow.answer([slot]))[0] for slot in slots]
+    assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]
+    monkeypatch.setattr("handlers.recommender.model.recommendations.MAX_SCORES", 2 * len(flow.model.movies))
+    assert [movies(body) for body in said(flow.answer(slots))] == [movies(body) for body in alone]

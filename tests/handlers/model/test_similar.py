@@ -1,0 +1,68 @@
+"""Similar movies, written out from the archive's arrays alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from handlers.recommender.loading import load_service
+from tests.conftest import MODELS
+from tests.handlers.asking import said
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_similar_movies_are_those_alike(model, answer, build: Path) -> None:
+    alike = np.load(build / model / "rank_alike.npy")
+    ids = json.loads((build / model / "movies.json").read_text())
+    for row in range(1, 30):
+        products = alike @ alike[row]
+        (body,) = said(answer(model, [{"movie_id": ids[row], "k": 10}]))
+        assert [one["score"] for one in body["similar"]] == pytest.approx(
+            sorted(np.delete(products, [0, row]), reverse=True)[:10], abs=1e-5
+        )
+
+
+def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path: Path, planted) -> None:
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    alike = np.load(folder / "rank_alike.npy")
+    counts = np.load(folder / "rating_counts.npy")
+    alike[5] = counts[5] = 0
+    np.save(folder / "rank_alike.npy", alike)
+    np.save(folder / "rating_counts.npy", counts)
+    flow = load_service(folder)
+    (unrated,) = said(flow.answer([msgspec.json.encode({"movie_id": flow.model.movies.ids[5], "k": 3})]))
+
+    network, metadata = flow.model.network, flow.model.metadata
+    features, weights = (torch.from_numpy(np.load(folder / f"movie_{part}.npy")) for part in ("features", "weights"))
+    unknown = network.own_items(torch.zeros(len(features), dtype=torch.int64))
+    vectors = network.encode_items(unknown, features, weights)[:, : metadata.width].numpy().astype(float)
+    trust = counts / (counts + metadata.similarity_shrinkage)
+    away = vectors - np.average(vectors, axis=0, weights=trust)
+    cosines = away @ away[5] / np.linalg.norm(away, axis=1) / np.linalg.norm(away[5]) * trust
+    expected = sorted(np.delete(cosines, [0, 5]), reverse=True)[:3]
+    assert [one["score"] for one in unrated["similar"]] == pytest.approx(expected, abs=1e-5)
+
+    movie = planted.log.movies.set_index("movie_id").loc[flow.model.movies.ids[5]]
+    described = {"movie": {"genres": movie["genres"], "year": int(movie["year"])}, "k": 3}
+    (body,) = said(flow.answer([msgspec.json.encode(described)]))
+    assert body["similar"] == unrated["similar"]
+
+
+def test_what_is_rated_too_rarely_for_the_head_is_similar_by_its_vector(build: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    alike, directions = np.load(folder / "rank_alike.npy"), np.load(folder / "item_directions.npy")
+    alike[5] = 0
+    np.save(folder / "rank_alike.npy", alike)
+    flow = load_service(folder)
+    (body,) = said(flow.answer([msgspec.json.encode({"movie_id": flow.model.movies.ids[5], "k": 3})]))
+    counts = np.load(folder / "rating_counts.npy")
+    cosines = directions @ directions[5] * counts / (counts + flow.model.metadata.similarity_shrinkage)
+    assert [one["score"] for one in body["similar"]] == pytest.approx(
+        sorted(np.delete(cosines, [0, 5]), reverse=True)[:3], abs=1e-5
+    )
