@@ -1,9 +1,9 @@
-"""Keys that an object gives twice: JSON leaves open what that means, and msgspec takes the last without a word.
+"""Keys that a JSON object gives twice. JSON does not say what that means, and msgspec takes the last without an error.
 
-Looking for them must cost next to nothing. A text has a colon for each of its keys, and others in strings alone. If a
-text has exactly as many colons as keys were decoded, no key is repeated. Any other is read again, slowly.
+The check must cost next to nothing. A text has one colon for each key; all other colons are inside strings. So a text
+with exactly as many colons as decoded keys repeats no key. Any other text is read again by a slow parser.
 
-A form may give a field twice too: whoever reads it keeps that as ``Repeated``.
+A form may give a field twice too. The reader of a form keeps such a field as ``Repeated``.
 """
 
 import json
@@ -13,7 +13,7 @@ Text = bytes | bytearray | str
 
 
 class Repeated(NamedTuple):
-    """The values of a form's field that is given more than once: the first and the last, however many there are."""
+    """The first and the last value of a form's field that is given more than once."""
 
     first: bytes | bytearray
     last: bytes | bytearray
@@ -24,12 +24,12 @@ class _Found(Exception):
 
 
 def colons(text: Text) -> int:
-    """How many a JSON text has: one a key, at any depth, and those in its strings."""
+    """The number of colons in a JSON text: one for each key, at any depth, and those in strings."""
     return text.count(":" if isinstance(text, str) else b":")
 
 
 def repeated(text: Text) -> tuple[str, Any, Any] | None:
-    """A key that an object in a valid JSON text repeats, and its first two values; None where there is none."""
+    """A key that an object in a valid JSON text repeats, and its first two values; None where no key is repeated."""
     try:
         json.loads(text, object_pairs_hook=_checked)
     except _Found as found:

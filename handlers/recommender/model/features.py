@@ -99,7 +99,7 @@ class FeatureSchema(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> list[str]:
-        """Of the side features."""
+        """The names of the side features."""
         return [field.name for field in self.fields]
 
     def encode(self, values: Mapping[str, Any]) -> tuple[list[int], list[float], list[str]]:

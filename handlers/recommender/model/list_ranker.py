@@ -1,8 +1,10 @@
-"""The second head: what a list is ordered by, and which movies are alike. Its encoders are sums of rows of tables.
+"""The list ranker: a low-rank EASE model that orders lists, and the similarity of movies. Its encoders add table rows.
 
-A person is what they have rated, ``sum of weight(rating) * inputs[movie]``, and, the less of that there is, what is
-true of everybody or of people with their side features: ``people / (1 + number of ratings)``. The catalogue is
-``items``. So somebody who comes with ratings in the request is encoded as a user of the log with the same ratings is.
+Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019: a movie's number is the sum, over the movies that a
+user has rated, of an item-item weight. Here the weights have low rank, ``inputs @ items.T``. A user's vector is
+``sum of weight(rating) * inputs[movie]`` plus ``people / (1 + number of ratings)``: what is true of everybody, and of
+users with the same side features, which counts less the more a user has rated. The vector has no part of the user's
+own, so a new user with the same ratings gets the same vector.
 """
 
 from collections.abc import Sequence
@@ -18,11 +20,12 @@ History = tuple[np.ndarray, np.ndarray]  # movie rows [n] and ratings [n]; not f
 
 @dataclass(frozen=True)
 class ListRanker:
-    """``inputs``, ``items`` float32 [movies, D]; ``people`` float32 [1 + user feature values, D], everybody first.
+    """The tables of the ranker, all with D columns.
 
-    ``alike`` float32 [movies, D]: the product of two movies' rows is a cosine of who rates them, shrunk for the rarely
-    rated; zero for a movie that nobody has rated.
-    ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like 1.
+    ``inputs``, ``items`` float32 [movies, D]. ``people`` float32 [1 + user feature values, D]; the first row is
+    everybody's. ``alike`` float32 [movies, D]: the product of two movies' rows is the cosine of their raters, shrunk
+    for movies with few ratings; zero for a movie that nobody has rated.
+    ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like weighs 1.
     """
 
     inputs: Tensor
@@ -49,15 +52,15 @@ class ListRanker:
         return rated + known / torch.from_numpy(1 + counts).to(device, torch.float32).unsqueeze(1)
 
     def score_all(self, users: Tensor) -> Tensor:
-        """What orders the lists: encodings [B, D] to [B, movies]."""
+        """The numbers that order lists: user vectors [B, D] to [B, movies]."""
         return users @ self.items.t()
 
     def shares(
         self, history: History, features: Tensor, weights: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What adds up to one person's numbers of the movies ``rows`` [k], with side features [C] and weights [C].
+        """The shares of one user's numbers of the movies ``rows`` [k]; side features [C] with weights [C].
 
-        The shares of each rated movie [k, n], of what is true of everybody [k], and of each feature's column [k, C].
+        Shares of each rated movie [k, n], of what is true of everybody [k], and of each feature column [k, C].
         """
         rated, ratings = history
         items = self.items[rows]  # [k, D]

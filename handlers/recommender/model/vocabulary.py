@@ -36,10 +36,10 @@ class Vocabulary:
     def look_up(self, raw: Sequence[RawId]) -> tuple[Sequence[RawId], list[int]]:
         """Ids in the archive's own type, and their rows, 0 for those that are not known."""
         get = self.rows.get
-        rows = [get(one, 0) for one in raw]
+        rows = [get(raw_id, 0) for raw_id in raw]
         if 0 in rows:  # an id of another type is in no row
-            raw = [self.canonical(one) for one in raw]
-            rows = [get(one, 0) for one in raw]
+            raw = [self.canonical(raw_id) for raw_id in raw]
+            rows = [get(raw_id, 0) for raw_id in raw]
         return raw, rows
 
     def to_rows(self, raw: Sequence[RawId]) -> list[int]:

@@ -62,15 +62,15 @@ class FrameReader:
     def peek_batch(self) -> tuple[list[FrameRequest], int]:
         """The requests of the next frame, a batch of predictions, and its size: what ``skip`` then takes away."""
         requests: list[FrameRequest] = []
-        at = len(PREDICT)
+        offset = len(PREDICT)
         while True:
             try:
-                request, at = _request(self._buffer, at)
+                request, offset = _request(self._buffer, offset)
             except struct.error:  # a length lies beyond what has arrived; the requests before it are kept
                 self._fill()
                 continue
             if request is None:
-                return requests, at
+                return requests, offset
             requests.append(request)
 
     def skip(self, size: int) -> None:
@@ -85,44 +85,44 @@ class FrameReader:
         self._buffer += packet
 
 
-def _request(buffer: bytearray, at: int) -> tuple[FrameRequest | None, int]:
-    """The request at ``at``, None at the end of the batch, and where the next one starts.
+def _request(buffer: bytearray, offset: int) -> tuple[FrameRequest | None, int]:
+    """The request at ``offset``, None at the end of the batch, and where the next one starts.
 
     Raises struct.error where the buffer ends before it. Slices need no check of their own: a length follows each, and
     is read from beyond the buffer where the slice was cut. A negative length counts as none, as with TorchServe.
     """
-    (size,) = _length(buffer, at)
-    at += 4
+    (size,) = _length(buffer, offset)
+    offset += 4
     if size == END:
-        return None, at
-    end = at + size if size > 0 else at
-    identifier = buffer[at:end]
+        return None, offset
+    end = offset + size if size > 0 else offset
+    identifier = buffer[offset:end]
     # A client's requests have the same headers, so most are known: those between here and the next end of a list.
-    at = buffer.find(_END, end) + 4
-    is_describe = _known_headers(bytes(buffer[end:at]))
+    offset = buffer.find(_END, end) + 4
+    is_describe = _known_headers(bytes(buffer[end:offset]))
     if is_describe is None:
-        is_describe, at = _headers(buffer, end)
-    elif buffer.startswith(_JSON_BODY, at):
-        start = at + len(_JSON_BODY) + 4
+        is_describe, offset = _headers(buffer, end)
+    elif buffer.startswith(_JSON_BODY, offset):
+        start = offset + len(_JSON_BODY) + 4
         end = start + _length(buffer, start - 4)[0]
         if end >= start and buffer.startswith(_END, end):  # whole, and the only parameter: what most requests are
             return FrameRequest(identifier, buffer[start:end], False), end + 4
     slot: dict[str, bytes | Repeated] = {}
     while True:
-        (size,) = _length(buffer, at)
-        at += 4
+        (size,) = _length(buffer, offset)
+        offset += 4
         if size == END:
-            return FrameRequest(identifier, body_of(slot), is_describe and not slot), at
-        end = at + size if size > 0 else at
-        name = buffer[at:end]
+            return FrameRequest(identifier, body_of(slot), is_describe and not slot), offset
+        end = offset + size if size > 0 else offset
+        name = buffer[offset:end]
         (size,) = _length(buffer, end)
-        at = end + 4 + size if size > 0 else end + 4
-        (size,) = _length(buffer, at)
-        at += 4
-        end = at + size if size > 0 else at
-        value = buffer[at:end]
-        at = end
-        _length(buffer, at)  # there, so the value is whole
+        offset = end + 4 + size if size > 0 else end + 4
+        (size,) = _length(buffer, offset)
+        offset += 4
+        end = offset + size if size > 0 else offset
+        value = buffer[offset:end]
+        offset = end
+        _length(buffer, offset)  # there, so the value is whole
         text = name.decode()
         if text in slot:  # TorchServe's own reader keeps the last of them without an error
             earlier = slot[text]
@@ -140,22 +140,22 @@ def _known_headers(block: bytes) -> bool | None:
     return is_describe if end == len(block) else None
 
 
-def _headers(buffer: bytes | bytearray, at: int) -> tuple[bool, int]:
-    """Whether the headers at ``at`` ask for a description (the last header of that name counts), and where they end."""
+def _headers(buffer: bytes | bytearray, offset: int) -> tuple[bool, int]:
+    """Whether the headers at ``offset`` ask for a description (the last such header counts), and where they end."""
     is_describe = False
     while True:
-        (size,) = _length(buffer, at)
-        at += 4
+        (size,) = _length(buffer, offset)
+        offset += 4
         if size == END:
-            return is_describe, at
-        end = at + size if size > 0 else at
-        is_the_header = buffer[at:end] == b"describe"
+            return is_describe, offset
+        end = offset + size if size > 0 else offset
+        is_the_header = buffer[offset:end] == b"describe"
         (size,) = _length(buffer, end)
-        at = end + 4
-        end = at + size if size > 0 else at
+        offset = end + 4
+        end = offset + size if size > 0 else offset
         if is_the_header:
-            is_describe = buffer[at:end] == b"True"
-        at = end
+            is_describe = buffer[offset:end] == b"True"
+        offset = end
 
 
 def response(ids: Iterable[bytes], answers: Iterable[Answer], version: str) -> bytes:
