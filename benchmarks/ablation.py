@@ -2,7 +2,7 @@
 
 Each is fitted to the 80,000 training rows and measured once on the 20,000 test rows; what a fit has to choose (epochs,
 a ridge) it chooses on validation rows drawn from the former. A record is saved as it comes, and what is there already
-is not measured again unless its settings have changed. The tables of the README are written anew.
+is not measured again unless its settings have changed. The tables of docs/benchmarks.md are written anew.
 
     python -m benchmarks.ablation
 """
@@ -39,7 +39,7 @@ from training.fitting.observation import Numbers
 from training.models import NETWORKS
 
 from .quality.records import Record, Records, Task, stopwatch
-from .tables import README, fill, markdown, named, spread
+from .tables import PAGE, fill, markdown, named, spread
 
 RESULTS = Path(__file__).with_suffix(".json")
 CPU = torch.device("cpu")
@@ -226,7 +226,7 @@ def parts_of_deepfm(records: Sequence[Record]) -> str:
     return markdown(lines)
 
 
-IN_THE_README = (steps_of_ratings, parts_of_deepfm)
+ON_THE_PAGE = (steps_of_ratings, parts_of_deepfm)
 
 
 def load_records() -> list[Record]:
@@ -264,10 +264,10 @@ def main(options: Options) -> None:
             found = task.measure()
             kept.add(task, found)
             print(f"{task}: {found}", flush=True)
-    tables = named(IN_THE_README, list(kept.by_key.values()))
+    tables = named(ON_THE_PAGE, list(kept.by_key.values()))
     print(*tables.values(), sep="\n")
     if options.results == RESULTS:
-        fill(README, tables)
+        fill(PAGE, tables)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from training.export import export
 from training.fitting import Batches, Fit, build, fit, rank
 from training.models import NETWORKS
 
-from .tables import of_records
+from .tables import of_records, publish
 
 RESULTS = Path(__file__).with_suffix(".json")
 CPU = torch.device("cpu")
@@ -133,6 +133,19 @@ def measure(model: str, log: RatingsLog, parts: Parts) -> dict:
     }
 
 
+def new_users(results: dict) -> str:
+    """The errors of each model, and of what it is compared to."""
+    return of_records(results["rows"])
+
+
+ON_THE_PAGE = (new_users,)
+
+
+def load_results() -> dict:
+    """The committed results."""
+    return json.loads(RESULTS.read_text())
+
+
 def main() -> None:
     torch.set_num_threads(1)
     log = load("ml-100k")
@@ -145,7 +158,7 @@ def main() -> None:
         "rows": [measure(model, log, parts) for model in NETWORKS],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    print(of_records(results["rows"]))
+    publish(results, ON_THE_PAGE)
 
 
 if __name__ == "__main__":
