@@ -1,22 +1,14 @@
-"""The project as a whole: its pins, its commands, its README."""
+"""The project as a whole: its pins and its commands."""
 
 from __future__ import annotations
 
 import ast
-import json
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-
-from benchmarks import ablation, new_users, training
-from benchmarks.quality import report as quality
-from benchmarks.serving import report
-from benchmarks.tables import of_records
 
 ROOT = Path(__file__).parents[1]
 OURS = ("handlers", "training", "serving")
@@ -90,54 +82,9 @@ def test_an_error_that_the_user_can_mend_is_one_line(tmp_path: Path) -> None:
     assert "row 1" in line
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-
-
-def test_readme_python_blocks_run() -> None:
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
-
-
-def test_readme_make_targets_exist() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(blocks("sh"))))
-    assert named
-    assert named <= targets
-
-
-def test_readme_tables_are_the_committed_results() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for benchmark in (new_users, training):
-        assert of_records(json.loads(benchmark.RESULTS.read_text())["rows"]) in readme
-    for table in ablation.IN_THE_README:
-        assert table(ablation.load_records()) in readme, table.__name__
-    for benchmark in (report, quality):
-        page = benchmark.RESULTS.with_name("README.md").read_text()
-        for text, tables in ((readme, benchmark.IN_THE_README), (page, benchmark.ON_ITS_PAGE)):
-            for table in tables:
-                assert table(benchmark.load()) in text, f"{benchmark.__name__}: {table.__name__}"
-
-
 def test_a_batch_has_at_most_half_of_the_time_after_which_torchserve_ends_a_worker() -> None:
     config = yaml.safe_load((ROOT / "handlers/model-config.yaml").read_text())
     assert config["handler"]["max_batch_seconds"] <= config["responseTimeout"] / 2
-
-
-def test_own_files_from_the_readme_train_and_archive(tmp_path: Path) -> None:
-    """The README's commands for one's own log, run on the files that it shows."""
-    text = (ROOT / "README.md").read_text()
-    files = dict(re.findall(r"^```csv (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-    assert set(files) == {"ratings.csv", "users.csv", "movies.csv"}
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-    (command,) = [line for line in text.splitlines() if line.startswith("python -m training train fm --ratings")]
-    words = command.replace("python", sys.executable, 1).split()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert (tmp_path / "build/fm/metrics.json").exists()
 
 
 def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() -> None:
