@@ -59,11 +59,10 @@ def test_named_files_exist(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
-@page
-def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "block"), [(page.name, block) for page in PAGES for block in blocks(page, "python")])
+def test_python_blocks_run(page: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for block in blocks(page, "python"):
-        exec(compile(block, page.name, "exec"), {})
+    exec(compile(block, page, "exec"), {})
 
 
 @page
