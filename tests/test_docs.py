@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -57,6 +58,16 @@ def test_links_lead_to_what_is_there(page: Path) -> None:
 def test_named_files_exist(page: Path) -> None:
     for path in PATH.findall(page.read_text()):
         assert (ROOT / path).exists(), path
+
+
+def test_the_functions_of_the_traced_request_exist() -> None:
+    """The table of docs/request.md: a file of handlers/recommender/ and a function or method in it."""
+    steps = re.findall(r"\| `([\w/]+\.py)` \| `([\w.]+)` \|", (ROOT / "docs/request.md").read_text())
+    assert len(steps) > 5
+    for path, name in steps:
+        tree = ast.parse((ROOT / "handlers/recommender" / path).read_text())
+        for part in name.split("."):
+            (tree,) = [node for node in tree.body if getattr(node, "name", None) == part]
 
 
 @pytest.mark.parametrize(("page", "block"), [(page.name, block) for page in PAGES for block in blocks(page, "python")])

@@ -210,7 +210,7 @@ def main(arguments: list[str]) -> None:
     """Run one command; an error that the user can mend is one line, and exit code 1."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     progress.logger.setLevel(logging.INFO)
-    # TorchScript says at every script, save and load that torch.export is its successor; docs/design.md says more.
+    # TorchScript says at every script, save and load that torch.export is its successor; docs/torchserve.md says more.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
     try:
         with logging_redirect_tqdm():

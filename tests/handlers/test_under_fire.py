@@ -202,7 +202,7 @@ def test_the_largest_bodies_from_256_clients(client: Client) -> None:
 
 
 class TestWhatTorchServeAnswersByItself:
-    """Not ours to shape: listed in docs/design.md, and kept here as it is."""
+    """Not ours to shape: listed in docs/torchserve.md, and kept here as it is."""
 
     def test_a_broken_percent_escape_in_a_form(self, client: Client) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
