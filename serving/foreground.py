@@ -1,4 +1,4 @@
-"""TorchServe as a service or a container runs it: in the foreground, and drained when it is told to end."""
+"""TorchServe in the foreground, for a service or a container; on SIGTERM it answers what has arrived and ends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import sys
 import threading
 import time
 
-from .management import Management, ManagementError, looks
+from .management import Management, ManagementError, poll
 from .server import Server, ServerError
 
 
 def run(server: Server, drain: float) -> None:
     """Start, stay until SIGTERM or SIGINT, then answer what has arrived and end.
 
-    TorchServe alone drops its requests in flight when it is told to end, with exit code 143. Here ``ready`` says no
-    from the signal on, so that nothing new is sent, and the server ends ``drain`` seconds after its queues are empty:
-    as long as the slowest request may take, and long enough for a load balancer to have asked ``ready``.
+    TorchServe alone drops its requests in flight on SIGTERM, with exit code 143. Here ``ready`` fails from the signal
+    on, so that no new requests are sent, and the server ends ``drain`` seconds after its queues are empty. ``drain``
+    should be as long as the slowest request may take, and as the time between two of a load balancer's health checks.
 
     Raises ServerError where TorchServe does not start, or ends by itself.
     """
@@ -38,7 +38,7 @@ def run(server: Server, drain: float) -> None:
 def _wait_for_queues(server: Server) -> None:
     management = Management(server.management, timeout=5, token=server.token("management"))
     try:
-        for versions in looks(lambda: [one for model in management.models() for one in management.versions(model)]):
+        for versions in poll(lambda: [v for model in management.models() for v in management.versions(model)]):
             if not any(version["jobQueueStatus"]["pendingRequests"] for version in versions):
                 return
     except ManagementError:

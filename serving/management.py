@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import requests
 
-PAUSE = 0.25  # seconds between two looks, at least
+PAUSE = 0.25  # seconds between two calls, at least
 Found = TypeVar("Found")
 
 
@@ -20,15 +20,15 @@ class CallRefused(ManagementError):
     """TorchServe answered a call with an error: it has not done what was asked."""
 
 
-def looks(look: Callable[[], Found]) -> Iterator[Found]:
-    """What ``look`` finds, again and again, with ten times as long as it took in between.
+def poll(describe: Callable[[], Found]) -> Iterator[Found]:
+    """Call ``describe`` again and again, and yield each result; a pause is ten times as long as the call before it.
 
     On a GPU, TorchServe runs ``nvidia-smi`` once a worker for each description, in one of the few threads that read and
-    write all connections: so it has that thread a tenth of the time at most.
+    write all connections. With these pauses it has that thread for at most a tenth of the time.
     """
     while True:
         start = time.monotonic()
-        found = look()
+        found = describe()
         took = time.monotonic() - start
         yield found
         time.sleep(max(PAUSE, 10 * took))
@@ -46,7 +46,7 @@ class Management:
 
     def models(self) -> list[str]:
         """The names of all registered models."""
-        return sorted(one["modelName"] for one in self._call("GET", "/models", params={"limit": 1000})["models"])
+        return sorted(model["modelName"] for model in self._call("GET", "/models", params={"limit": 1000})["models"])
 
     def versions(self, model: str) -> list[dict[str, Any]]:
         """TorchServe's description of each version of a model: version, workers, queue, batch size."""
@@ -57,14 +57,14 @@ class Management:
         return self._call("GET", f"/models/{model}" + (f"/{version}" if version else ""))[0]
 
     def about(self, model: str, version: str) -> dict[str, Any]:
-        """What a version's archive says of itself: asked of a worker, which must be up."""
+        """The description that a version's archive gives of itself, by one of its workers, which must be ready."""
         path = f"/models/{model}/{version}"
         return self._call("GET", path, params={"customized": "true"})[0]["customizedMetadata"]
 
     def register(self, url: str, model: str) -> bool:
-        """Register a version from an archive of the model store (its name) or from where one is unpacked (its folder).
+        """Register a version; ``url`` is the name of an archive in the model store, or the folder of an unpacked one.
 
-        False where it is there already. Its workers start after the answer (serving/versions.py waits for them).
+        Returns False where it is registered already. Its workers start after the answer (serving/versions.py waits).
         Raises CallRefused where it is not registered, and another ManagementError where the answer is lost: it may be.
         """
         # synchronous=true would wait for the workers in one of the threads that read and write all connections.

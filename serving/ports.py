@@ -1,4 +1,4 @@
-"""The ports of the server and of the page: moved together, and looked at before anything is started on them."""
+"""The ports of the server and of the page: moved together, and checked before anything is started on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PortError(RuntimeError):
 
 
 def moved(settings: dict[str, str], offset: int) -> dict[str, str]:
-    """A server's settings with every port ``offset`` higher. Raises PortError where one is no port any more."""
+    """A server's settings with every port ``offset`` higher. Raises PortError where a number is not a port any more."""
     changed = {}
     for name, (_, port) in addresses(settings).items():
         if not 0 < port + offset < 65536:
@@ -40,16 +40,17 @@ def addresses(settings: dict[str, str]) -> dict[str, Address]:
 
 
 def check(wanted: dict[str, Address], offset: int) -> None:
-    """Raise PortError where somebody listens on one of the addresses, which now stand ``offset`` above the usual ones.
+    """Raise PortError where a process listens on one of the addresses, whose ports are the usual ones plus ``offset``.
 
-    Whoever listens there may be anybody's: the remedy moves our ports, and proposes an offset at which all are free.
+    The process may belong to anybody: the remedy moves our ports, and proposes an offset at which all are free.
     """
     taken = [f"port {port} ({name}) is taken by {_holder(port)}" for name, (host, port) in wanted.items()
              if not is_free(host, port)]  # fmt: skip
     if taken:
         ours = [(host, port - offset) for host, port in wanted.values()]
         offsets = range(offset + STEP, 50_000, STEP)
-        other = next((one for one in offsets if all(is_free(host, port + one) for host, port in ours)), offset + STEP)
+        free = (offset for offset in offsets if all(is_free(host, port + offset) for host, port in ours))
+        other = next(free, offset + STEP)
         raise PortError(
             f"{'; '.join(taken)}. PORT_OFFSET={other} beside the same command moves all of our ports to free ones "
             f"(docs/operations.md)"
@@ -59,20 +60,20 @@ def check(wanted: dict[str, Address], offset: int) -> None:
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: what a closed server left is no bar
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Java does: a closed server's port is free
         try:
             probe.bind((host, port))
         except OverflowError:
             return False
         except OSError as error:
-            return error.errno != errno.EADDRINUSE  # whatever else is wrong, the server says itself
+            return error.errno != errno.EADDRINUSE  # any other error is reported by the server itself
     return True
 
 
 def _holder(port: int) -> str:
-    """Who listens on a port, as far as the system tells us."""
+    """The process that listens on a port, as far as the system tells us."""
     try:
-        pids = [one.pid for one in psutil.net_connections("tcp") if one.laddr.port == port and one.status == "LISTEN"]
+        pids = [c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN"]
         process = psutil.Process(next(filter(None, pids)))
         return f"{process.name()} (process {process.pid} of {process.username()}, in {process.cwd()})"
     except (StopIteration, psutil.Error):
@@ -83,12 +84,12 @@ def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return [opened.getsockname()[1] for opened in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for opened in sockets:
+            opened.close()
 
 
 def on_free_ports() -> dict[str, str]:

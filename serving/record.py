@@ -1,4 +1,4 @@
-"""What was served when: one JSON line a change of a default, in ``model_store/served.jsonl``."""
+"""Which version was the default when: one JSON line a change, in ``model_store/served.jsonl``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .archives import replacing
+from archives.store import replacing
 
 NAME = "served.jsonl"
 
 
 class Record:
-    """The record beside the archives of a store."""
+    """The record of a model store."""
 
     def __init__(self, store: Path) -> None:
         self.path = store / NAME
@@ -28,9 +28,9 @@ class Record:
         return [line for line in map(json.loads, text.splitlines()) if line["model"] == model]
 
     def add(self, model: str, version: str, why: str, keep: bool = False) -> None:
-        """Note that a version answers from now on; nothing where the last line says so already.
+        """Add a line: a version is the default from now on. No line is added where the last one says so already.
 
-        ``keep``: the version that it replaces is to go on answering by its number.
+        ``keep``: the version that it replaces goes on answering by its number.
         """
         lines = self.lines(model)
         if lines and lines[-1]["version"] == version:
@@ -42,27 +42,30 @@ class Record:
             staged.write_text(f"{before}{json.dumps(line)}\n")
 
     def superseded(self, model: str, version: str) -> list[str]:
-        """The versions that answered before ``version`` and are of no use now, latest first.
+        """The versions that were the default before ``version`` and can be retired now, latest first.
 
-        That is the one that it replaced, and any that was left by a rollout that did not come to its end; not what a
-        rollout was told to keep.
+        These are the version that it replaced, and versions that were left by rollouts that did not come to their end;
+        not versions that a rollout was told to keep.
         """
         lines = self.lines(model)
         kept: set[str] = set()
         for old, new in pairwise(lines):
-            (kept.add if new.get("keep") else kept.discard)(old["version"])
-        past = [one for one in dict.fromkeys(line["version"] for line in reversed(lines)) if one != version]
-        return past[:1] + [one for one in past[1:] if one not in kept]
+            if new.get("keep"):
+                kept.add(old["version"])
+            else:
+                kept.discard(old["version"])
+        past = [earlier for earlier in dict.fromkeys(line["version"] for line in reversed(lines)) if earlier != version]
+        return past[:1] + [earlier for earlier in past[1:] if earlier not in kept]
 
     def before(self, model: str, *found: str) -> str | None:
-        """The version that answered before the last of ``found`` did; None where there was none.
+        """The version that was the default before the last of ``found``; None where there was none.
 
-        ``found``: what has answered since the last line, as far as is known. A return to an earlier version forgets
-        what came after it: after 1.2 and then 1.1 are taken back, 1.0 answers.
+        ``found``: the defaults since the last line, as far as they are known. A return to an earlier version forgets
+        the versions after it: after 1.2 and then 1.1 are rolled back, 1.0 is the default.
         """
         past: list[str] = []
-        for one in [*(line["version"] for line in self.lines(model)), *found]:
-            if one in past:
-                del past[past.index(one) :]
-            past.append(one)
+        for version in [*(line["version"] for line in self.lines(model)), *found]:
+            if version in past:
+                del past[past.index(version) :]
+            past.append(version)
         return past[-2] if len(past) > 1 else None

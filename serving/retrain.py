@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .server import ROOT
+from archives.contents import default_name, file_name
+from archives.version import numbers
+
+from .config import ROOT
 
 
 class RetrainError(RuntimeError):
@@ -15,19 +18,18 @@ class RetrainError(RuntimeError):
 
 def next_version(store: Path, model: str) -> str:
     """The version after the highest one of a model in a store: 1.10 after 1.9."""
-    names = [path.stem.rpartition("-")[2] for path in store.glob(f"{model}-*.mar")]
-    versions = [tuple(map(int, name.split("."))) for name in names if all(part.isdigit() for part in name.split("."))]
-    *front, last = max(versions, default=(1, -1))
+    texts = [path.stem.rpartition("-")[2] for path in store.glob(file_name(model, "*"))]
+    *front, last = max(filter(None, map(numbers, texts)), default=(1, -1))
     return ".".join(map(str, (*front, last + 1)))
 
 
 def train_and_pack(store: Path, model: str, build: Path, options: list[str], profile: str) -> str:
     """Train in ``build`` with ``options`` of ``python -m training train``, pack for a profile, return the version.
 
-    Where there is a default version, the new one is measured beside it.
+    Where there is a default version, the new version is measured beside it. Raises RetrainError.
     """
     version = next_version(store, model)
-    where, default = ["--build", str(build)], store / f"{model}.mar"
+    where, default = ["--build", str(build)], store / default_name(model)
     beside = ["--running", str(default)] if default.exists() else []
     for arguments in (
         ["train", model, *where, *beside, *options],

@@ -1,4 +1,4 @@
-"""From one version to another under traffic, in steps that can each be run again after a crash."""
+"""Replaces one version by another under traffic, in steps that can each be run again after a crash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 
 import requests
 
-from . import archives
+from archives.contents import default_name, file_name, sha256_of, version_in
+from archives.errors import StoreError
+from archives.store import locked, pin, pins, replacing
+from archives.verify import verify
+from archives.version import check_version, is_older
+from client.recommender_client import RecommenderError
+
 from .compare import Asker, Sample, compare
 from .gate import Check, Tolerance
 from .management import ManagementError
@@ -21,22 +27,22 @@ Watch = Callable[[str], AbstractContextManager[None]]
 
 
 class RolloutRefused(RuntimeError):
-    """The new version is not good enough; the message holds the numbers. The running version goes on."""
+    """The new version is not good enough; the message holds the numbers. The running version goes on answering."""
 
 
 @dataclass
 class Rollout:
-    """Puts ``version`` of ``model`` in front of the traffic of ``server``.
+    """Makes ``version`` of ``model`` the default version of ``server``.
 
-    Until ``_switch`` nothing that clients see has changed. What a killed run has done before it is found done by the
-    next (registering again is a 409), and what it has not done after it is done by the next.
+    Until ``_switch``, clients see no change. When a run was killed, the next run repeats its steps: a step that was
+    done before changes nothing (registering again is a 409), and a step that was not done is done then.
     """
 
     server: Server
     model: str
     version: str
     sha256: str | None = None
-    tolerance: Tolerance | None = field(default_factory=Tolerance)  # None: without comparing, for a way back
+    tolerance: Tolerance | None = field(default_factory=Tolerance)  # None: without comparing, for a rollback
     keep: bool = False
     drain: float | None = None  # None: as long as the old version's slowest request may take
     downgrade: bool = False  # to a version that is older than the running one
@@ -45,15 +51,15 @@ class Rollout:
 
     def __post_init__(self) -> None:
         self.store = self.server.store
-        self.archive = self.store / f"{self.model}-{self.version}.mar"
-        self.default = self.store / f"{self.model}.mar"
+        self.archive = self.store / file_name(self.model, self.version)
+        self.default = self.store / default_name(self.model)
         self.record = Record(self.store)
         self.versions = Versions(self.server, self.model)
         self.management = self.versions.management
         self.asker = Asker(self.server.inference, self.model, self.server.token("inference"))
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
-        """Their names, in order."""
+        """The steps by name, in order."""
         return [
             ("verify the archive", self._verify),
             ("register", self._register),
@@ -68,19 +74,19 @@ class Rollout:
     def run(self, watch: Watch = lambda step: nullcontext()) -> None:
         """Run all steps, each inside ``watch(name)``.
 
-        Raises ArchiveRefused, RolloutRefused, StoreError or ManagementError; up to the switch, the new version is then
-        taken out again, where a rollout has put it in.
+        Raises ArchiveRefused, RolloutRefused, StoreError, ManagementError, RecommenderError or requests' exceptions. Up
+        to the switch, the new version is taken out again then, unless a person had put it in.
         """
-        with archives.locked(self.store):
+        with locked(self.store):
             self._check_order()
             for name, step in self.steps():
                 with watch(name), self._withdrawn_on_error():
                     step()
 
     def _check_order(self) -> None:
-        archives.check_version(self.version)
+        check_version(self.version)
         running = self.versions.default()
-        if running and archives.is_older(self.version, running) and not self.downgrade:
+        if running and is_older(self.version, running) and not self.downgrade:
             raise RolloutRefused(
                 f"{self.model} {self.version} is older than the running {running}: --downgrade (in make "
                 f"GATE=--downgrade) rolls it out all the same, and make rollback MODEL={self.model} returns to the "
@@ -91,20 +97,20 @@ class Rollout:
     def _withdrawn_on_error(self) -> Iterator[None]:
         try:
             yield
-        except (RolloutRefused, ManagementError, archives.StoreError, requests.RequestException):
+        except (RolloutRefused, ManagementError, StoreError, RecommenderError, requests.RequestException):
             if self.versions.default() not in (None, self.version) and self.version in self.versions.of_rollouts():
                 self.versions.unregister(self.version)
             raise
 
     def _verify(self) -> None:
-        digest = archives.verify(self.archive, self.model, self.version, self.sha256, self.server.python)
-        # Written before anything is registered: a full or read-only disk is met while nothing has changed. The disk's
-        # default is pinned first, since a start refuses one that is not, once there are pins.
-        on_disk = archives.version_in(self.default)
-        if on_disk is not None and f"{self.model}-{on_disk}.mar" not in archives.pins(self.store):
-            archives.pin(self.store, f"{self.model}-{on_disk}.mar", archives.sha256_of(self.default))
-        archives.pin(self.store, self.archive.name, digest)
-        for version in _found(self.versions):
+        digest = verify(self.archive, self.model, self.version, self.sha256, self.server.python)
+        # The pins are written before anything is registered: a full or read-only disk fails while nothing has changed.
+        # The disk's default is pinned first: as soon as the store has pins, a start refuses a default without a pin.
+        on_disk = version_in(self.default)
+        if on_disk is not None and file_name(self.model, on_disk) not in pins(self.store):
+            pin(self.store, file_name(self.model, on_disk), sha256_of(self.default))
+        pin(self.store, self.archive.name, digest)
+        for version in _defaults(self.versions):
             self.record.add(self.model, version, "found")
         self.digest = digest
 
@@ -115,7 +121,7 @@ class Rollout:
         self.versions.wait_until_ready(self.version)
 
     def _warm(self) -> None:
-        # The first calls compile; each worker needs its own, and gets it where there are more calls than workers.
+        # A worker compiles at its first requests; there are more requests than workers, so that each worker gets one.
         sample = Sample.of(self.archive, pairs=20, users=20)
         for body in sample.pairs + sample.tops:
             self.asker.ask(self.version, body)
@@ -124,26 +130,26 @@ class Rollout:
         old = self.versions.default()
         if self.tolerance is None or old in (None, self.version):
             return
-        abouts = {one: self.management.about(self.model, one) for one in (old, self.version)}
+        abouts = {version: self.management.about(self.model, version) for version in (old, self.version)}
         checks = compare(self.asker, Sample.of(self.default), old, self.version, abouts, self.tolerance)
         self.report(checks)
-        bad = [check for check in checks if not check.good]
-        if bad:
+        failed = [check for check in checks if not check.good]
+        if failed:
             numbers = "; ".join(
                 f"{check.name} is {check.new:.4g}"
                 + ("" if check.old is None else f" (the running {old} has {check.old:.4g})")
                 + ("" if check.interval is None else ", a difference of {:+.4g} to {:+.4g}".format(*check.interval))
                 + f", allowed is {check.limit}"
-                for check in bad
+                for check in failed
             )
             raise RolloutRefused(f"{self.model} {self.version} is refused: {numbers}. {old} goes on answering")
 
     def _switch(self) -> None:
-        # The copy comes first, so that between the server's change of mind and the disk's lies one rename.
-        with archives.replacing(self.default) as copy:
+        # The copy comes first: between the new default of the server and that of the disk lies one rename.
+        with replacing(self.default) as copy:
             shutil.copyfile(self.archive, copy)
-            if archives.sha256_of(copy) != self.digest:
-                raise archives.StoreError(f"{self.archive} was changed while it was rolled out")
+            if sha256_of(copy) != self.digest:
+                raise StoreError(f"{self.archive} was changed while it was rolled out")
             if self.versions.default() != self.version:
                 self.management.set_default(self.model, self.version)
         self.record.add(self.model, self.version, self.why, self.keep)
@@ -156,37 +162,39 @@ class Rollout:
             self.versions.unregister(old)
 
     def _superseded(self) -> list[str]:
-        """The versions that this rollout replaces, where they are still served and not to be kept: those that answered,
-        and those of rollouts that were killed before they did.
+        """The registered versions that this rollout replaces and does not keep: earlier defaults, and versions of
+        rollouts that were killed before their switch.
         """
         if self.keep:
             return []
-        registered, answered = self.versions.registered(), self.record.superseded(self.model, self.version)
-        known = {line["version"] for line in self.record.lines(self.model)}
-        return [one for one in answered if one in registered] + [
-            one for one in self.versions.of_rollouts() if one not in known
-        ]
+        registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
+        recorded = {line["version"] for line in self.record.lines(self.model)}
+        never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
+        return [version for version in earlier if version in registered] + never_default
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:
-    """The rollout of the version that answered before the present one; without a comparison, which it would not need
-    to win. Raises RolloutRefused where there was none.
+    """The rollout of the version that was the default before the present one, without a comparison.
+
+    Raises RolloutRefused where there was none.
     """
-    found, record = _found(Versions(server, model)), Record(server.store)
-    before = record.before(model, *found[:1])
-    # Where that answers already, a rollback was killed between the server's change of mind and the disk's: completed.
-    if before not in found:
-        before = record.before(model, *found)
+    defaults, record = _defaults(Versions(server, model)), Record(server.store)
+    before = record.before(model, *defaults[:1])
+    # Where the server has that default already, a rollback was killed before the disk had it: that one is completed.
+    if before not in defaults:
+        before = record.before(model, *defaults)
     if before is None:
-        present = found[-1] if found else "now"
+        present = defaults[-1] if defaults else "now"
         raise RolloutRefused(f"no version of {model} answered before {present}: make rollout VERSION=... chooses one")
     return Rollout(server, model, before, tolerance=None, downgrade=True, why="rollback", **options)
 
 
-def _found(versions: Versions) -> list[str]:
-    """What answered and what answers, oldest first, whatever the record says: a default that was set by hand, or by a
-    rollout that was killed then, is the server's alone, and the disk's is the one of before.
+def _defaults(versions: Versions) -> list[str]:
+    """The default of the disk and that of the server, where the model is registered.
+
+    They differ where a default was set by hand, or by a rollout that was killed before it had written the disk's: then
+    the disk's is the earlier one.
     """
     present = versions.default()
-    found = [archives.version_in(versions.server.store / f"{versions.model}.mar"), present]
-    return [] if present is None else [version for version in found if version is not None]
+    defaults = [version_in(versions.server.store / default_name(versions.model)), present]
+    return [] if present is None else [version for version in defaults if version is not None]

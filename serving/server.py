@@ -14,11 +14,11 @@ from typing import IO
 
 import psutil
 
-from . import archives, ports
-from .management import Management, ManagementError
+from archives.store import check_default
 
-ROOT = Path(__file__).resolve().parents[1]
-CONFIG = ROOT / "config.properties"
+from . import ports
+from .config import CONFIG, ROOT, loaded_models, properties
+from .management import Management, ManagementError
 
 
 class ServerError(RuntimeError):
@@ -39,19 +39,12 @@ def java_home() -> Path:
     return JAVA_HOME
 
 
-def properties(*paths: Path) -> dict[str, str]:
-    """The settings in TorchServe configuration files; a later file's win."""
-    lines = (line.strip() for path in paths for line in path.read_text().splitlines())
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip() for name, value in pairs}
-
-
 class Server:
     """TorchServe with a model store and a configuration.
 
     ``home`` holds what belongs to this process alone: its pid file, its sockets, its logs, and the configuration with
-    ``overrides``. TorchServe would put pid file and sockets where a second server finds and breaks them.
-    ``port_offset`` is added to every port of the configuration, and to none of ``overrides``.
+    ``overrides``. TorchServe would put pid file and sockets in a folder that a second server shares and breaks.
+    ``port_offset`` is added to every port of the configuration, and to no port of ``overrides``.
     """
 
     def __init__(
@@ -93,7 +86,7 @@ class Server:
 
     @property
     def draining(self) -> Path:
-        """A file that is there while the server answers its last requests."""
+        """A file that exists while the server answers its last requests."""
         return self.home / "draining"
 
     @property
@@ -126,11 +119,11 @@ class Server:
         """Start in the background and wait until every loaded model answers; False where it runs already.
 
         ``console`` gets what it prints, ``home/console.log`` by default. Raises PortError where a port is taken,
-        ServerError where it does not come up, and ArchiveRefused where a default archive is not one that was pinned.
+        ServerError where it does not become ready, and ArchiveRefused where a default archive is not a pinned one.
         """
         new = self.process() is None
         if new:
-            # Beside a server that was started by hand a second one would start, and the first go on answering.
+            # Otherwise a second server would start beside one that was started by hand, which would go on answering.
             ports.check(ports.addresses(self.settings), self.port_offset)
             self._launch(console)
         deadline = time.monotonic() + timeout
@@ -141,21 +134,19 @@ class Server:
         return new
 
     def ready(self) -> bool:
-        """Whether every default is registered with all its workers READY, and the server is not about to end.
+        """Whether every default version is registered with all its workers READY, and the server is not draining.
 
-        ``/ping`` says less: it is content with a process that listens.
+        ``/ping`` says less: it answers as soon as a process listens.
         """
         management = Management(self.management, timeout=5, token=self.token("management"))
         try:
             models = management.models()
-            workers = [
-                version["workers"] or [{"status": "NONE"}] for model in models for version in management.versions(model)
-            ]
+            versions = [version["workers"] for model in models for version in management.versions(model)]
         except (ManagementError, KeyError, ValueError):
             return False
         # TorchServe starts each model's workers one model after the other.
-        all_there = len(models) >= len(self._present().split(",")) if self._present() else True
-        all_ready = all(one["status"] == "READY" for version in workers for one in version)
+        all_there = len(models) >= len(self._present())
+        all_ready = all(workers and {worker["status"] for worker in workers} == {"READY"} for workers in versions)
         return all_there and all_ready and not self.draining.exists()
 
     def stop(self, timeout: float = 30.0) -> bool:
@@ -173,15 +164,16 @@ class Server:
         return True
 
     def _launch(self, console: IO[bytes] | None) -> None:
-        # What a killed server has left: unpacked archives, and tokens that are no longer good for anything.
+        # A killed server leaves unpacked archives, and tokens that are not valid any more.
         shutil.rmtree(self.unpacked, ignore_errors=True)
         for left in (self.draining, self.home / "key_file.json"):
             left.unlink(missing_ok=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
         present = self._present()
-        for pair in filter(None, present.split(",")):
-            archives.check_default(self.store / pair.split("=")[-1])
-        settings = self.settings | {"load_models": present, "model_store": str(self.store)}
+        for file in present.values():
+            check_default(self.store / file)
+        loaded = ",".join(f"{model}={file}" for model, file in present.items())
+        settings = self.settings | {"load_models": loaded, "model_store": str(self.store)}
         settings["vmargs"] = settings.get("vmargs", "").replace("=serving/", f"={ROOT}/serving/")
         self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
         hidden = ("PYTHONPATH", "TS_CONFIG_FILE", "LOG_LOCATION", "METRICS_LOCATION")
@@ -202,7 +194,7 @@ class Server:
                 start_new_session=True, check=True,
             )  # fmt: skip
 
-    def _present(self) -> str:
+    def _present(self) -> dict[str, str]:
         """Of the models to load, those whose archive is in the store: TorchServe stops at one that is not."""
-        pairs = [pair.strip() for pair in self.settings.get("load_models", "").split(",") if pair.strip()]
-        return ",".join(pair for pair in pairs if (self.store / pair.split("=")[-1]).is_file())
+        models = loaded_models(self.settings)
+        return {model: file for model, file in models.items() if (self.store / file).is_file()}

@@ -1,4 +1,4 @@
-"""What is served, as a table."""
+"""The status of a server as a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from .archives import version_in
+from archives.contents import default_name, version_in
+
 from .management import Management
 from .server import Server
 
@@ -33,7 +34,7 @@ def show(server: Server) -> None:
                 str(version["jobQueueStatus"]["pendingRequests"]),
                 str(version["batchSize"]),
             )
-        on_disk = version_in(server.store / f"{model}.mar")
+        on_disk = version_in(server.store / default_name(model))
         if on_disk != default:
             remedy = f"make rollout MODEL={model} VERSION={default} mends it"
             differing.append(f"{model} {default} answers, and {on_disk} would after a restart: {remedy}")
@@ -50,13 +51,13 @@ def answering(server: Server) -> str:
     models = []
     for model in management.models():
         default = management.describe(model)["modelVersion"]
-        others = [one["modelVersion"] for one in management.versions(model) if one["modelVersion"] != default]
+        others = [v["modelVersion"] for v in management.versions(model) if v["modelVersion"] != default]
         models.append(f"{model} {default}" + (f" (also {', '.join(others)})" if others else ""))
     return ", ".join(models) or "none"
 
 
 def _devices(version: dict[str, Any]) -> str:
-    """``cpu``, or the GPUs of the workers: TorchServe describes a worker's as ``gpuId::0 ...``."""
+    """``cpu``, or the GPUs of the workers; TorchServe describes a worker's GPU as ``gpuId::0 ...``."""
     gpus = [re.search(r"gpuId::(\d+)", worker["gpuUsage"]) for worker in version["workers"] if worker["gpu"]]
     return ", ".join(f"gpu {found[1]}" if found else "gpu" for found in gpus) or version["deviceType"]
 

@@ -1,7 +1,7 @@
 """The versions of one model on a running server: put in, waited for and taken out while others answer.
 
-Nothing here lets TorchServe wait: a call that does holds one of the few threads that read and write all connections,
-and with it every client that shares that thread.
+No call here makes TorchServe wait. A waiting call holds one of the few threads that read and write all connections, and
+every client of that thread waits with it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .archives import StoreError
-from .management import CallRefused, Management, ManagementError, looks
+from archives.contents import file_name
+from archives.errors import StoreError
+
+from .management import CallRefused, Management, ManagementError, poll
 from .server import Server
 
-# Who has put a version in: a rollout may take out what another one left, and nothing that somebody put in by hand.
+# Who put a version in: a rollout may take out a version that another rollout left, and none that a person put in.
 ROLLOUT, BY_HAND = "rollout", "register"
 
 
 class NotReady(ManagementError):
-    """A version whose workers do not come up; the message says where its log is."""
+    """A version whose workers do not start; the message says where the log is."""
 
 
 class Versions:
@@ -36,27 +38,31 @@ class Versions:
 
     def default(self) -> str | None:
         """The version that answers where a request names none; None where the model is not registered."""
-        return self.management.describe(self.model)["modelVersion"] if self._there() else None
+        return self.management.describe(self.model)["modelVersion"] if self._is_registered() else None
 
     def registered(self) -> list[str]:
         """Every version that answers by its number."""
-        return [one["modelVersion"] for one in self.management.versions(self.model)] if self._there() else []
+        return [version["modelVersion"] for version in self._described()]
 
     def of_rollouts(self) -> list[str]:
-        """Those of ``registered`` that a rollout has put in, be it one that was killed."""
-        found = self.management.versions(self.model) if self._there() else []
-        return [
-            one["modelVersion"]
-            for one in found
-            if Path(one["modelUrl"]).name.startswith(f"{self.model}-{one['modelVersion']}-{ROLLOUT}-")
-        ]
+        """Those of ``registered`` that a rollout has put in, also one that was killed."""
+        folders = {version["modelVersion"]: Path(version["modelUrl"]).name for version in self._described()}
+        return [version for version, name in folders.items() if name.startswith(self._prefix(version, ROLLOUT))]
 
-    def _there(self) -> bool:
+    def _is_registered(self) -> bool:
         return self.model in self.management.models()
 
+    def _described(self) -> list[dict[str, Any]]:
+        return self.management.versions(self.model) if self._is_registered() else []
+
+    def _prefix(self, version: str, by: str) -> str:
+        """What the name of the folder begins with in which a version is unpacked."""
+        return f"{self.model}-{version}-{by}-"
+
     def put_in(self, version: str) -> bool:
-        """``register`` a version and wait until it answers; what does not come up is taken out again, be it one that
-        was there already.
+        """``register`` a version and wait until it answers; returns False where it was registered already.
+
+        Raises NotReady where it does not answer. It is taken out again then, unless it is the default.
         """
         new = self.register(version, BY_HAND)
         try:
@@ -68,27 +74,27 @@ class Versions:
         return new
 
     def register(self, version: str, by: str) -> bool:
-        """Register a version of the store, whose workers start from now on; False where it is there already.
+        """Register a version of the store, whose workers start from now on; False where it is registered already.
 
-        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. If a run is
-        killed here, its folder is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
+        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. The folder
+        of a run that is killed here is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
         """
-        folder = self._unpack(self.server.store / f"{self.model}-{version}.mar", by)
+        folder = self._unpack(version, by)
         try:
             new = self.management.register(str(folder), self.model)
         except CallRefused:
             shutil.rmtree(folder)
             raise
-        # Any other error leaves the folder where it is: TorchServe may serve it, and only its answer be lost.
+        # Any other error leaves the folder where it is: TorchServe may serve it, and only its answer was lost.
         if not new:
             shutil.rmtree(folder)
         return new
 
-    def _unpack(self, archive: Path, by: str) -> Path:
-        place = self.server.unpacked
+    def _unpack(self, version: str, by: str) -> Path:
+        archive, parent = self.server.store / file_name(self.model, version), self.server.unpacked
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{archive.stem}-{by}-", dir=place))
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=self._prefix(version, by), dir=parent))
             try:
                 with zipfile.ZipFile(archive) as packed:
                     packed.extractall(folder)
@@ -96,16 +102,16 @@ class Versions:
                 shutil.rmtree(folder)
                 raise
         except OSError as error:
-            raise StoreError(f"{archive.name} cannot be unpacked in {place} ({error.strerror})") from error
+            raise StoreError(f"{archive.name} cannot be unpacked in {parent} ({error.strerror})") from error
         return folder
 
     def _descriptions(self, version: str) -> Iterator[dict[str, Any]]:
-        return looks(lambda: self.management.describe(self.model, version))
+        return poll(lambda: self.management.describe(self.model, version))
 
     def wait_until_ready(self, version: str) -> None:
         """Wait for all workers of a version.
 
-        Raises NotReady where one ends before it was ready, or does not become so within its startupTimeout.
+        Raises NotReady where a worker ends before it was ready, or is not ready within its startupTimeout.
         """
         started: set[int] = set()
         deadline = None
@@ -124,8 +130,9 @@ class Versions:
                 )
 
     def take_out(self, version: str, seconds: float | None) -> None:
-        """``drain`` and ``unregister`` a version that is not the default. Raises ManagementError where it is, or where
-        it is not registered.
+        """``drain`` and ``unregister`` a version.
+
+        Raises ManagementError where it is the default, or where it is not registered.
         """
         default, registered = self.default(), self.registered()
         if version not in registered:
@@ -140,29 +147,29 @@ class Versions:
         self.unregister(version)
 
     def drain(self, versions: list[str], seconds: float | None, patience: float = 300) -> None:
-        """Wait until nothing that was asked of ``versions`` is without an answer.
+        """Wait until every request to ``versions`` has its answer.
 
-        The queue does not count what a worker is at, so that its end is followed by ``seconds`` more: as long as the
-        slowest request may take, by default responseTimeout, after which TorchServe gives up on it. Raises
+        The queue does not count the requests that a worker has. So ``seconds`` more pass after the queue is empty: as
+        long as the slowest request may take, by default responseTimeout, after which TorchServe gives up on it. Raises
         ManagementError where requests still wait after ``patience`` seconds.
         """
         deadline = time.monotonic() + patience
         slowest = 0.0
-        for one in versions:
-            for found in self._descriptions(one):
+        for version in versions:
+            for found in self._descriptions(version):
                 slowest = max(slowest, found["responseTimeout"] if seconds is None else seconds)
                 waiting = found["jobQueueStatus"]["pendingRequests"]
                 if not waiting:
                     break
                 if time.monotonic() > deadline:
                     raise ManagementError(
-                        f"{self.model} {one} still has {waiting} requests waiting: clients ask for it by its version. "
-                        "Move them and run this again; a rollout can leave it registered (--keep)"
+                        f"{self.model} {version} still has {waiting} requests waiting: clients ask for it by its "
+                        "version. Move them and run this again; a rollout can leave it registered (--keep)"
                     )
         time.sleep(slowest)
 
     def unregister(self, version: str) -> None:
-        """Take a version out of service. Requests that a worker of it has are lost: ``drain`` first."""
+        """Take a version out of service. The requests that its workers have are lost: ``drain`` first."""
         folder = Path(self.management.describe(self.model, version)["modelUrl"])
         self.management.unregister(self.model, version)
         if folder.parent == self.server.unpacked:

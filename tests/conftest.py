@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,15 +16,13 @@ import requests
 import torch
 from threadpoolctl import threadpool_limits
 
+from archives.pack import archive
+from serving.config import MODELS
 from serving.ports import on_free_ports
 from serving.server import Server
-from training.archive import archive
 from training.config import preset
 from training.data import RatingsLog, Truth, generate
 from training.train import Run, train
-
-MODELS = ("mf", "fm", "deepfm")
-
 
 # What may be skipped where CI runs, and what it needs; any other skip there is a failure.
 MAY_SKIP = {
@@ -132,3 +133,14 @@ def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 @pytest.fixture(scope="session")
 def client(server: Server) -> Client:
     return Client(server)
+
+
+@pytest.fixture
+def taken_port(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """A port that another process listens on, and that process."""
+    command = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
+    ) as process:
+        yield int(re.search(r" port (\d+) ", process.stdout.readline())[1]), process.pid
+        process.terminate()

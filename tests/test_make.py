@@ -20,9 +20,9 @@ SMALL = "--sweeps 2 --burn-in 1 --list-ridges 300 --list-widths 8"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A checkout."""
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "config.properties"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("training", "handlers"):
+    for name in ("archives", "training", "handlers"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
@@ -83,6 +83,41 @@ def test_training_before_a_rollout_measures_beside_the_running_version(folder: P
     assert "--running" not in make(folder, echo, "train", "MODEL=mf")
 
 
+def dry(*words: str) -> subprocess.CompletedProcess[str]:
+    """What make would do; without the variables of a make that runs the tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(["make", "--dry-run", *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("goals", [["demo"], ["train", "archive", "serve"], ["archive", "serve"]], ids=" ".join)
+def test_make_looks_at_the_ports_before_anything_else(goals: list[str]) -> None:
+    steps = [line for line in dry(*goals).stdout.splitlines() if "-m training" in line or "-m serving" in line]
+    assert "-m serving ports" in steps[0]
+    assert ("--page" in steps[0]) == (goals == ["demo"])
+
+
+@pytest.mark.parametrize("goals", [["register"], ["rollout"], ["unregister"], ["train", "archive", "rollout"]])
+def test_make_puts_no_version_in_or_out_that_was_not_named(goals: list[str]) -> None:
+    refused = dry(*goals, "MODEL=fm")
+    assert refused.returncode == 2
+    assert f"VERSION is missing: make {' '.join(goals)} MODEL=fm VERSION=1.1" in refused.stderr
+    assert f"-m serving {goals[-1]} $model --version 1.1" in dry(*goals, "MODEL=fm", "VERSION=1.1").stdout
+
+
+def test_make_passes_options_on() -> None:
+    for goal in ("rollout", "rollback"):
+        options = "--keep --drain 5" + (" --p99 1 --downgrade" if goal == "rollout" else "")
+        assert f"{options} ||" in dry(goal, "MODEL=fm", "VERSION=1.1", f"GATE={options}").stdout
+
+
+def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() -> None:
+    words = ["MODEL=fm", "DATA=log.csv", "ARGS=--sweeps 5", "GATE=--metric 0.02 --keep"]
+    said = subprocess.run(
+        ["make", "--dry-run", "retrain", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert '--train="--data log.csv --preset quick --sweeps 5" --metric 0.02 --keep' in said.stdout
+
+
 @pytest.mark.slow
 def test_make_train_trains_on_what_is_new_and_on_nothing_else(folder: Path) -> None:
     def train(arguments: str = SMALL, *words: str) -> str:
@@ -103,3 +138,24 @@ def test_make_train_trains_on_what_is_new_and_on_nothing_else(folder: Path) -> N
     os.utime(folder / "log.csv")
     assert train() == "nothing"
     assert train(f"{SMALL} --force") == "trained"
+
+
+@pytest.mark.slow
+def test_make_trains_again_after_a_change_of_the_code_and_finds_the_same_archive(tmp_path: Path) -> None:
+    for name in ("archives", "training", "handlers"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "requirements.txt", "config.properties"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    command = ["make", "train", "archive", "MODEL=mf", "DATA=synthetic", "ARGS=--sweeps 5", f"VENV={sys.prefix}"]
+    command += ["-o", f"{sys.prefix}/installed"]  # this environment is what it is
+
+    def make() -> str:
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    make()
+    before = (tmp_path / "model_store/mf-1.0.mar").stat()
+    assert "build/mf is up to date" in make()
+    with (tmp_path / "training/models/mf.py").open("a") as code:
+        code.write("# changed\n")
+    assert "build/mf was made with a different code" in make()
+    assert (tmp_path / "model_store/mf-1.0.mar").stat() == before

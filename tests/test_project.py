@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from serving.config import MODELS
+from training.models import NETWORKS
+from web.settings import Settings
+
 ROOT = Path(__file__).parents[1]
-OURS = ("handlers", "training", "serving")
+OURS = ("archives", "handlers", "training", "serving")
 
 # What is used without an import statement: (pin, where it is used, what says so).
 USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
-    "torch-model-archiver": ("training/archive.py", "model_archiver.model_packaging"),
+    "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
+    "tenacity": ("client/recommender_client.py", "import tenacity"),
+    "urllib3": ("client/recommender_client.py", "from urllib3"),
     "pyarrow": ("training/data/tables.py", "read_parquet"),
     "tensorboard": ("training/curves.py", "torch.utils.tensorboard"),
 }
@@ -40,8 +47,7 @@ def imports(*folders: str) -> set[str]:
 
 
 def test_every_pin_is_used() -> None:
-    # yaml is imported in the code that checks an archive, which is a string.
-    imported = imports(*OURS) | {"yaml"}
+    imported = imports(*OURS)
     for pin in pins("requirements.txt"):
         if pin in USED_OTHERWISE:
             path, text = USED_OTHERWISE[pin]
@@ -52,14 +58,30 @@ def test_every_pin_is_used() -> None:
 
 def test_everything_imported_is_pinned() -> None:
     known = {MODULES.get(pin, pin).replace("-", "_") for pin in pins("requirements.txt")}
-    foreign = imports(*OURS) - set(sys.stdlib_module_names) - {*OURS, "recommender"}
+    foreign = imports(*OURS) - set(sys.stdlib_module_names) - {*OURS, "client", "recommender", "recommender_handler"}
     assert foreign <= known
 
 
+def test_what_two_lists_pin_has_one_version() -> None:
+    ours, of_the_page = pins("requirements.txt"), pins("requirements-web.txt")
+    both = ours.keys() & of_the_page.keys()
+    assert both
+    assert {name: ours[name] for name in both} == {name: of_the_page[name] for name in both}
+
+
 def test_imports_go_one_way() -> None:
-    assert not imports("handlers") & {"training", "serving", "web"}
-    assert not imports("serving") & {"training", "handlers"}
-    assert not imports("training") & {"serving", "web"}
+    assert not imports("archives") & {"training", "serving", "handlers", "client", "web", "torch"}
+    assert not imports("handlers") & {"archives", "training", "serving", "client", "web"}
+    assert not imports("serving") & {"training", "handlers", "web", "torch"}
+    assert not imports("training") & {"serving", "client", "web"}
+    assert not imports("client", "web") & {"archives", "training", "serving", "handlers", "torch"}
+
+
+def test_the_models_are_those_that_the_servers_configuration_loads() -> None:
+    assert set(NETWORKS) == set(MODELS)
+    assert Settings().models == MODELS
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"^  MODEL +{' '.join(MODELS)} ", shown, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [["training"], ["training", "train", "fm"], ["serving"], ["serving", "register"]])
@@ -85,11 +107,3 @@ def test_an_error_that_the_user_can_mend_is_one_line(tmp_path: Path) -> None:
 def test_a_batch_has_at_most_half_of_the_time_after_which_torchserve_ends_a_worker() -> None:
     config = yaml.safe_load((ROOT / "handlers/model-config.yaml").read_text())
     assert config["handler"]["max_batch_seconds"] <= config["responseTimeout"] / 2
-
-
-def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() -> None:
-    words = ["MODEL=fm", "DATA=log.csv", "ARGS=--sweeps 5", "GATE=--metric 0.02 --keep"]
-    said = subprocess.run(
-        ["make", "--dry-run", "retrain", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert '--train="--data log.csv --preset quick --sweeps 5" --metric 0.02 --keep' in said.stdout

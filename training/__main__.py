@@ -14,6 +14,8 @@ import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
+from archives.errors import ArchiveRefused
+
 from . import progress
 from .asked import asked, differing
 from .config import Settings, Target, preset
@@ -161,7 +163,7 @@ class Archive:
 
     def run(self) -> None:
         """Pack and check."""
-        from .archive import archive
+        from archives.pack import archive
 
         print(f"wrote {archive(self.model, self.version, self.build, self.store, self.profile)}")
 
@@ -215,7 +217,7 @@ def main(arguments: list[str]) -> None:
     try:
         with logging_redirect_tqdm():
             parse(arguments).run()
-    except MendableError as error:
+    except (MendableError, ArchiveRefused) as error:
         sys.exit(f"error: {error}")
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from .archive import DETAILS
+from archives.pack import DETAILS
+
 from .config import Settings
 from .data import RatingsLog
 from .running import Running

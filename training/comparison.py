@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from archives.pack import lay_out
+
 from . import intervals
 from .alone import ask_each, limits
-from .archive import lay_out
 from .data.log import RatingsLog
 from .data.splits import Split, split
 from .intervals import Estimate

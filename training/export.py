@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 import torch
 
+from archives.pack import DETAILS
 from handlers.recommender.model.files import ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Link, Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
 from handlers.recommender.model.metadata import DataSummary, Metadata, Titles
 
-from .archive import DETAILS
 from .config import Settings
 from .data.log import RatingsLog
 from .dataset import Dataset

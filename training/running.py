@@ -13,8 +13,9 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 
+from archives.contents import CHECKSUMS, MANIFEST
+
 from .alone import CannotAnswerError, ask
-from .archive import CHECKSUMS, MANIFEST
 from .data.log import DataError
 
 REMEDY = "Give the .mar that runs, or train without --running and roll out: the new version is then compared with none"

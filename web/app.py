@@ -1,8 +1,9 @@
-"""The gateway: the page, and the few questions that a browser may ask."""
+"""The gateway: the page, and the few requests that a browser may send."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from .settings import Settings
 from .torchserve import TorchServe
 
 STATIC = Path(__file__).parent / "static"
+SUGGESTIONS = 8  # of the search box, where its request has no k
+VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the order of its navigation
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,13 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
     return app
 
 
-@routes.get("/")
-@routes.get("/similar")
-@routes.get("/user")
-@routes.get("/you")
-@routes.get("/compare")
-@routes.get("/map")
 async def page() -> FileResponse:
-    """The page; which view an address means, it knows itself."""
+    """The page, at ``/`` and at the route of each view; its script shows the view that the address names."""
     return FileResponse(STATIC / "index.html")
+
+
+for path in ("", *(view["route"] for view in VIEWS)):
+    routes.get(f"/{path}")(page)
 
 
 @routes.get("/health")
@@ -125,7 +126,7 @@ async def movies(to: To, model: Model, request: Request) -> Response:
 
 @routes.get("/api/search/{model}")
 async def search(
-    to: To, model: Model, q: Annotated[str, Query(max_length=200)], k: Annotated[int, Query(ge=1, le=50)] = 8
+    to: To, model: Model, q: Annotated[str, Query(max_length=200)], k: Annotated[int, Query(ge=1, le=50)] = SUGGESTIONS
 ) -> dict[str, Any]:
     """Movies for what has been typed so far."""
     return {"movies": (await to.catalogues.of(model)).index.find(q, k)}

@@ -1,4 +1,4 @@
-"""Each model's movies, fetched once an archive and kept."""
+"""Each model's movies, fetched once for each archive and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before every request: security headers and a limit on the rate."""
+"""Middleware for every request: security headers, and a limit on the rate."""
 
 from __future__ import annotations
 

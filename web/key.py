@@ -1,4 +1,4 @@
-"""The inference key where TorchServe draws it: a file that changes with each of its starts."""
+"""The inference key that TorchServe draws at each start, read from its key file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 
 class KeyFile(httpx.Auth):
-    """Sends the inference key of a ``key_file.json``; where it is refused, reads it again and asks once more."""
+    """Sends the inference key of a ``key_file.json``; where it is refused, reads the file again and asks once more."""
 
     requires_response_body = True
 
@@ -41,5 +41,5 @@ class KeyFile(httpx.Auth):
 
 
 def is_key_refused(response: httpx.Response) -> bool:
-    """Whether TorchServe says that the key is none of its own (a 400, not a 401)."""
+    """Whether TorchServe has refused the key (with a 400, not a 401)."""
     return response.status_code == 400 and b'"InvalidKeyException"' in response.content

@@ -20,7 +20,7 @@ class Problem(Exception):
 
 
 class InvalidRequest(Problem):
-    """The request breaks what the gateway passes on."""
+    """The request is not one that the gateway passes on."""
 
     code = 400
     type = "InvalidRequest"

@@ -1,10 +1,12 @@
-"""What browsers may ask: the part of the request contract that the gateway passes on."""
+"""The part of the request contract that the gateway passes on, and the part of a description that browsers see."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StringConstraints
+
+MOST_ENTRIES = 200  # of one list
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True)]
 Id = StrictInt | Text
@@ -15,21 +17,21 @@ class _Closed(BaseModel):
 
 
 class Rating(_Closed):
-    """A rating that somebody has just given."""
+    """A rating of somebody new."""
 
     movie_id: Id
     rating: FiniteFloat | None = None
 
 
 class Ask(_Closed):
-    """One question. Which fields go together is the handler's to check; what is left out is not passed on."""
+    """One request. The handler checks which fields go together; a field that is left out is not passed on."""
 
     user_id: Id = None
     ratings: Annotated[list[Rating], Field(max_length=500)] = None
     user: dict[Text, StrictInt | FiniteFloat | Text | list[Text]] = None
     movie_id: Id = None
     timestamp: Annotated[int, Field(ge=0, strict=True)] = None
-    k: Annotated[int, Field(ge=1, le=200, strict=True)] = None
+    k: Annotated[int, Field(ge=1, le=MOST_ENTRIES, strict=True)] = None
     exclude_seen: StrictBool = None
     exclude: Annotated[list[Id], Field(max_length=1000)] = None
     genres: Annotated[list[Text], Field(max_length=50)] = None
@@ -39,7 +41,7 @@ class Ask(_Closed):
 
 
 class Card(BaseModel):
-    """What a browser may know of a model: fields of the describe answer that are not named here stay behind."""
+    """The fields of a model's description that browsers see."""
 
     name: str
     version: str

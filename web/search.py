@@ -1,4 +1,4 @@
-"""Find movies by title while somebody is still typing it."""
+"""Finds movies by title while somebody is still typing it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST = 74  # of 100: how alike a misspelt title must be
 
 def folded(text: str) -> str:
     """Lower-case words without diacritics, punctuation, or an article at either end ("Matrix, The")."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     words = _WORDS.findall(_APOSTROPHE.sub("", plain.casefold()))
     if len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]
@@ -55,7 +55,7 @@ class Index:
             # A title much shorter than the query ("M") would be alike to everything that has its letters.
             titles = [title if 3 * len(title) > 2 * len(query) else None for title in self._titles]
             alike = process.extract(query, titles, scorer=fuzz.WRatio, limit=2 * limit, score_cutoff=LEAST)
-            # Being well known counts for a few points of a hundred: it orders near-equals, no more.
-            alike.sort(key=lambda one: (self._untitled[one[2]], -one[1] - self._known[one[2]]))
+            # The number of ratings adds a few points of a hundred: it orders matches that are nearly equal.
+            alike.sort(key=lambda match: (self._untitled[match[2]], -match[1] - self._known[match[2]]))
             found += [row for _, _, row in alike if row not in exact][: limit - len(found)]
         return [self._movies[row] for row in found]

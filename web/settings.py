@@ -1,11 +1,20 @@
-"""What the gateway can be told, all of it through environment variables."""
+"""The settings of the gateway, each of which an environment variable can change."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+CONFIG = Path(__file__).resolve().parents[1] / "config.properties"  # TorchServe's, where the models' names stand
+
+
+def loaded_models(config: Path) -> tuple[str, ...]:
+    """The models that TorchServe loads: the names in ``load_models=mf=mf.mar,...`` of its configuration."""
+    pairs = re.search(r"^load_models=(.*)$", config.read_text(), re.MULTILINE)[1].split(",")
+    return tuple(pair.split("=")[0] for pair in pairs)
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class Settings:
     port: int = 8000  # where the gateway listens
     torchserve_token: str = ""  # the inference key, where TorchServe wants one; browsers never see it
     torchserve_key_file: Path | None = None  # or its key_file.json, which has another key after each of its starts
-    models: tuple[str, ...] = ("mf", "fm", "deepfm")
+    models: tuple[str, ...] = field(default_factory=lambda: loaded_models(CONFIG))
     timeout: float = 10.0  # seconds for one answer, all tries together
     fresh: float = 5.0  # seconds that a model card is believed
     max_body: int = 64 * 1024  # bytes of a request

@@ -23,10 +23,10 @@ from .problems import NotRegistered, ServerBusy, ServerDown, ServerFault, Server
 from .schema import Card
 from .settings import Settings
 
-# What the handler says of a request, for whoever asked; any other error is the server's.
+# The handler's errors that are passed on to the client; any other error is the server's.
 _FOR_THE_CLIENT = {"InvalidRequest", "UnknownId", "TooLarge"}
 
-ASK_AGAIN = {500, 503, 507}  # statuses; the rule and its reasons are in client/recommender_client.py
+ASK_AGAIN = {500, 503, 507}  # statuses; those of client/recommender_client.py, which says why (a test compares them)
 _BROKEN = (httpx.NetworkError, httpx.RemoteProtocolError)
 
 
@@ -66,9 +66,9 @@ class TorchServe:
         await self._client.aclose()
 
     async def ask(self, model: str, body: bytes) -> Answer:
-        """The model's answer, be it an answer or an error that the handler has for the client.
+        """The answer of the handler, which may be an error for the client.
 
-        Raises a Problem where there is no answer.
+        Raises a Problem where there is none.
         """
         return await self._post(model, body, {"Content-Type": "application/json"})
 
@@ -79,7 +79,7 @@ class TorchServe:
         return Card.model_validate(answer.json() | {"name": model, "version": answer.version})
 
     async def up(self) -> bool:
-        """Whether anybody answers at TorchServe's address."""
+        """Whether a server answers at TorchServe's address."""
         try:
             return (await self._client.get("/ping", timeout=2)).status_code == 200
         except httpx.HTTPError:
@@ -88,7 +88,7 @@ class TorchServe:
     async def _post(self, model: str, body: bytes, headers: dict[str, str]) -> Answer:
         started = time.perf_counter()
         tries = AsyncRetrying(
-            retry=retry_if_exception_type(_BROKEN) | retry_if_result(lambda one: one.status_code in ASK_AGAIN),
+            retry=retry_if_exception_type(_BROKEN) | retry_if_result(_is_asked_again),
             wait=wait_exponential_jitter(multiplier=0.05, max=0.5, jitter=0.05),
             stop=stop_after_attempt(3),
             retry_error_callback=_as_it_came,
@@ -105,8 +105,12 @@ class TorchServe:
         return Answer(response.status_code, response.content, version, time.perf_counter() - started)
 
 
+def _is_asked_again(response: httpx.Response) -> bool:
+    return response.status_code in ASK_AGAIN
+
+
 def _as_it_came(tries: RetryCallState) -> httpx.Response:
-    """What the last try brought: its response, or its exception raised."""
+    """The response of the last try, or its exception raised."""
     return tries.outcome.result()
 
 

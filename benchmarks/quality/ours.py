@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from archives.pack import archive
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
-from training.archive import archive
 from training.config import Settings
 from training.data import RatingsLog
 from training.train import Run, train

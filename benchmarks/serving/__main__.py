@@ -18,10 +18,12 @@ from typing import Any, Literal
 
 import torch
 import tyro
+import yaml
 
-from serving.server import ROOT
+from archives.contents import CONFIG, HANDLER
+from archives.pack import config_of
+from serving.config import MODELS, ROOT
 from serving.versions import Versions
-from training.archive import config_of
 
 from . import catalogue, servers
 from .load import PEER, asked, check, drive, machine, medians
@@ -29,7 +31,6 @@ from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
 WARM_UP = 20  # seconds at 64 clients before the first load: after 6 the JVM still compiles
-MODELS = ("mf", "fm", "deepfm")
 
 
 @dataclass
@@ -51,8 +52,8 @@ class Options:
 def contestants(options: Options, work: Path) -> dict[str, Callable[[], AbstractContextManager[str]]]:
     """What to measure by name: each starts a server and gives the address of its predictions."""
     mar = options.store / f"{PEER}-1.0.mar"
-    config = servers.file_in(mar, "model-config.yaml")
-    slow = config.replace("fast_path: true", "fast_path: false")
+    slow = servers.configured(mar, {"handler": {"fast_path": False}})
+    unset = {CONFIG: yaml.safe_dump({"handler": yaml.safe_load(slow[CONFIG])["handler"]})}
     noop, documented = ((servers.PEERS / f"{name}_handler.py").read_text() for name in ("noop", "documented"))
     build = options.build / PEER
 
@@ -65,17 +66,13 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
 
         return start
 
-    yaml = "model-config.yaml"
-    unset = "handler:\n" + slow.split("handler:\n")[1]
     return {
-        "TorchServe as it comes": ours(
-            "default", {yaml: unset, "recommender_handler.py": documented}, default_settings=True
-        ),
-        "our handler under TorchServe's own settings": ours("unset", {yaml: unset}, default_settings=True),
-        "TorchServe, our settings without the fast path": ours("settings", {yaml: slow}),
+        "TorchServe as it comes": ours("default", unset | {HANDLER: documented}, default_settings=True),
+        "our handler under TorchServe's own settings": ours("unset", unset, default_settings=True),
+        "TorchServe, our settings without the fast path": ours("settings", slow),
         "ours, `throughput`": ours("throughput", {}),
-        "ours, `latency`": ours("latency", {yaml: config_of("latency")}),
-        "a no-op handler behind `throughput`": ours("noop", {"recommender_handler.py": noop}),
+        "ours, `latency`": ours("latency", {CONFIG: config_of("latency")}),
+        "a no-op handler behind `throughput`": ours("noop", {HANDLER: noop}),
         "FastAPI, 1 worker": lambda: servers.fastapi(build, 1),
         "FastAPI, 2 workers": lambda: servers.fastapi(build, 2),
         "Mosec, batch 64, wait 2 ms": lambda: servers.mosec(build),
@@ -98,7 +95,7 @@ def of_pairs(options: Options, work: Path) -> dict[str, Any]:
                     found = drive(url, load, clients, options.seconds)
                     runs.setdefault(name, {}).setdefault(clients, []).append(found)
                     print(f"round {number + 1}: {name}, {clients} clients: {found}", flush=True)
-    return {name: {str(n): medians(some) for n, some in by.items()} for name, by in runs.items()}
+    return {name: {str(n): medians(found) for n, found in by.items()} for name, by in runs.items()}
 
 
 def of_ours(options: Options, work: Path) -> dict[str, Any]:
@@ -115,8 +112,8 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
                 load = asked(model, options.build, kind)
                 check(url, load, 5)
                 drive(url, load, clients, WARM_UP)
-                some = [drive(url, load, clients, options.seconds) for _ in range(options.rounds)]
-                found[kind][model] = medians(some)
+                rounds = [drive(url, load, clients, options.seconds) for _ in range(options.rounds)]
+                found[kind][model] = medians(rounds)
                 print(f"{kind} of {model}: {found[kind][model]}", flush=True)
     return found
 
@@ -127,14 +124,16 @@ def of_workers(options: Options, work: Path) -> dict[str, Any]:
     noop = (servers.PEERS / "noop_handler.py").read_text()
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(options.rounds):
-        for name, files in (("ours", {}), ("no-op", {"recommender_handler.py": noop})):
+        for name, files in (("ours", {}), ("no-op", {HANDLER: noop})):
             with servers.torchserve(work / "worker", {}) as server:
                 servers.repacked(mar, server.store / f"{PEER}-1.0.mar", files)
                 started = time.perf_counter()
                 Versions(server, PEER).put_in("1.0")
                 seconds = time.perf_counter() - started
                 drive(f"{server.inference}/predictions/{PEER}", load, 64, 2)
-                (worker,) = (one for one in server.process().children() if "model_service_worker" in str(one.cmdline()))
+                (worker,) = (
+                    child for child in server.process().children() if "model_service_worker" in str(child.cmdline())
+                )
                 unshared = worker.memory_full_info().uss / 1e6
             found.setdefault(name, []).append({"ready, s": seconds, "unshared, MB": unshared})
     return {

@@ -12,11 +12,15 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
+import yaml
 
+from archives.contents import CONFIG as CONFIG_FILE
+from serving.config import CONFIG, ROOT
 from serving.ports import free_ports, on_free_ports
-from serving.server import CONFIG, ROOT, Server
+from serving.server import Server
 
 PEERS = Path(__file__).with_name("peers")
 PROBE = {"user_id": 1, "movie_id": 1}
@@ -33,6 +37,16 @@ def repacked(source: Path, target: Path, files: dict[str, str]) -> Path:
 def file_in(archive: Path, name: str) -> str:
     with zipfile.ZipFile(archive) as packed:
         return packed.read(name).decode()
+
+
+def configured(mar: Path, changed: dict[str, Any]) -> dict[str, str]:
+    """An archive's model-config.yaml with some settings changed, as ``repacked`` takes it: file to text.
+
+    ``{"handler": {...}}`` changes single settings of the handler.
+    """
+    config = yaml.safe_load(file_in(mar, CONFIG_FILE))
+    handler = config["handler"] | changed.get("handler", {})
+    return {CONFIG_FILE: yaml.safe_dump(config | changed | {"handler": handler}, sort_keys=False)}
 
 
 @contextmanager

@@ -9,16 +9,14 @@ import json
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
 
-from serving.server import CONFIG, ROOT, properties
+from serving.config import CONFIG, ROOT, properties
 
 from . import servers
 from .load import PEER, asked, drive, machine, medians
@@ -27,7 +25,6 @@ from .report import SETTINGS
 CLIENTS = (64, 128)
 FLAGS = properties(CONFIG)["vmargs"]
 LOGS, COLLECTOR, *_ = FLAGS.split()
-HANDLER, YAML = "recommender_handler.py", "model-config.yaml"
 
 
 @dataclass
@@ -48,14 +45,11 @@ class Options:
 
 @dataclass
 class Variant:
-    """Settings of the server that are others, and pieces of the archive's files that are replaced: file to old, new."""
+    """Settings that differ from ours: of the server (config.properties) and of the archive (model-config.yaml)."""
 
-    changed: dict[str, str] = field(default_factory=dict)
-    replaced: dict[str, tuple[str, str]] = field(default_factory=dict)
+    server: dict[str, str] = field(default_factory=dict)
+    archive: dict[str, Any] = field(default_factory=dict)
 
-
-REPORTER = "metrics.Reporter(self.service.tally, context.metrics, self.version, str(device)).start()"
-TAKE_OVER = "            worker.take_over(self.answer_frames, self.version, context.metrics)"
 
 VARIANTS = {
     "as they are": Variant(),
@@ -66,34 +60,12 @@ VARIANTS = {
         {"number_of_netty_threads": "0", "netty_client_threads": "0"}
     ),
     "one thread that reads and writes": Variant({"number_of_netty_threads": "1"}),
-    "batches of 32": Variant(replaced={YAML: ("batchSize: 64 ", "batchSize: 32 ")}),
-    "batches of 128": Variant(replaced={YAML: ("batchSize: 64 ", "batchSize: 128 ")}),
-    "a delay of 5 ms": Variant(replaced={YAML: ("maxBatchDelay: 1 ", "maxBatchDelay: 5 ")}),
-    "two threads of torch": Variant(replaced={YAML: ("threads: 1 ", "threads: 2 ")}),
-    "two workers": Variant(replaced={YAML: ("Workers: 1", "Workers: 2")}),
-    "no metrics of the handler's": Variant(replaced={HANDLER: (REPORTER, "pass")}),
-    "a metric line a request": Variant(
-        replaced={
-            HANDLER: (
-                TAKE_OVER,
-                "            add, answer = context.metrics.add_counter, self.answer_frames\n"
-                "            self.answer_frames = lambda some: [add('Asked', 1) for _ in some] and answer(some)\n"
-                + TAKE_OVER,
-            )
-        }
-    ),
+    "batches of 32": Variant(archive={"batchSize": 32}),
+    "batches of 128": Variant(archive={"batchSize": 128}),
+    "a delay of 5 ms": Variant(archive={"maxBatchDelay": 5}),
+    "two threads of torch": Variant(archive={"handler": {"threads": 2}}),
+    "two workers": Variant(archive={"minWorkers": 2, "maxWorkers": 2}),
 }
-
-
-def changed(variant: Variant, files: Callable[[str], str]) -> dict[str, str]:
-    """The files that a variant replaces, each from what ``files`` says it is. Raises ValueError for a missing piece."""
-    found = {}
-    for name, (old, new) in variant.replaced.items():
-        text = files(name)
-        if old not in text:
-            raise ValueError(f"{name} has no {old!r} that could be replaced")
-        found[name] = text.replace(old, new)
-    return found
 
 
 def measure(options: Options, work: Path) -> dict[str, dict[str, dict[str, float]]]:
@@ -104,9 +76,8 @@ def measure(options: Options, work: Path) -> dict[str, dict[str, dict[str, float
     for number in range(options.rounds):
         for name in order:
             variant = VARIANTS[name]
-            files = changed(variant, partial(servers.file_in, mar))
-            archive = servers.repacked(mar, work / "variant.mar", files)
-            with servers.torchserve(work / "settings", {PEER: archive}, changed=variant.changed) as server:
+            archive = servers.repacked(mar, work / "variant.mar", servers.configured(mar, variant.archive))
+            with servers.torchserve(work / "settings", {PEER: archive}, changed=variant.server) as server:
                 url = f"{server.inference}/predictions/{PEER}"
                 drive(url, load, 64, options.warm_up)
                 for clients in CLIENTS:

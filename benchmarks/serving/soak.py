@@ -26,7 +26,7 @@ import tyro
 from handlers.recommender.api.answers import Answer
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.model import Model
-from serving.server import ROOT
+from serving.config import ROOT
 
 from . import servers
 from .load import machine, same, wrk

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from serving.archives import verify
+from archives.alone import ask
+from archives.verify import verify
 from serving.management import Management
 from serving.server import Server
 from serving.versions import Versions
 from tests.conftest import Client
-from training.alone import ask
 
 PACKED = Path(__file__).parent / "packed_before" / "fm-0.9.mar"
 

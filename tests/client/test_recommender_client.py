@@ -122,6 +122,14 @@ class TestAnswers:
         assert "1000000000" in caught.value.message
         assert caught.value.message in str(caught.value)
 
+    def test_a_request_of_any_kind_gets_its_answer_as_it_was_sent(self, recommender: Recommender, user: int) -> None:
+        answer = recommender.ask({"user_id": user, "k": 3})
+        assert [entry["movie_id"] for entry in answer["recommendations"]] == [
+            entry.movie_id for entry in recommender.recommend(user_id=user, k=3).recommendations
+        ]
+        with pytest.raises(RecommenderError, match="InvalidRequest"):
+            recommender.ask({"user_id": user, "k": 0})
+
     def test_an_answer_is_all_that_the_server_sent(self, server: Server, user: int) -> None:
         body = {"user_id": user, "k": 3, "explain": True}
         sent = requests.post(f"{server.inference}/predictions/fm", json=body, timeout=30).json()
@@ -129,10 +137,12 @@ class TestAnswers:
         assert msgspec.to_builtins(answer) == sent | {"unknown": []}
 
 
-@pytest.mark.parametrize("kind", ["score", "recommend", "similar"])
-def test_the_client_takes_what_the_contract_takes(kind: str) -> None:
-    request = getattr(ours, f"{kind.capitalize()}Request")
-    assert set(request.__annotations__) == FIELDS[kind]
+@pytest.mark.parametrize(
+    ("kind", "request_type"),
+    [("score", ours.ScoreRequest), ("recommend", ours.RecommendRequest), ("similar", ours.SimilarRequest)],
+)
+def test_the_client_takes_what_the_contract_takes(kind: str, request_type: type) -> None:
+    assert set(request_type.__annotations__) == FIELDS[kind]
 
 
 def test_it_installs_as_one_module(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 import requests
 
+from serving.config import MODELS, ROOT
 from serving.ports import free_ports
-from serving.server import ROOT
+from tests.archives.packing import repack
 from tests.deploy.test_image import BASE, BUILDAH
-from tests.serving.packing import repack
 
 pytestmark = pytest.mark.slow
 
@@ -80,13 +80,13 @@ class Compose:
 def compose(store: Path, tmp_path: Path) -> Iterator[Compose]:
     if os.geteuid() or not all(map(shutil.which, ("podman", "podman-compose", "runc", "iptables"))):
         pytest.skip("needs root, podman, podman-compose, runc and iptables")
-    for name in ("deploy", "serving", "web"):
+    for name in ("archives", "client", "deploy", "serving", "web"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Dockerfile", ".dockerignore", "config.properties", "requirements.txt", "requirements-web.txt"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     models = tmp_path / "model_store"
     models.mkdir()
-    for name in ("mf", "fm", "deepfm"):
+    for name in MODELS:
         shutil.copyfile(store / f"{name}-1.0.mar", models / f"{name}-1.0.mar")
         shutil.copyfile(store / f"{name}-1.0.mar", models / f"{name}.mar")
     repack(store / "fm-1.0.mar", models / "fm-1.1.mar", "1.1")

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from serving.server import ROOT
-from tests.serving.packing import repack
+from serving.config import MODELS, ROOT
+from tests.archives.packing import repack
 
 pytestmark = pytest.mark.slow
 
@@ -140,7 +140,7 @@ class Running:
 
 @pytest.fixture
 def running(image: Image, store: Path, tmp_path: Path) -> Iterator[Running]:
-    for model in ("mf", "fm", "deepfm"):
+    for model in MODELS:
         shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}-1.0.mar")
         shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}.mar")
     repack(store / "fm-1.0.mar", tmp_path / "fm-1.1.mar", "1.1")
@@ -172,7 +172,7 @@ def test_it_answers_read_only_and_drains(running: Running) -> None:
 
     ask = ["http://127.0.0.1:8080/predictions/fm", "-H", f"Authorization: Bearer {token(running, 'inference')}"]
     ask += ["-H", "Content-Type: application/json"]
-    for model in ("mf", "fm", "deepfm"):
+    for model in MODELS:
         url = ask[0].replace("fm", model) if model != "fm" else ask[0]
         answer, _ = running.curl(url, *ask[1:], "-d", '{"user_id": 1, "k": 3}').communicate()
         assert len(json.loads(answer)["recommendations"]) == 3

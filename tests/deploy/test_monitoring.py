@@ -14,14 +14,18 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import requests
+import tenacity
 import yaml
 
-from serving.compare import session
+from handlers.recommender.api.metrics import METRICS
+from serving.config import ROOT
 from serving.ports import free_ports
-from serving.server import ROOT, Server
+from serving.server import Server
 from tests.conftest import Client
 
 DEPLOY = ROOT / "deploy"
+RULES, RULES_TEST = DEPLOY / "prometheus/rules.yml", DEPLOY / "prometheus/rules_test.yml"
+OPERATIONS = ROOT / "docs/operations.md"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/recommender.json").read_text())
 QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
@@ -38,10 +42,17 @@ def test_promtool_is_content(arguments: str) -> None:
 
 
 def test_each_alert_is_in_the_operations_page() -> None:
-    page = (ROOT / "docs/operations.md").read_text()
-    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text())["groups"][0]["rules"]
+    page = OPERATIONS.read_text()
+    rules = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
     for alert in (rule["alert"] for rule in rules if "alert" in rule):
         assert f"`{alert}`" in page
+
+
+@pytest.mark.parametrize("text", [" ".join(QUERIES), RULES.read_text(), RULES_TEST.read_text()])
+def test_only_metrics_that_the_handler_declares_are_named(text: str) -> None:
+    named = set(re.findall(r"\bRecommender[A-Z]\w+\b", text))
+    assert named
+    assert named <= {metric.name for metric in METRICS}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +61,7 @@ def prometheus(server: Server, client: Client, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "250ms", "evaluation_interval": "250ms"}
-    config["rule_files"] = [str(DEPLOY / "prometheus/rules.yml")]
+    config["rule_files"] = [str(RULES)]
     (scrape,) = config["scrape_configs"]
     scrape["static_configs"] = [{"targets": [server.settings["metrics_address"].removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -80,9 +91,14 @@ def ask_badly(client: Client) -> None:
     assert client.post("fm", {"nonsense": 1}).status_code == 400
 
 
+@tenacity.retry(  # Prometheus may not listen yet, or not be ready
+    retry=tenacity.retry_if_exception_type(requests.RequestException),
+    wait=tenacity.wait_fixed(0.25),
+    stop=tenacity.stop_after_delay(12),
+    reraise=True,
+)
 def query(address: str, expression: str) -> list[dict[str, Any]]:
-    with session() as patient:  # Prometheus may not listen yet
-        answer = patient.get(f"{address}/api/v1/query", params={"query": expression}, timeout=10).json()
+    answer = requests.get(f"{address}/api/v1/query", params={"query": expression}, timeout=10).json()
     assert answer["status"] == "success", (expression, answer)
     return answer["data"]["result"]
 
@@ -109,7 +125,7 @@ def test_dashboard_and_rules_ask_for_what_torchserve_has(server: Server, client:
         time.sleep(0.2)
         text = requests.get(f"{server.settings['metrics_address']}/metrics", timeout=10).text
         there = set(re.findall(r"^# TYPE (\S+)", text, flags=re.MULTILINE))
-    rules = (DEPLOY / "prometheus/rules.yml").read_text()
+    rules = RULES.read_text()
     names = r"\b(?:ts_\w+|Requests\dXX|Worker\w+Time|GPU\w+|Recommender\w+)\b"
     asked = set(re.findall(names, rules + " ".join(QUERIES)))
     assert asked - there == set()

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from archives import pack as archive_module
+from archives.pack import archive
 from serving.management import Management
 from serving.server import Server
 from serving.versions import Versions
 from tests.conftest import Client, train_small
-from training import archive as archive_module
-from training.archive import archive
 from training.data import RatingsLog, generate
 
 

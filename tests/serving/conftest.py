@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from archives.contents import MANIFEST, sha256_of
 from serving.server import Server
 from serving.versions import Versions
+from tests.archives.packing import repack
 from tests.conftest import server_on_free_ports
-from tests.serving.packing import repack
+from tests.serving.pretended import Pretended
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,36 @@ def fm(fm_server: Server) -> Server:
     for left in (fm_server.store / "served.jsonl", fm_server.store / "SHA256SUMS"):
         left.unlink(missing_ok=True)
     return fm_server
+
+
+def pack(store: Path, version: str, name: str) -> None:
+    """An archive that has a version and nothing else."""
+    with zipfile.ZipFile(store / name, "w") as packed:
+        packed.writestr(MANIFEST, json.dumps({"model": {"modelName": "fm", "modelVersion": version}}))
+
+
+@pytest.fixture
+def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
+    """Versions 1.0 to 1.3 of a store, of which 1.0 is the default, on a pretended server and on the disk."""
+    store = tmp_path / "store"
+    store.mkdir()
+    for version in ("1.0", "1.1", "1.2", "1.3"):
+        pack(store, version, f"fm-{version}.mar")
+    pack(store, "1.0", "fm.mar")
+    found = Versions(Server(store, tmp_path / "home"), "fm")
+    found.management = Pretended("fm", "1.0")
+    monkeypatch.setattr("serving.versions.Management", lambda *_, **__: found.management)
+    monkeypatch.setattr("serving.rollout.verify", lambda archive, *_: sha256_of(archive))
+    return found
+
+
+def options_of(server: Server) -> list[str]:
+    """The options by which a command names a server."""
+    return [
+        "--config",
+        str(server.home / "config.properties"),
+        "--store",
+        str(server.store),
+        "--home",
+        str(server.home),
+    ]

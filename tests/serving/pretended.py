@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from archives.contents import MANIFEST
 from serving.management import Management
-
-MANIFEST = "MAR-INF/MANIFEST.json"
 
 
 class Pretended(Management):

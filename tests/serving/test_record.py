@@ -1,7 +1,8 @@
+"""The record of which version was the default when."""
+
 from pathlib import Path
 
 from serving.record import Record
-from serving.retrain import next_version
 
 
 def test_the_version_before_is_the_one_to_return_to(tmp_path: Path) -> None:
@@ -43,10 +44,3 @@ def test_the_rollout_that_kept_a_version_takes_it_out_when_run_again_without_kee
     record.add("fm", "1.0", "found")
     record.add("fm", "1.1", "rollout", keep=True)
     assert record.superseded("fm", "1.1") == ["1.0"]
-
-
-def test_the_next_version_counts_on(tmp_path: Path) -> None:
-    assert next_version(tmp_path, "fm") == "1.0"
-    for name in ("fm.mar", "fm-1.0.mar", "fm-1.9.mar", "fm-1.10.mar", "fm-try.mar", "deepfm-2.0.mar"):
-        (tmp_path / name).touch()
-    assert next_version(tmp_path, "fm") == "1.11"

@@ -1,23 +1,31 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from serving import archives, compare
-from serving.archives import ArchiveRefused, StoreError
+from archives.contents import HANDLER, version_in
+from archives.errors import ArchiveRefused, StoreError
+from archives.store import check_default
+from serving import compare
+from serving import rollout as rollout_module
 from serving.compare import Tolerance
+from serving.config import ROOT
 from serving.management import Management
 from serving.record import Record
 from serving.rollout import Rollout, RolloutRefused, rollback
-from serving.server import ROOT, Server
+from serving.server import Server
 from serving.versions import BY_HAND, Versions
-from tests.serving.packing import BROKEN, read, repack
+from tests.archives.packing import BROKEN, read, repack
+from tests.archives.test_packed_before import PACKED as PACKED_BEFORE
+from tests.serving.programs import killed_rollout
 
 pytestmark = pytest.mark.usefixtures("few_samples")
 
+PROGRAMS = Path(__file__).with_name("programs")
 CALM = Tolerance(p99=20)  # of a machine that runs other tests
 
 
@@ -31,7 +39,7 @@ def served(server: Server) -> tuple[str, list[str], str | None]:
     """The default, all versions, and the version that would answer after a restart."""
     management = Management(server.management)
     versions = sorted(one["modelVersion"] for one in management.versions("fm"))
-    return management.describe("fm")["modelVersion"], versions, archives.version_in(server.store / "fm.mar")
+    return management.describe("fm")["modelVersion"], versions, version_in(server.store / "fm.mar")
 
 
 def test_a_rollout_replaces_a_version_and_a_rollback_returns(fm: Server) -> None:
@@ -48,6 +56,18 @@ def test_a_rollout_replaces_a_version_and_a_rollback_returns(fm: Server) -> None
     assert [line["why"] for line in Record(fm.store).lines("fm")] == ["found", "rollout", "rollback"]
     with pytest.raises(RolloutRefused, match=r"no version of fm answered before 1\.0"):
         rollback(fm, "fm")
+
+
+def test_an_archive_of_an_earlier_release_is_rolled_out_and_compared_with_one_of_today(fm: Server) -> None:
+    archive = Path(shutil.copy(PACKED_BEFORE, fm.store))
+    Rollout(fm, "fm", "0.9", tolerance=None, drain=0, downgrade=True).run()
+    assert served(fm) == ("0.9", ["0.9"], "0.9")
+    checks = []
+    of_another_log = Tolerance(p99=20, correlation=-1, overlap=0, unknown=1)
+    Rollout(fm, "fm", "1.0", tolerance=of_another_log, drain=0, report=checks.extend).run()
+    assert served(fm) == ("1.0", ["1.0"], "1.0")
+    assert {"errors", "unknown ids", "correlation", "top-10 overlap", "p99 in ms"} <= {check.name for check in checks}
+    archive.unlink()
 
 
 def test_a_rollout_of_what_is_served_already_changes_nothing(fm: Server) -> None:
@@ -101,10 +121,10 @@ def test_a_server_starts_again_whatever_a_killed_rollout_had_pinned(fm: Server, 
     def killed(store: Path, *pin: str) -> None:
         pinned.append(pin[0])
         real(store, *pin)
-        archives.check_default(store / "fm.mar")  # what a start would say at this moment
+        check_default(store / "fm.mar")  # what a start would say at this moment
 
-    real = archives.pin
-    monkeypatch.setattr(archives, "pin", killed)
+    real = rollout_module.pin
+    monkeypatch.setattr(rollout_module, "pin", killed)
     Rollout(fm, "fm", "1.1", tolerance=None, drain=0)._verify()
     assert pinned == ["fm-1.0.mar", "fm-1.1.mar"]
 
@@ -129,11 +149,8 @@ def test_a_broken_archive_leaves_the_running_version_alone(fm: Server, broken) -
 
 
 def slower(server: Server) -> dict[str, bytes]:
-    handler = read(server.store / "fm-1.0.mar", "recommender_handler.py").decode()
-    first = "        if not any(described):\n"  # of what the fast path and TorchServe's own have in common
-    late = handler.replace(first, f"        __import__('time').sleep(0.1)\n{first}", 1)
-    assert late != handler
-    return {"recommender_handler.py": late.encode()}
+    quick = read(server.store / "fm-1.0.mar", HANDLER)
+    return {HANDLER: (PROGRAMS / "slow_handler.py").read_bytes(), "quick_handler.py": quick}
 
 
 def less_accurate(server: Server) -> dict[str, bytes]:
@@ -164,31 +181,10 @@ def test_a_worse_version_is_refused_with_the_number(fm: Server, change, toleranc
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
-KILLED_AT = """
-import os, sys
-from contextlib import contextmanager
-from pathlib import Path
-from serving.rollout import Rollout
-from serving.server import Server
-store, home, step, when, config = sys.argv[1:]
-
-@contextmanager
-def watch(name):
-    if (name, when) == (step, "before"): os._exit(9)
-    yield
-    if (name, when) == (step, "after"): os._exit(9)
-
-if when == "inside":  # between the server's change of mind and the disk's
-    os.replace = lambda *_: os._exit(9) if str(_[1]).endswith(".mar") else os.rename(*_)
-server = Server(Path(store), Path(home), config=[Path(config)])
-Rollout(server, "fm", "1.1", tolerance=None, drain=0).run(watch)
-"""
-
-
 def kill_rollout(server: Server, step: str, when: str) -> None:
     arguments = [str(server.store), str(server.home), step, when, str(server.home / "config.properties")]
-    result = subprocess.run([sys.executable, "-c", KILLED_AT, *arguments], cwd=ROOT)
-    assert result.returncode == 9
+    result = subprocess.run([sys.executable, "-m", killed_rollout.__name__, *arguments], cwd=ROOT)
+    assert result.returncode == killed_rollout.KILLED
 
 
 STEPS = [name for name, _ in Rollout.steps(Rollout.__new__(Rollout))]

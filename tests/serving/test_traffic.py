@@ -9,13 +9,12 @@ import psutil
 import pytest
 import requests
 
-from serving.compare import session
 from serving.management import Management
 from serving.rollout import Rollout, rollback
 from serving.server import Server
 from serving.versions import Versions
 from tests.serving import traffic
-from tests.serving.traffic import Answered, Clients
+from tests.serving.traffic import Answered, Clients, ClientsThatAskAgain
 
 BODY = {"user_id": 1, "k": 10}
 SLOWEST = 1.0  # seconds that an answer may take, whatever the management API is asked meanwhile
@@ -107,7 +106,7 @@ def answers_again(server: Server, within: float) -> Iterator[list[Answered]]:
 @pytest.mark.slow
 def test_a_killed_worker_loses_no_request_of_a_client_that_asks_again(fm: Server) -> None:
     plain = Clients(fm.inference, "fm", BODY, count=16)
-    retrying = Clients(fm.inference, "fm", BODY, count=16, session=session)
+    retrying = ClientsThatAskAgain(fm.inference, "fm", BODY, count=16)
     with plain.asking(), retrying.asking():
         time.sleep(1)
         (worker,) = Management(fm.management).describe("fm")["workers"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
 import requests
+
+from client.recommender_client import Recommender, RecommenderError
 
 
 class Answered(NamedTuple):
@@ -30,13 +32,12 @@ class Clients:
         model: str,
         body: dict[str, Any],
         count: int,
-        session: Callable[[], requests.Session] = requests.Session,
         pause: float = 0,
     ) -> None:
+        self.server, self.model = address, model
         self.address = f"{address}/predictions/{model}"
         self.body = body
         self.answers: list[Answered] = []
-        self._session = session
         self._pause = pause
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(count)]
@@ -56,7 +57,7 @@ class Clients:
     def slow(self, instances: int = 1000) -> threading.Thread:
         """One request for many answers, on its way when this returns."""
         many = {"instances": [self.body] * instances}
-        with self._session() as session:
+        with requests.Session() as session:
             thread = threading.Thread(target=self._one, args=(session, many))
             thread.start()
         time.sleep(0.05)
@@ -84,7 +85,7 @@ class Clients:
         return [one for one in self.answers if one.status != 200]
 
     def _ask(self) -> None:
-        with self._session() as session:
+        with requests.Session() as session:
             while not self._ended.is_set():
                 self._one(session, self.body)
                 self._ended.wait(self._pause)
@@ -98,3 +99,19 @@ class Clients:
             outcome = (type(error).__name__, None)
             time.sleep(0.05)
         self.answers.append(Answered(start, time.monotonic(), *outcome))
+
+
+class ClientsThatAskAgain(Clients):
+    """Threads with the project's client, which sends a request again that met a dying worker."""
+
+    def _ask(self) -> None:
+        with Recommender(self.server, self.model, timeout=60, retries=8) as client:
+            while not self._ended.is_set():
+                start = time.monotonic()
+                try:
+                    client.ask(self.body)
+                    status: int | str = 200
+                except (RecommenderError, requests.RequestException) as error:
+                    status = type(error).__name__
+                self.answers.append(Answered(start, time.monotonic(), status, None))
+                self._ended.wait(self._pause)

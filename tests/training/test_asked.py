@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from archives.pack import DETAILS
 from training import asked as module
 from training import train as training
 from training.__main__ import main
-from training.archive import DETAILS
 from training.asked import asked, differing
 from training.config import Settings
 from training.data import generate

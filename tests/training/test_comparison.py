@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
+from archives.pack import archive
 from serving.gate import Check, Tolerance, checks
 from tests.conftest import train_small
 from training import alone, comparison
 from training.alone import CannotAnswerError, ask_each
-from training.archive import archive
 from training.comparison import described, split_of_new
 from training.config import preset
 from training.data import DataError, RatingsLog, generate

@@ -51,7 +51,7 @@ def test_the_same_model_makes_the_same_page(build: Path, tmp_path: Path) -> None
 
 
 def test_what_only_the_report_shows_is_not_archived(planted: Planted, build: Path, store: Path) -> None:
-    from training.archive import checksums_in
+    from archives.contents import checksums_in
 
     assert (build / "fm/report.json").is_file()
     assert "report.json" not in checksums_in(store / "fm-1.0.mar")

@@ -184,3 +184,30 @@ def of_likes(likes_build: Path) -> httpx.MockTransport:
         return httpx.Response(answer.code, content=answer.body, headers=version)
 
     return httpx.MockTransport(answer)
+
+
+@pytest.fixture(scope="module")
+def gateway_and_stand_in(running: Any, make_stand_in: Any) -> Iterator[tuple[httpx.Client, Any]]:
+    """A gateway that asks for a card each time, and the stand-in for TorchServe behind it."""
+    stand_in = make_stand_in(1500)
+    settings = Settings(
+        torchserve_url="http://torchserve.test", torchserve_token="a-secret", fresh=0, rate="9999/minute"
+    )
+    with running(settings, httpx.MockTransport(stand_in)) as address, httpx.Client(base_url=address) as client:
+        yield client, stand_in
+
+
+@pytest.fixture
+def stand_in(gateway_and_stand_in: tuple[httpx.Client, Any]) -> Any:
+    stand_in = gateway_and_stand_in[1]
+    stand_in.asked, stand_in.failures = [], []
+    return stand_in
+
+
+@pytest.fixture
+def gateway(gateway_and_stand_in: tuple[httpx.Client, Any], stand_in: Any) -> httpx.Client:
+    return gateway_and_stand_in[0]
+
+
+def ask(gateway: httpx.Client, body: Any, model: str = "fm") -> httpx.Response:
+    return gateway.post(f"/api/predictions/{model}", json=body)

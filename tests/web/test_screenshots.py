@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from archives.pack import archive
 from tests.conftest import MODELS, server_on_free_ports
-from training.archive import archive
 from web.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

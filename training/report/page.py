@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from archives.pack import DETAILS
 from handlers.recommender.api.answers import Presenter
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.errors import ArchiveError
 
-from ..archive import DETAILS
 from ..errors import MendableError
 from . import charts, movies
 

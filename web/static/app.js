@@ -1,20 +1,17 @@
-// Starts the page: which models there are, which view the address asks for.
+// Starts the page: asks for the models, and shows the view that the address names.
 
 import * as api from "./api.js";
 import { forget } from "./catalogue.js";
 import { h } from "./dom.js";
 import { current, followLinks, go, href } from "./route.js";
-import { compare } from "./views/compare.js";
-import { map } from "./views/map.js";
-import { similar } from "./views/similar.js";
-import { user } from "./views/user.js";
-import { you } from "./views/you.js";
+import LIST from "./views.json" with { type: "json" };
 
-const VIEWS = { similar, user, you, compare, map };
-const TITLES = { similar: "Similar movies", user: "For a user", you: "For you", compare: "Compare", map: "Map" };
+// Each view with the function `show` of its module; the first is shown where the address names none.
+const VIEWS = await Promise.all(LIST.map(async (view) => ({ ...view, ...(await import(`./views/${view.route}.js`)) })));
 const PREFERRED = "fm"; // where the address names no model: it knows ids and features, and answers for both
 
 const main = document.getElementById("main");
+const links = VIEWS.map(({ route, nav }) => h("a", { href: href(route), "data-view": route }, nav));
 let cards = [];
 let showing = new AbortController();
 let shown; // the view
@@ -22,7 +19,8 @@ let shown; // the view
 function render({ focus = false } = {}) {
   showing.abort();
   showing = new AbortController();
-  const { view, params } = current();
+  const { route, params } = current();
+  const view = viewOf(route);
   const model = chosenModel(params);
   const context = {
     params,
@@ -32,16 +30,16 @@ function render({ focus = false } = {}) {
     signal: showing.signal,
     refresh: start,
   };
-  for (const link of document.querySelectorAll("nav [data-view]")) {
+  for (const link of links) {
     link.href = href(link.dataset.view);
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === view.route) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
-  document.getElementById("models").replaceChildren(view === "compare" ? "" : modelChoice(model));
-  document.title = `${TITLES[view]} · Recommender`;
-  main.replaceChildren(VIEWS[view](context));
-  const stay = view === "map" && shown === "map"; // choosing a point moves nothing
+  document.getElementById("models").replaceChildren(view.everyModel ? "" : modelChoice(model));
+  document.title = `${view.title} · Recommender`;
+  main.replaceChildren(view.show(context));
+  const stay = view.stays && shown === view;
   shown = view;
   if (focus && !stay) {
     scrollTo(0, 0);
@@ -49,12 +47,16 @@ function render({ focus = false } = {}) {
   }
 }
 
+const viewOf = (route) => VIEWS.find((view) => view.route === route) ?? VIEWS[0];
+
+// The model that the address names, or else the preferred one, or else the first that answers.
 function chosenModel(params) {
   const names = cards.map((card) => card.name);
-  const asked = params.get("model");
-  if (names.includes(asked) || !names.length) return asked ?? PREFERRED;
-  const there = cards.filter((card) => !card.error).map((card) => card.name);
-  return [PREFERRED, ...there, ...names].find((name) => (there.length ? there : names).includes(name));
+  const named = params.get("model");
+  if (names.includes(named) || !names.length) return named ?? PREFERRED;
+  const answering = cards.filter((card) => !card.error).map((card) => card.name);
+  const candidates = answering.length ? answering : names;
+  return candidates.includes(PREFERRED) ? PREFERRED : candidates[0];
 }
 
 function modelChoice(model) {
@@ -78,8 +80,8 @@ function modelChoice(model) {
 }
 
 function switchTo(model) {
-  const { view, params } = current();
-  go(href(view, { ...Object.fromEntries(params), model }));
+  const { route, params } = current();
+  go(href(viewOf(route).route, { ...Object.fromEntries(params), model }));
   document.querySelector(`input[name=model][value="${model}"]`)?.focus();
 }
 
@@ -88,11 +90,12 @@ async function start() {
   try {
     cards = await api.models();
   } catch {
-    cards = []; // the view asks too, and says what is wrong
+    cards = []; // the view's own request fails too, and the view shows the reason
   }
   render();
 }
 
+document.querySelector("nav").append(...links);
 followLinks();
 addEventListener("navigate", () => render({ focus: true }));
 start();

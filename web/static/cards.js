@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { facts, listedFor, movedBy, score, title } from "./format.js";
 import { href } from "./route.js";
 
-// A grid of cards; each leads to the movies that are like it.
+// A grid of cards; each links to the movies that are like it.
 export function cards(entries, { card, kind, fresh } = {}) {
   return h(
     "ol",
@@ -46,7 +46,7 @@ function meter({ text, spoken, share }) {
   );
 }
 
-// What put an entry into the list.
+// Why an entry is in the list.
 function listed(found) {
   if (!found) return null;
   return h(
@@ -57,7 +57,7 @@ function listed(found) {
   );
 }
 
-// What moved its score, which orders no list.
+// Why an entry has its score, which does not order the list.
 function moved(parts, entry, card) {
   if (!parts.length) return null;
   const unit = card?.target === "like" ? "log-odds" : "points";
@@ -70,7 +70,7 @@ function moved(parts, entry, card) {
   );
 }
 
-// Small covers in one row, with what somebody gave them.
+// Small covers in one row, with the rating that a user gave.
 export function strip(entries) {
   return h(
     "ul",
@@ -91,7 +91,7 @@ export function strip(entries) {
   );
 }
 
-// One movie that the view is about.
+// The movie that the view is about.
 export function hero(movie, ...beside) {
   return h(
     "section",
@@ -101,7 +101,7 @@ export function hero(movie, ...beside) {
   );
 }
 
-// The same list elsewhere.
+// Links to other views of the same list.
 export function onward(params) {
   return h(
     "p",

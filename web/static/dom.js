@@ -1,4 +1,4 @@
-// Elements from data. Strings only ever become text nodes or attributes: there is no way to markup from here.
+// Makes elements. Strings become text nodes or attributes only, never markup.
 
 function fill(element, properties, children) {
   for (const [name, value] of Object.entries(properties ?? {})) {
@@ -22,7 +22,7 @@ const mapped = (properties) => Object.fromEntries(Object.entries(properties ?? {
 let ids = 0;
 export const uniqueId = (prefix) => `${prefix}-${++ids}`;
 
-// Tells screen readers what has changed elsewhere on the page.
+// Tells screen readers about a change elsewhere on the page.
 export function announce(text) {
   document.getElementById("status").textContent = text;
 }

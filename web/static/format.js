@@ -2,12 +2,12 @@
 
 export const count = (value) => Number(value).toLocaleString("en");
 
-export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
+export const plural = (value, singular) => `${count(value)} ${singular}${value === 1 ? "" : "s"}`;
 
 export const title = (movie) => movie.title ?? `Movie ${movie.movie_id}`;
 
-const GENRES = 3; // more of them make no card clearer
-const NAMED = 3; // nor do more reasons
+const GENRES = 3; // named on a card
+const NAMED = 3; // reasons in a list or in an explanation
 
 export const facts = (movie) => [movie.year, movie.genres?.slice(0, GENRES).join(", ")].filter(Boolean).join(" · ");
 
@@ -26,13 +26,13 @@ export function score(value, card, kind) {
   return { text: `★ ${text}`, spoken: `expected rating ${text} of ${high}`, share: (value - low) / (high - low) };
 }
 
-// Whether a model was trained on likes: then there are no stars to give it. What has no card has an error in its place.
+// Whether a model was trained on likes, so that it takes no stars. A model without a card has an error in its place.
 export const ofLikes = (card) => Boolean(card) && !card.error && !card.scale;
 
 export const opinions = (number, card) => plural(number, ofLikes(card) ? "like" : "rating");
 
-// What put an entry into the list: {lead, parts: [{label, amount, named}]} with parts that add up, or null where none
-// can be named. Percentages are of a whole, so signed points take their place where parts do not fit into it.
+// Why an entry is in the list: {lead, parts: [{label, amount, named}]} with parts that add up, or null where no part has a
+// name. The parts are percentages of the number that orders the list; where they do not fit into it, signed points.
 export function listedFor({ rank_score: total, rank_because: reasons = [] }) {
   const largest = labelled(reasons).sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
   const inFavour = largest.filter((part) => part.share > 0).slice(0, NAMED);
@@ -44,7 +44,7 @@ export function listedFor({ rank_score: total, rank_because: reasons = [] }) {
   return parts.some((part) => part.named) ? { lead, parts } : null;
 }
 
-// What moved the score away from that of somebody unknown: [{label, amount, named}], which add up to the last.
+// Why the score differs from that of an unknown user: [{label, amount, named}]; the parts add up to the last one.
 export function movedBy({ personal: total, because: reasons = [] }) {
   const parts = points(labelled(reasons), total);
   return parts.some((part) => part.named) ? parts : [];
@@ -68,20 +68,20 @@ function points(parts, total) {
   if (!parts.length) return [];
   const rest = total - sum(parts, "share");
   const largest = Math.max(...[...parts.map((part) => part.share), rest, total].map(Math.abs));
-  const decimals = Math.max(2, 1 - Math.floor(Math.log10(largest))); // the largest has two digits that say something
+  const decimals = Math.max(2, 1 - Math.floor(Math.log10(largest))); // two significant digits of the largest part
   const all = inUnits(parts, rest, 10 ** -decimals);
   const signed = (units) => `${units < 0 ? "−" : "+"}${(Math.abs(units) / 10 ** decimals).toFixed(decimals)}`;
   return [...all, { label: "in all", units: sum(all, "units") }].map((part) => ({ ...part, amount: signed(part.units) }));
 }
 
-// The parts and "all else" in whole units, which add up as they do; what has less than one is left out.
+// The parts and "all else" in whole units that add up to the whole; a part of less than one unit is left out.
 function inUnits(parts, rest, unit) {
   const all = [...parts, { label: "all else", share: rest }];
   const units = rounded(all.map((part) => part.share / unit));
   return all.map((part, place) => ({ ...part, units: units[place] })).filter((part) => part.units);
 }
 
-// Whole numbers that add up to the rounded sum of these: those with the largest remainders are rounded up.
+// Whole numbers that add up to the rounded sum of the numbers: those with the largest remainders are rounded up.
 function rounded(numbers) {
   const whole = numbers.map(Math.floor);
   const remainder = (place) => numbers[place] - whole[place];

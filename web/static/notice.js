@@ -1,4 +1,4 @@
-// Regions that fill when an answer comes, and say what is wrong when none does.
+// Regions that show an answer when it arrives, or an error with its remedy.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
@@ -20,7 +20,7 @@ const HINTS = {
   ModelNotRegistered: "“make archive register MODEL=… VERSION=…” adds it. The other models can still be asked.",
 };
 const PASSING = new Set(["Offline", "ServerDown", "ServerBusy", "TooManyRequests"]);
-const PATIENCE = 1500; // milliseconds between two looks at whether the server is back
+const PATIENCE = 1500; // milliseconds between two questions whether the server is back
 
 export const notice = (heading, text, ...more) =>
   h("div", { class: "notice" }, h("h2", {}, heading), text && h("p", {}, text), more);

@@ -4,7 +4,7 @@
 import { title } from "./format.js";
 import { colour } from "./genres.js";
 
-const REACH = 12; // pixels between the pointer and a point that it means
+const REACH = 12; // pixels: a point this near to the pointer is the one that is meant
 const [LEAST_ZOOM, MOST_ZOOM] = [0.5, 60];
 const MARGIN = 0.004; // share of the movies on each side that may lie outside the first view
 
@@ -91,9 +91,9 @@ export class Plot {
   move(event) {
     const before = this.pointers.get(event.pointerId);
     if (!before) return this.hover(this.nearest(event.offsetX, event.offsetY), event);
-    const other = [...this.pointers.values()].find((one) => one.pointerId !== event.pointerId);
+    const other = [...this.pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
     if (other) {
-      const spread = (one) => Math.hypot(one.offsetX - other.offsetX, one.offsetY - other.offsetY) || 1;
+      const spread = (pointer) => Math.hypot(pointer.offsetX - other.offsetX, pointer.offsetY - other.offsetY) || 1;
       this.zoom(spread(event) / spread(before), other.offsetX, other.offsetY);
     } else {
       this.dragged ||= Math.hypot(event.offsetX - this.began.offsetX, event.offsetY - this.began.offsetY) > 4;
@@ -127,8 +127,8 @@ export class Plot {
     const { scale } = this;
     for (const movie of this.movies) {
       if (this.dimmed(movie)) continue;
-      const [atX, atY] = this.toCanvas(movie, scale);
-      const far = (atX - x) ** 2 + (atY - y) ** 2;
+      const [movieX, movieY] = this.toCanvas(movie, scale);
+      const far = (movieX - x) ** 2 + (movieY - y) ** 2;
       if (far < least) [found, least] = [movie, far];
     }
     return found;

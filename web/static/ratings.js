@@ -1,4 +1,4 @@
-// What the visitor has rated, in stars: kept in this browser, nowhere else.
+// The visitor's ratings, in stars: kept in this browser, nowhere else.
 
 import { ofLikes } from "./format.js";
 
@@ -33,7 +33,7 @@ export const any = () => stars.size > 0;
 export const of = (movie) => stars.get(movie.movie_id) ?? 0;
 export const likes = (movie) => of(movie) >= LIKED;
 
-// What a model is asked with: likes for one that was trained on likes, else ratings on the scale of its log.
+// The ratings for a request: likes for a model that was trained on likes, else ratings on the scale of its log.
 export function given(card) {
   if (ofLikes(card)) return [...stars].filter(([, number]) => number >= LIKED).map(([movie_id]) => ({ movie_id }));
   return [...stars].map(([movie_id, number]) => ({ movie_id, rating: onScale(number, card?.scale ?? [1, MOST]) }));

@@ -1,17 +1,12 @@
-// The address bar is the state: a view, and what it shows.
+// The address bar is the state: the route of a view, and the parameters of what it shows.
 
-export const VIEWS = ["similar", "user", "you", "compare", "map"];
-
-export function current() {
-  const view = location.pathname.slice(1);
-  return { view: VIEWS.includes(view) ? view : "similar", params: new URLSearchParams(location.search) };
-}
+export const current = () => ({ route: location.pathname.slice(1), params: new URLSearchParams(location.search) });
 
 // The address of a view; parameters without a value are left out, and the chosen model is kept.
-export function href(view, params = {}) {
+export function href(route, params = {}) {
   const given = Object.entries({ model: current().params.get("model"), ...params });
   const query = new URLSearchParams(given.filter(([, value]) => value !== undefined && value !== null && value !== ""));
-  return `/${view}${query.size ? `?${query}` : ""}`;
+  return `/${route}${query.size ? `?${query}` : ""}`;
 }
 
 export function go(address) {
@@ -19,10 +14,10 @@ export function go(address) {
   dispatchEvent(new Event("navigate"));
 }
 
-// For a view that changes by itself and only wants the address to follow.
+// Changes the address alone, for a view that has already changed what it shows.
 export const note = (address) => history.replaceState(null, "", address);
 
-// Links of the page change the view without loading it anew.
+// Links within the page change the view without loading the page again.
 export function followLinks() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");

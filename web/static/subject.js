@@ -1,4 +1,4 @@
-// What a list is for: a movie, a user of the log, or the visitor. Three views share it.
+// The subject of a list: a movie, a user of the log, or the visitor ("you"). Two views share it.
 
 import { Problem } from "./api.js";
 import { catalogue } from "./catalogue.js";
@@ -36,7 +36,7 @@ export async function nameOf(subject, { model, card }) {
 }
 
 // Choose another subject for the same view.
-export function picker(view, context) {
+export function picker(route, context) {
   const id = uniqueId("user");
   const user = h("input", { id, name: "user", type: "text", size: "8", autocomplete: "off", required: true, maxlength: "100" });
   return h(
@@ -46,20 +46,20 @@ export function picker(view, context) {
       label: "Movies like",
       placeholder: "Type a movie",
       model: context.model,
-      onchoose: (movie) => go(href(view, { movie: movie.movie_id })),
+      onchoose: (movie) => go(href(route, { movie: movie.movie_id })),
     }),
     h(
       "form",
       {
         onsubmit: (event) => {
           event.preventDefault();
-          go(href(view, { user: user.value.trim() }));
+          go(href(route, { user: user.value.trim() }));
         },
       },
       h("label", { for: id }, "or for user"),
       user,
       h("button", { type: "submit" }, "Show"),
     ),
-    ratings.any() && h("a", { class: "button", href: href(view, { you: 1 }) }, "or for you"),
+    ratings.any() && h("a", { class: "button", href: href(route, { you: 1 }) }, "or for you"),
   );
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -38,3 +39,41 @@ def test_arrays_of_another_head_are_refused(name: str, build: Path, tmp_path: Pa
     (folder / f"{name}.npy").unlink()
     with pytest.raises(ArchiveError, match=f"{name}.npy"):
         Model.load(folder, CPU)
+
+
+class TestParts:
+    """Each part that does not fit is named with the one that it does not fit."""
+
+    @pytest.fixture
+    def folder(self, build: Path, tmp_path: Path) -> Path:
+        return Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+
+    def refused(self, folder: Path) -> str:
+        with pytest.raises(ArchiveError) as caught:
+            Model.load(folder, CPU)
+        return str(caught.value)
+
+    def test_dictionary_of_another_model(self, folder: Path) -> None:
+        users = json.loads((folder / "users.json").read_text())
+        (folder / "users.json").write_text(json.dumps([*users, 10**9]))
+        message = self.refused(folder)
+        assert f"fm.pt (user table) has {len(users)} rows" in message
+        assert f"users.json has {len(users) + 1}" in message
+
+    @pytest.mark.parametrize("name", ["item_encodings", "movie_features", "rating_counts", "item_directions", "map"])
+    def test_array_of_another_model(self, folder: Path, name: str) -> None:
+        array = np.load(folder / f"{name}.npy")
+        np.save(folder / f"{name}.npy", array[:-1])
+        message = self.refused(folder)
+        assert f"{name}.npy has {len(array) - 1} rows" in message
+        assert "movies.json" in message
+
+    def test_missing_and_broken_files(self, folder: Path) -> None:
+        (folder / "fm.pt").write_bytes(b"not a network")
+        assert "cannot be read" in self.refused(folder)
+        (folder / "fm.pt").unlink()
+        assert "cannot be read" in self.refused(folder)
+
+    def test_pickled_array(self, folder: Path) -> None:
+        np.save(folder / "map.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+        assert "cannot be read" in self.refused(folder)

@@ -9,7 +9,7 @@ import { fill, problem } from "../notice.js";
 import { href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
 
-const LENGTH = 10;
+const LENGTH = 10; // of each list
 const METRICS = [
   ["rmse", "RMSE"],
   ["log_loss", "Log loss"],
@@ -18,7 +18,9 @@ const METRICS = [
   ["recall@20", "Recall@20"],
 ];
 
-export function compare(context) {
+export const everyModel = true; // no choice of a model
+
+export function show(context) {
   const results = h("div", { class: "results" });
   fill(results, context, () => sideBySide(context));
   return h(
@@ -67,7 +69,7 @@ function agreement(answers) {
 }
 
 function column(context, name, answer, votes, subject) {
-  const card = context.cards.find((one) => one.name === name);
+  const card = context.cards.find((other) => other.name === name);
   if (answer.error) {
     return h("section", { class: "column", "aria-label": name }, h("h3", {}, name), problem(answer.error, context));
   }

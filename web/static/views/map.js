@@ -10,11 +10,13 @@ import { Plot } from "../plot.js";
 import { go, href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
 
-const LENGTH = 15;
+const LENGTH = 15; // of the list that is highlighted
 
-const places = new Map(); // where each model's map was left: choosing a point must not move it
+const places = new Map(); // the part of the map that is shown, by model: choosing a point must not move it
 
-export function map(context) {
+export const stays = true; // choosing a point scrolls nothing
+
+export function show(context) {
   const results = h("div", { class: "results" });
   fill(results, context, () => draw(context));
   return h("div", { class: "view" }, h("h1", { tabindex: "-1" }, "The movies, as the model sees them"), picker("map", context), results);

@@ -1,4 +1,4 @@
-// Similar: type a movie, get the ones like it, go on from there.
+// Similar: the movies that are like a given one.
 
 import * as api from "../api.js";
 import { cards, hero, onward } from "../cards.js";
@@ -10,10 +10,13 @@ import { fill, notice } from "../notice.js";
 import { go, href } from "../route.js";
 import { asId } from "../subject.js";
 
-export function similar(context) {
+const LENGTH = 18; // of the list
+const SUGGESTED = 12; // movies to start from
+
+export function show(context) {
   const id = context.params.get("movie");
   const results = h("div", { class: "results" });
-  fill(results, context, () => (id ? likeIt(context, asId(id)) : wellKnown(context)));
+  fill(results, context, () => (id ? moviesLike(context, asId(id)) : suggestions(context)));
   const search = combobox({
     label: id ? "Another movie" : "A movie that you like",
     placeholder: "Type a title, typos are fine",
@@ -24,10 +27,10 @@ export function similar(context) {
   return h("div", { class: "view" }, !id && intro, search, results);
 }
 
-async function likeIt({ model, signal, card }, id) {
+async function moviesLike({ model, signal, card }, id) {
   const [{ byId }, { data }] = await Promise.all([
     catalogue(model),
-    api.predict(model, { movie_id: id, k: 18 }, signal),
+    api.predict(model, { movie_id: id, k: LENGTH }, signal),
   ]);
   const movie = byId.get(String(id)) ?? { movie_id: id };
   announce(`${plural(data.similar.length, "movie")} like ${title(movie)}`);
@@ -40,7 +43,7 @@ async function likeIt({ model, signal, card }, id) {
   ];
 }
 
-async function wellKnown({ model }) {
+async function suggestions({ model }) {
   const { popular } = await catalogue(model);
-  return [h("h2", {}, "Or start from one of these"), cards(popular.slice(0, 12))];
+  return [h("h2", {}, "Or start from one of these"), cards(popular.slice(0, SUGGESTED))];
 }

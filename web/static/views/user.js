@@ -1,4 +1,4 @@
-// For a user of the log: what they liked, what the model would show them, and why.
+// For a user of the log: the movies that they rated, the list that the model makes for them, and its reasons.
 
 import * as api from "../api.js";
 import { cards, onward, strip } from "../cards.js";
@@ -9,15 +9,16 @@ import { fill, notice, problem } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
 
+const LENGTH = 18; // of the list
 const SHOWN = 14; // movies of the history
 
-export function user(context) {
+export function show(context) {
   const id = context.params.get("user") ?? "";
   const [filters, results] = [h("div", {}), h("div", { class: "results" })];
-  const show = () => fill(results, context, () => listFor(context, asId(id)));
+  const update = () => fill(results, context, () => listFor(context, asId(id)));
   if (id) {
-    fill(filters, context, () => narrowing(context, show));
-    show();
+    fill(filters, context, () => narrowing(context, update));
+    update();
   } else {
     results.append(h("p", { class: "muted" }, "Type the id of somebody in the ratings log, or take anyone."));
   }
@@ -59,16 +60,16 @@ function chooser(context, id, results) {
   );
 }
 
-async function narrowing(context, show) {
+async function narrowing(context, update) {
   const { genres } = await catalogue(context.model);
   const narrow = (changed) => {
     note(to(changed));
     summary.textContent = summarized();
-    show();
+    update();
   };
   const toggle = (genre) => {
     const chosen = genresChosen();
-    narrow({ genres: (chosen.includes(genre) ? chosen.filter((one) => one !== genre) : [...chosen, genre]).join("|") });
+    narrow({ genres: (chosen.includes(genre) ? chosen.filter((other) => other !== genre) : [...chosen, genre]).join("|") });
   };
   const summarized = () => `Genres: ${genresChosen().join(", ") || "all"}`;
   const summary = h("summary", {}, summarized());
@@ -111,7 +112,7 @@ async function listFor(context, id) {
   const chosen = genresChosen();
   const ask = {
     user_id: id,
-    k: 18,
+    k: LENGTH,
     ...(current().params.has("seen") && { exclude_seen: false }),
     ...(chosen.length && { genres: chosen }),
     ...(card?.options.includes("explain") && { explain: true }),

@@ -1,4 +1,4 @@
-// For you: rate a handful of movies; the list follows each rating at once.
+// For you: the visitor rates movies, and the list changes with each rating.
 
 import * as api from "../api.js";
 import { cards, onward } from "../cards.js";
@@ -11,9 +11,10 @@ import { fill, notice } from "../notice.js";
 import { nextQuestions } from "../questions.js";
 import * as ratings from "../ratings.js";
 
+const LENGTH = 12; // of the list
 const AT_ONCE = 6; // questions
 
-export function you(context) {
+export function show(context) {
   const [questions, list, summary] = [
     h("div", { class: "results" }),
     h("div", { class: "results" }),
@@ -105,7 +106,7 @@ async function listForYou({ model, card, signal }, state) {
     const what = ofLikes(card) ? "Choose a movie that you like." : "Give a star to a movie that you know.";
     return [h("h2", {}, "Your list"), notice("Nothing yet", `${what} One is enough to begin; five tell a lot.`)];
   }
-  const ask = { ratings: given, k: 12, ...(card?.options.includes("explain") && { explain: true }) };
+  const ask = { ratings: given, k: LENGTH, ...(card?.options.includes("explain") && { explain: true }) };
   const { data, time } = await api.predict(model, ask, signal);
   const ids = data.recommendations.map((entry) => String(entry.movie_id));
   const fresh = new Set(state.shown.size ? ids.filter((id) => !state.shown.has(id)) : []);

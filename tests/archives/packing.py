@@ -7,8 +7,7 @@ import json
 import zipfile
 from pathlib import Path
 
-CHECKSUMS = "SHA256SUMS"
-MANIFEST = "MAR-INF/MANIFEST.json"
+from archives.contents import CHECKSUMS, MANIFEST, written_checksums
 
 
 def repack(
@@ -22,9 +21,9 @@ def repack(
     manifest["model"]["modelVersion"] = version
     contents[MANIFEST] = json.dumps(manifest).encode()
     if listed:
-        hashed = sorted(contents.keys() - {CHECKSUMS, MANIFEST})
-        lines = (f"{hashlib.sha256(contents[name]).hexdigest()}  {name}\n" for name in hashed)
-        contents[CHECKSUMS] = "".join(lines).encode()
+        hashed = contents.keys() - {CHECKSUMS, MANIFEST}
+        digests = {name: hashlib.sha256(contents[name]).hexdigest() for name in hashed}
+        contents[CHECKSUMS] = written_checksums(digests).encode()
     with zipfile.ZipFile(target, "w") as made:
         for name, data in contents.items():
             made.writestr(name, data)

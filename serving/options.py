@@ -1,4 +1,4 @@
-"""Which server a command is about."""
+"""The options by which every command names its server."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .config import CONFIG, ROOT, properties
 from .ports import PortError
-from .server import CONFIG, ROOT, Server, ServerError, properties
+from .server import Server, ServerError
 
 
 @dataclass(frozen=True)
-class Where:
-    """Which server. The image sets the defaults through SERVING_CONFIG (separated by colons), _STORE and _HOME."""
+class ServerOptions:
+    """The server. The image sets the defaults through SERVING_CONFIG (separated by colons), _STORE and _HOME."""
 
     config: tuple[Path, ...] = tuple(map(Path, os.environ.get("SERVING_CONFIG", str(CONFIG)).split(":")))
     """Its configuration files; a later one's settings win."""
@@ -24,7 +25,7 @@ class Where:
     """Added to each of its ports and to the page's (PORT_OFFSET by default)."""
 
     def server(self) -> Server:
-        """The server. While it runs, it is what it was started as, whatever this command was told.
+        """The server. While it runs, its configuration is the one that it was started with, whatever the options say.
 
         Raises ServerError where ``store`` is given and is not the running server's.
         """
@@ -32,7 +33,7 @@ class Where:
         server = Server(store, self.home, config=self.config, port_offset=self.port_offset)
         if not server.process():
             return server
-        # A server that an earlier release of ours has started does not have it there.
+        # A server that an earlier release has started has no model_store in its configuration.
         running = Path(properties(server.started_with).get("model_store", server.store))
         if self.store and server.store != running:
             raise ServerError(
@@ -42,7 +43,7 @@ class Where:
         return Server(running, self.home, config=[server.started_with])
 
     def running(self) -> Server:
-        """The server, which must run: what else answers at its addresses is somebody else's."""
+        """The server, which must run: another process that answers at its addresses is not ours. Raises ServerError."""
         server = self.server()
         if not server.process():
             raise ServerError(f"no TorchServe runs from {server.home}: make serve starts it")

@@ -1,15 +1,12 @@
-"""The command line on a running server."""
+"""The nightly command."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,76 +14,13 @@ import pandas as pd
 import pytest
 import requests
 
-from serving.__main__ import main
+from serving.config import ROOT
 from serving.management import Management
 from serving.record import Record
-from serving.server import ROOT, Server
-from tests.conftest import Planted, server_on_free_ports
-
-
-def where(server: Server) -> list[str]:
-    return [
-        "--config",
-        str(server.home / "config.properties"),
-        "--store",
-        str(server.store),
-        "--home",
-        str(server.home),
-    ]
-
-
-def test_status_shows_what_is_served_and_where_the_disk_differs(fm: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["status", *where(fm)])
-    shown = capsys.readouterr().out
-    assert "1 of 1 ready" in shown
-    assert "answers since the start" in shown
-    assert "after a restart" not in shown
-    (fm.store / "fm.mar").write_bytes((fm.store / "fm-1.1.mar").read_bytes())
-    main(["status", *where(fm)])
-    assert "fm 1.0 answers, and 1.1 would after a restart" in capsys.readouterr().out.replace("\n", " ")
-    (fm.store / "fm.mar").write_bytes((fm.store / "fm-1.0.mar").read_bytes())
-
-
-def test_what_the_user_can_mend_is_one_line(fm: Server) -> None:
-    with pytest.raises(SystemExit, match=r"error: .*fm-9\.9\.mar does not exist: make archive MODEL=fm VERSION=9\.9"):
-        main(["rollout", "fm", "--version", "9.9", *where(fm)])
-    main(["ready", *where(fm)])
-    fm.draining.touch()
-    with pytest.raises(SystemExit, match="not ready"):
-        main(["ready", *where(fm)])
-    fm.draining.unlink()
-
-
-def test_a_server_in_the_foreground_drains_when_it_is_told_to_end(fm: Server, tmp_path: Path) -> None:
-    other = server_on_free_ports(fm.store, tmp_path, load_models="fm=fm.mar")
-    config = tmp_path / "given.properties"
-    config.write_text("".join(f"{name}={value}\n" for name, value in other.settings.items()))
-    run = [sys.executable, "-m", "serving", "run", "--drain", "2", "--config", str(config)]
-    process = subprocess.Popen([*run, "--store", str(fm.store), "--home", str(tmp_path)], cwd=ROOT)
-    deadline = time.monotonic() + 60
-    while not (other.process() and other.ready()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-    codes = []
-    many = {"instances": [{"user_id": 1, "k": 100}] * 1000}
-    slow = threading.Thread(
-        target=lambda: codes.append(
-            requests.post(f"{other.inference}/predictions/fm", json=many, timeout=60).status_code
-        )
-    )
-    slow.start()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
-    late = requests.post(f"{other.inference}/predictions/fm", json={"user_id": 1, "k": 3}, timeout=30)
-    assert not other.ready()
-    assert process.wait(timeout=60) == 0
-    slow.join()
-    assert codes == [200]
-    assert late.status_code == 200
-    assert other.process() is None
+from serving.retrain import next_version
+from serving.server import Server
+from tests.conftest import Planted
+from tests.serving.conftest import options_of
 
 
 def grown(planted: Planted, folder: Path) -> str:
@@ -124,7 +58,7 @@ def test_retrain_puts_a_good_version_in_front_of_the_traffic_and_refuses_a_bad_o
     def retrain(options: str) -> subprocess.CompletedProcess[str]:
         command = ["retrain", "fm", f"--train={options}", "--build", str(tmp_path / "build")]
         calm = ["--p99", "20", "--drain", "0"]  # of a machine that runs other tests
-        command = [sys.executable, "-m", "serving", *command, *calm, *where(fm)]
+        command = [sys.executable, "-m", "serving", *command, *calm, *options_of(fm)]
         wide = os.environ | {"COLUMNS": "200"}
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=wide)
 
@@ -143,3 +77,10 @@ def test_retrain_puts_a_good_version_in_front_of_the_traffic_and_refuses_a_bad_o
     assert "unknown" not in answer.json()
     for version in ("1.2", "1.3"):
         (fm.store / f"fm-{version}.mar").unlink()
+
+
+def test_the_next_version_counts_on(tmp_path: Path) -> None:
+    assert next_version(tmp_path, "fm") == "1.0"
+    for name in ("fm.mar", "fm-1.0.mar", "fm-1.9.mar", "fm-1.10.mar", "fm-try.mar", "deepfm-2.0.mar"):
+        (tmp_path / name).touch()
+    assert next_version(tmp_path, "fm") == "1.11"

@@ -13,14 +13,15 @@ import psutil
 import pytest
 import requests
 
-from serving.archives import sha256_of
+from archives.contents import sha256_of
 from serving.compare import Tolerance
+from serving.config import CONFIG, ROOT, loaded_models, properties
 from serving.management import Management, ManagementError
 from serving.rollout import Rollout
-from serving.server import CONFIG, ROOT, Server, properties
+from serving.server import Server
 from serving.versions import Versions
+from tests.archives.packing import repack
 from tests.conftest import server_on_free_ports
-from tests.serving.packing import repack
 
 PRODUCTION = ROOT / "deploy/config.production.properties"
 TLS = ROOT / "deploy/config.tls.properties"
@@ -186,6 +187,7 @@ def test_a_worker_does_not_see_the_servers_secrets(production: Server) -> None:
 
 def test_production_is_set_as_development_is_but_for_who_may_ask() -> None:
     development, production = properties(CONFIG), properties(PRODUCTION)
+    assert loaded_models(production) == loaded_models(development)
     for name in development.keys() - {"inference_address", "disable_token_authorization", "vmargs"}:
         assert production.get(name) == development[name], name
     assert set(production["vmargs"].split()) - set(development["vmargs"].split()) == {"-XX:+ExitOnOutOfMemoryError"}

@@ -1,0 +1,63 @@
+"""The names of an archive and of the files in it, and what can be read from it without loading the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the archives (sha256sum -c reads both)
+MANIFEST = "MAR-INF/MANIFEST.json"  # written by torch-model-archiver: the name of the model, its version, its handler
+HANDLER = "recommender_handler.py"
+CONFIG = "model-config.yaml"
+METADATA = "metadata.json"
+USERS, MOVIES = "users.json", "movies.json"  # the ids, by row; row 0 is the unknown one
+
+
+def file_name(model: str, version: str) -> str:
+    """The file name of one version's archive in the model store."""
+    return f"{model}-{version}.mar"
+
+
+def default_name(model: str) -> str:
+    """The file name of the copy of the default version, which TorchServe loads when it starts."""
+    return f"{model}.mar"
+
+
+def version_in(archive: Path) -> str | None:
+    """The version in an archive's manifest; None where there is no readable archive."""
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            return json.loads(packed.read(MANIFEST))["model"]["modelVersion"]
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        return None
+
+
+def ids_in(archive: Path, dictionary: str) -> list[Any]:
+    """The ids in an archive's dictionary (``USERS`` or ``MOVIES``), without the unknown one."""
+    with zipfile.ZipFile(archive) as packed:
+        return json.loads(packed.read(dictionary))[1:]
+
+
+def checksums_in(archive: Path) -> str:
+    """The text of an archive's list of checksums (``parsed_checksums`` reads it)."""
+    with zipfile.ZipFile(archive) as packed:
+        return packed.read(CHECKSUMS).decode()
+
+
+def parsed_checksums(text: str) -> dict[str, str]:
+    """The SHA-256 of each file by its name, from lines ``<sha256>  <name>``."""
+    return {name: digest for digest, name in (line.split("  ", 1) for line in text.splitlines() if line)}
+
+
+def written_checksums(digests: dict[str, str]) -> str:
+    """The inverse of ``parsed_checksums``, in the order of the names."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,143 @@
+"""From ``build/<model>/`` to a checked ``model_store/<model>-<version>.mar``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from . import alone
+from .contents import (
+    CHECKSUMS,
+    CONFIG,
+    HANDLER,
+    MANIFEST,
+    METADATA,
+    checksums_in,
+    default_name,
+    file_name,
+    sha256_of,
+    written_checksums,
+)
+from .errors import ArchiveRefused, CannotAnswer
+from .version import check_version
+
+Profile = Literal["throughput", "latency"]
+
+HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
+DETAILS = "report.json"  # what only the report shows, and what training was asked for: it stays in build/
+
+
+def archive(model: str, version: str, build: Path, store: Path, profile: Profile = "throughput") -> Path:
+    """Pack ``build/<model>`` as ``store/<model>-<version>.mar``, check it, and move it into place.
+
+    ``profile``: how it is served (``config_of``).
+
+    An archive never changes once it is written: the same version again is accepted when its contents are the same.
+    ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
+
+    Raises ArchiveRefused where ``version`` is not a version, where there is nothing to pack, where the version exists
+    with other contents, or where the archive cannot answer a request on its own.
+    """
+    check_version(version)
+    source = build / model
+    if not (source / METADATA).is_file():
+        raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")
+    target, default = store / file_name(model, version), store / default_name(model)
+    store.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
+        work = Path(work_name)
+        checksums = _stage(source, work / "contents", config_of(profile))
+        if target.exists():
+            _check_same(target, checksums)
+        else:
+            made = _pack(model, version, source, work)
+            _check_answers(made, work / "unpacked")
+            os.replace(made, target)
+        if not default.exists():
+            copy = shutil.copyfile(target, work / default.name)
+            os.replace(copy, default)
+    return target
+
+
+def config_of(profile: Profile) -> str:
+    """The text of an archive's ``model-config.yaml``: that of ``handlers/``, with the values of the profile."""
+    text = (HANDLERS / CONFIG).read_text()
+    if profile == "throughput":
+        return text
+    changed = (HANDLERS / f"model-config.{profile}.yaml").read_text()
+    return yaml.safe_dump(yaml.safe_load(text) | yaml.safe_load(changed), sort_keys=False)
+
+
+def lay_out(source: Path, folder: Path) -> None:
+    """Make ``folder`` what an archive of ``source``, a folder like ``build/<model>``, is when it is unpacked."""
+    _stage(source, folder, config_of("throughput"))
+    for path in (HANDLERS / HANDLER, *source.glob("*.pt")):
+        shutil.copyfile(path, folder / path.name)
+    (folder / MANIFEST).parent.mkdir()
+    (folder / MANIFEST).write_text(json.dumps({"model": {"modelVersion": "not packed"}}))
+
+
+def _stage(source: Path, contents: Path, config: str) -> str:
+    """Lay out what goes to the archive's root, with its list of checksums; returns the text of that list."""
+    contents.mkdir()
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "model-config*.yaml", DETAILS)
+    shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
+    (contents / CONFIG).write_text(config)
+    shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
+    # torch-model-archiver adds the handler and the network itself.
+    files = {HANDLER: HANDLERS / HANDLER} | {path.name: path for path in source.glob("*.pt")}
+    files |= {str(path.relative_to(contents)): path for path in contents.rglob("*") if path.is_file()}
+    checksums = written_checksums({name: sha256_of(path) for name, path in files.items()})
+    (contents / CHECKSUMS).write_text(checksums)
+    return checksums
+
+
+def _check_same(target: Path, checksums: str) -> None:
+    """Raise ArchiveRefused where ``target`` holds other files than those that are listed."""
+    lines = set(checksums_in(target).splitlines()) ^ set(checksums.splitlines())
+    if lines:
+        differing = ", ".join(sorted({line.split("  ")[1] for line in lines}))
+        raise ArchiveRefused(
+            f"{target} exists with other contents ({differing}), and an archive never changes: "
+            "give another VERSION, or delete the file if nothing serves it"
+        )
+
+
+def _pack(model: str, version: str, source: Path, work: Path) -> Path:
+    # torch-model-archiver stages in <temporary folder>/<model>, so builds side by side need folders of their own.
+    staging = work / "archiver"
+    staging.mkdir()
+    # fmt: off
+    command = [
+        sys.executable, "-m", "model_archiver.model_packaging",
+        "--model-name", model, "--version", version,
+        "--serialized-file", str(source / f"{model}.pt"),
+        "--handler", str(HANDLERS / HANDLER),
+        "--extra-files", str(work / "contents"),
+        "--config-file", str(work / "contents" / CONFIG),
+        "--archive-format", "zip-store",
+        "--export-path", str(work),
+    ]
+    # fmt: on
+    result = subprocess.run(command, env=os.environ | {"TMPDIR": str(staging)}, capture_output=True, text=True)
+    if result.returncode:
+        raise ArchiveRefused(f"torch-model-archiver failed: {(result.stderr or result.stdout).strip()}")
+    return work / f"{model}.mar"
+
+
+def _check_answers(made: Path, folder: Path) -> None:
+    with zipfile.ZipFile(made) as packed:
+        packed.extractall(folder)
+    try:
+        alone.check(folder)
+    except CannotAnswer as error:
+        raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error

@@ -1,0 +1,34 @@
+"""Calls to TorchServe's management API."""
+
+from __future__ import annotations
+
+import pytest
+
+from serving import management
+from serving.versions import Versions
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.001, 0.25), (0.2, 2.0)])
+def test_looking_takes_a_tenth_of_a_thread_of_connections_at_most(
+    versions: Versions, took: float, pause: float, monkeypatch
+) -> None:
+    now, pauses = [0.0], []
+
+    def look(model: str, version: str) -> dict:
+        now[0] += took
+        busy = len(pauses) % 4 < 3
+        return describe("fm") | {
+            "workers": [{"status": "LOADING" if busy else "READY", "pid": 1}],
+            "jobQueueStatus": {"pendingRequests": int(busy)},
+            "startupTimeout": 60,
+        }
+
+    describe = versions.management.describe
+    versions.management.describe = look
+    clock = type("Clock", (), {"monotonic": lambda: now[0], "sleep": pauses.append})
+    monkeypatch.setattr(management, "time", clock)
+    versions.wait_until_ready("1.0")
+    assert pauses == [pytest.approx(pause)] * 3
+    pauses.clear()
+    versions.drain(["1.0"], seconds=0)
+    assert pauses == [pytest.approx(pause)] * 3
