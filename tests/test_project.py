@@ -18,7 +18,7 @@ USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
     "torch-model-archiver": ("training/archive.py", "model_archiver.model_packaging"),
     "pyarrow": ("training/data/tables.py", "read_parquet"),
-    "tensorboard": ("training/curves.py", "torch.utils.tensorboard"),
+    "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
 MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
 
