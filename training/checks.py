@@ -37,12 +37,13 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
     return warned
 
 
-def unmeasured(part: str, metrics: dict[str, Any]) -> list[str]:
-    """A warning for each kind of metric that the ``metrics`` of a ``part`` lack; none if they are empty."""
+def unmeasured(metrics: dict[str, Any]) -> list[str]:
+    """A warning for each kind of metric that "validation" or "test" in ``metrics`` lack, where these are not empty."""
     return [
         f"{part}: nothing about {metric.about} is measured, as {reason}"
+        for part in ("validation", "test")
         for metric, reason in UNMEASURED.items()
-        if metrics and metric not in metrics
+        if metrics[part] and metric not in metrics[part]
     ]
 
 

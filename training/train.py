@@ -61,29 +61,15 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
 
     measured, validation = _select_and_fit(estimator, everything, plan, run.refit, recorder.epoch)
     held_out = to_rows(plan.test, everything.users, everything.movies)
-    metrics: dict[str, Any] = {
-        "validation": validation,
-        "validation_rows": "chose list_ridges, list_factors and epochs, so these numbers are too good",
-        "test": evaluate(measured, held_out) if len(held_out) else {},
-        "test_rows": plan.tested_on,
-        "test_sha256": digest(plan.test),
-        "exported_fit": "every row of the log" if run.refit else "training and validation rows",
-        "seed": estimator.seed,
-        "data": {"name": log.name, "sha256": log.sha256},
-        "settings": dataclasses.asdict(measured.settings),
-    }
-    missing = [line for part in ("validation", "test") for line in unmeasured(part, metrics[part])]
+    metrics = _metrics(run, log, plan, validation, measured, held_out)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
-    metrics["warnings"] = warnings + _warn(missing + cut_short)
+    metrics["warnings"] = warnings + _warn(unmeasured(metrics) + cut_short)
     if run.running:
 
-        def write(folder: Path) -> None:
+        def export_measured(folder: Path) -> None:
             export(folder, measured, log, measured.train, metrics)
 
-        metrics["comparison"] = compare(run.running, write, log, plan.seen, plan.unseen)
-    shown = {"losses": recorder.losses, "asked": wanted}
-    if len(held_out):
-        shown |= details(measured, held_out)
+        metrics["comparison"] = compare(run.running, export_measured, log, plan.seen, plan.unseen)
 
     exported = measured
     if run.refit and len(plan.seen) < len(everything):
@@ -91,6 +77,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
             exported = measured.with_choices().fit(everything)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
+    shown = {"losses": recorder.losses, "asked": wanted} | (details(measured, held_out) if len(held_out) else {})
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
@@ -143,6 +130,28 @@ def _select_and_fit(
         selected = estimator.fit(train, validation, on_epoch)
         metrics = evaluate(selected, validation)
     return selected.with_choices().fit(seen), metrics
+
+
+def _metrics(
+    run: Run,
+    log: RatingsLog,
+    plan: Plan,
+    validation: dict[str, Any],
+    measured: TwoEncoderEstimator,
+    held_out: Interactions,
+) -> dict[str, Any]:
+    """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
+    return {
+        "validation": validation,
+        "validation_rows": "chose list_ridges, list_factors and epochs, so these numbers are too good",
+        "test": evaluate(measured, held_out) if len(held_out) else {},
+        "test_rows": plan.tested_on,
+        "test_sha256": digest(plan.test),
+        "exported_fit": "every row of the log" if run.refit else "training and validation rows",
+        "seed": measured.seed,
+        "data": {"name": log.name, "sha256": log.sha256},
+        "settings": dataclasses.asdict(measured.settings),
+    }
 
 
 def _warn(warnings: list[str]) -> list[str]:
