@@ -12,31 +12,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
 import tyro
 from scipy import sparse
 from sklearn.linear_model import Ridge
-from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
+from sklearn.metrics import root_mean_squared_error
 from threadpoolctl import threadpool_limits
 
-from training.calibration import reliability
 from training.config import Settings, preset
 from training.data import RatingsLog, Split, load, split
-from training.dataset import encode
-from training.evaluate import predict
-from training.fitting import build, chooses_epochs, fit, gibbs, with_best_epoch
-from training.fitting.observation import Numbers
-from training.models import NETWORKS
+from training.estimators import ESTIMATORS
+from training.evaluate import of_scores, predict
+from training.interactions import encode
+from training.metrics.names import Metric
 
 from .quality.records import Record, Records, Task, stopwatch
 from .tables import PAGE, fill, markdown, named, spread
@@ -46,67 +41,31 @@ CPU = torch.device("cpu")
 RIDGES = (1.0, 2.0, 5.0, 10.0, 20.0)
 
 
-class OneNoise(Numbers):
-    """All users share one noise precision."""
-
-    def _draw_users(self, errors: np.ndarray) -> None:
-        pass
-
-
-class UserHistory(gibbs.Sampler):
-    """Movies are drawn without the history of who rated them."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.movies.blocks = self.movies.blocks[:1]
-
-
-def one_noise() -> AbstractContextManager:
-    return mock.patch.dict(gibbs.OBSERVED, numbers=OneNoise)
-
-
-@contextmanager
-def user_history() -> Iterator[None]:
-    with mock.patch.object(gibbs, "Sampler", UserHistory):
-        yield
-
-
 @dataclass(frozen=True)
 class Fitted:
-    """A model with some of its ingredients. ``without``: takes others away while it is fitted."""
+    """A model with some of its ingredients. ``features``: whether it has the log's side features."""
 
     model: str
     settings: Settings
     features: bool = True
-    without: Callable[[], AbstractContextManager] = nullcontext
 
     def describe(self) -> Record:
         """What the record says that it was fitted with."""
-        return {"model": self.model, "features": self.features, "without": self.without.__name__} | dataclasses.asdict(
-            self.settings
-        )
+        return {"model": self.model, "features": self.features} | dataclasses.asdict(self.settings)
 
     def measure(self, log: RatingsLog, parts: Split, seed: int) -> Record:
         if not self.features:
             log = dataclasses.replace(log, user_features=(), movie_features=())
-        dataset = encode(log, NETWORKS[self.model].uses_features)
-        everything, settings = np.union1d(parts.train, parts.validation), self.settings
-        with self.without(), stopwatch() as seconds:
-            if chooses_epochs(self.model, dataset, settings):
-                network = build(self.model, dataset, parts.train, settings, seed)
-                tried = fit(network, dataset, parts.train, parts.validation, settings, seed)
-                settings = with_best_epoch(network, dataset, settings, tried.curves)
-            network = build(self.model, dataset, everything, settings, seed)
-            fitted = fit(network, dataset, everything, None, settings, seed)
-        predictions = predict(fitted, dataset, dataset.take(parts.test), settings)
-        scores = fitted.link.inverse_link(predictions.raw).double().numpy()
-        if settings.target == "rating":
-            return {"rmse": _rmse(predictions.ratings, scores)} | seconds
-        return {
-            "auc": round(float(roc_auc_score(predictions.likes, scores)), 5),
-            "log_loss": round(float(log_loss(predictions.likes, scores)), 5),
-            "ece": round(reliability(predictions.likes, scores).error, 5),
-        } | seconds
+        estimator = ESTIMATORS[self.model](self.settings, seed=seed, list_ranker=False)
+        everything = encode(log, estimator.uses_features)
+        with stopwatch() as seconds:
+            if estimator.method(everything).most_epochs is not None:
+                selected = estimator.fit(everything.take(parts.train), everything.take(parts.validation))
+                estimator = selected.with_choices()
+            estimator.fit(everything.take(np.union1d(parts.train, parts.validation)))
+        found = of_scores(predict(estimator, everything.take(parts.test)), self.settings)
+        names = (Metric.RMSE,) if self.settings.target == "rating" else (Metric.AUC, Metric.LOG_LOSS, Metric.ECE)
+        return {name: round(found[name], 5) for name in names} | seconds
 
 
 class GlobalMean:
@@ -131,9 +90,9 @@ class Biases:
     def measure(self, log: RatingsLog, parts: Split, seed: int) -> Record:
         data = encode(log, use_features=False)
         ratings = data.ratings.astype(np.float64)
-        one, rows = np.ones(len(data)), np.arange(len(data))
+        ones, rows = np.ones(len(data)), np.arange(len(data))
         pairs = sparse.hstack(
-            [sparse.csr_array((one, (rows, side))) for side in (data.user_rows, data.movie_rows)], format="csr"
+            [sparse.csr_array((ones, (rows, side))) for side in (data.user_rows, data.movie_rows)], format="csr"
         )
 
         def error(ridge: float, train: np.ndarray, test: np.ndarray) -> float:
@@ -158,6 +117,8 @@ class Step:
 def _steps() -> dict[str, list[Step]]:
     quick, best = preset("quick", "fm"), preset("best", "fm")
     levels = dataclasses.replace(quick, ratings_as="levels")
+    shared_noise = dataclasses.replace(quick, user_noise=False)
+    no_movie_history = dataclasses.replace(quick, movie_history=False)
     likes = preset("quick", "deepfm", "like")
     perceptron = dataclasses.replace(likes, use_fm=False, method="adam")
     return {
@@ -165,9 +126,17 @@ def _steps() -> dict[str, list[Step]]:
             Step("the mean of all ratings", GlobalMean()),
             Step("a bias a user and a movie", Biases()),
             Step("MF: vectors, one optimum (Adam)", Fitted("mf", dataclasses.replace(quick, method="adam")), 3),
-            Step("the average of posterior samples (Gibbs)", Fitted("mf", quick, without=one_noise), 3),
+            Step(
+                "the average of posterior samples (Gibbs)",
+                Fitted("mf", shared_noise),
+                3,
+            ),
             Step("a noise of each user's own: MF, `quick`", Fitted("mf", quick), 3),
-            Step("FM: the user's history", Fitted("fm", quick, features=False, without=user_history), 3),
+            Step(
+                "FM: the user's history",
+                Fitted("fm", no_movie_history, features=False),
+                3,
+            ),
             Step("the movie's history", Fitted("fm", quick, features=False), 3),
             Step("side features: FM, `quick`", Fitted("fm", quick), 3),
             Step("ratings as ordered levels", Fitted("fm", levels), 3),

@@ -22,15 +22,13 @@ from sklearn.metrics import log_loss, root_mean_squared_error
 from handlers.recommender.loading import load_service
 from training.config import Settings, preset
 from training.data import RatingsLog, load
-from training.dataset import Dataset, encode
+from training.estimators import ESTIMATORS, TwoEncoderEstimator
 from training.export import export
-from training.fitting import Batches, Fit, build, fit, rank
-from training.models import NETWORKS
+from training.interactions import Interactions, encode
 
 from .tables import of_records, publish
 
 RESULTS = Path(__file__).with_suffix(".json")
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,6 @@ def split(log: RatingsLog, seed: int = 0) -> Parts:
     return Parts(np.flatnonzero(~is_hidden), np.sort(given), np.setdiff1d(np.flatnonzero(is_hidden), given))
 
 
-def fitted(model: str, dataset: Dataset, rows: np.ndarray, settings: Settings) -> Fit:
-    return fit(build(model, dataset, rows, settings, 0), dataset, rows, None, settings, 0)
-
-
 def error(scores: np.ndarray, ratings: np.ndarray, settings: Settings) -> float:
     """RMSE of ratings, log loss of probabilities of a like."""
     if settings.target == "rating":
@@ -63,7 +57,7 @@ def error(scores: np.ndarray, ratings: np.ndarray, settings: Settings) -> float:
     return float(log_loss(ratings > settings.like_above, scores.astype(np.float64)))
 
 
-def item_means(dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
+def item_means(dataset: Interactions, parts: Parts, settings: Settings) -> np.ndarray:
     """For likes the share of likes, with five ratings of the average movie added so that none is 0 or 1."""
     values = dataset.ratings[parts.stay]
     if settings.target == "like":
@@ -75,53 +69,44 @@ def item_means(dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray
     return ((sums + extra * values.mean()) / (counts + extra))[dataset.movie_rows[parts.wanted]]
 
 
-@torch.no_grad()
-def trained_with(model: Fit, dataset: Dataset, parts: Parts, settings: Settings) -> np.ndarray:
-    batches = Batches(dataset, parts.wanted, settings, CPU)
-    return model.link.inverse_link(batches.scores(model.network, batches.users, batches.movies)).numpy()
-
-
-def folded_in(
-    model: str, fit_to_others: Fit, log: RatingsLog, parts: Parts, settings: Settings
-) -> tuple[np.ndarray, float]:
+def folded_in(estimator: TwoEncoderEstimator, log: RatingsLog, parts: Parts) -> tuple[np.ndarray, float]:
     """What the handler answers to one request a hidden user, and the median milliseconds of such a request."""
     known = log.with_rows(parts.stay)
     ratings, scores, times = log.ratings, np.zeros(len(parts.wanted)), []
     users = ratings["user_id"].to_numpy()
     people = log.users.set_index("user_id")[list(log.user_features)].to_dict("index")
     with tempfile.TemporaryDirectory() as folder:
-        dataset = encode(known, NETWORKS[model].uses_features)
-        head = rank.fit(dataset, np.arange(len(dataset)), settings)
-        export(Path(folder) / model, model, fit_to_others, head, known, dataset, settings, {})
-        service = load_service(Path(folder) / model)
+        export(Path(folder) / estimator.name, estimator, known, estimator.train, {})
+        service = load_service(Path(folder) / estimator.name)
         for user in np.unique(users[parts.wanted]):
             mine = ratings.iloc[parts.given[users[parts.given] == user]]
             theirs = np.flatnonzero(users[parts.wanted] == user)
             pairs = zip(mine["movie_id"].tolist(), mine["rating"].tolist(), strict=True)
             who: dict = {"ratings": [{"movie_id": movie, "rating": rating} for movie, rating in pairs]}
-            if NETWORKS[model].uses_features:
+            if estimator.uses_features:
                 who["user"] = people[user]
             asked = [who | {"movie_id": movie} for movie in ratings["movie_id"].iloc[parts.wanted[theirs]].tolist()]
             started = time.perf_counter()
             service.answer([json.dumps(asked[0]).encode()])
             times.append(time.perf_counter() - started)
             (answer,) = service.answer([json.dumps({"instances": asked}).encode()])
-            scores[theirs] = [one["score"] for one in json.loads(answer.body)["predictions"]]
+            scores[theirs] = [prediction["score"] for prediction in json.loads(answer.body)["predictions"]]
     return scores, 1000 * float(np.median(times))
 
 
 def measure(model: str, log: RatingsLog, parts: Parts) -> dict:
     settings = preset("quick", model)
-    dataset = encode(log, NETWORKS[model].uses_features)
+    to_others, to_all = ESTIMATORS[model](settings), ESTIMATORS[model](settings, list_ranker=False)
+    dataset = encode(log, to_others.uses_features)
     ratings = dataset.ratings[parts.wanted]
-    both = np.union1d(parts.stay, parts.given)
-    scores, milliseconds = folded_in(model, fitted(model, dataset, parts.stay, settings), log, parts, settings)
+    to_others.fit(dataset.take(parts.stay))
+    to_all.fit(dataset.take(np.union1d(parts.stay, parts.given)))
+    wanted = dataset.take(parts.wanted)
+    scores, milliseconds = folded_in(to_others, log, parts)
     errors = {
         "movie mean": error(item_means(dataset, parts, settings), ratings, settings),
         "folded in": error(scores, ratings, settings),
-        "trained with": error(
-            trained_with(fitted(model, dataset, both, settings), dataset, parts, settings), ratings, settings
-        ),
+        "trained with": error(to_all.predict_rows(wanted.user_rows, wanted.movie_rows), ratings, settings),
     }
     gap = errors["movie mean"] - errors["trained with"]
     return {
@@ -155,7 +140,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, one thread",
         "torch": torch.__version__,
         "data": {"name": log.name, "sha256": log.sha256},
-        "rows": [measure(model, log, parts) for model in NETWORKS],
+        "rows": [measure(model, log, parts) for model in ESTIMATORS],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     publish(results, ON_THE_PAGE)

@@ -16,17 +16,16 @@ from itertools import chain
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from training.config import Settings, preset
+from training.config import preset
 from training.data import load
-from training.dataset import Dataset as Encoded
-from training.dataset import encode
-from training.fitting import Batches, adam, build
-from training.fitting.batches import loss_of
-from training.models import NETWORKS
+from training.estimators import ESTIMATORS, TwoEncoderEstimator
+from training.fitting import adam
+from training.fitting.targets import loss_of
+from training.fitting.tensors import InteractionTensors
+from training.interactions import Interactions, encode
 
 from .tables import of_records, publish
 
@@ -39,32 +38,32 @@ BATCHES = (1024, 8192)  # what the presets take, and what a log of many millions
 class Rows(Dataset):
     """One rating at a time."""
 
-    def __init__(self, batches: Batches) -> None:
-        self.users, self.movies, self.targets = batches.users, batches.movies, batches.targets
+    def __init__(self, tensors: InteractionTensors) -> None:
+        self.users, self.movies, self.targets = tensors.users, tensors.movies, tensors.targets
 
     def __len__(self) -> int:
         return len(self.users)
 
-    def __getitem__(self, at: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return self.users[at], self.movies[at], self.targets[at]
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.users[row], self.movies[row], self.targets[row]
 
 
-def ours(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> None:
-    adam.fit(build(model, data, rows, settings, 0), data, rows, None, settings, 0, lambda *_: None)
+def ours(estimator: TwoEncoderEstimator, data: Interactions) -> None:
+    adam.fit(estimator.fresh_network(data), data, None, estimator.settings, 0, lambda *_: None)
 
 
-def theirs(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> None:
-    network = build(model, data, rows, settings, 0).train()
-    batches = Batches(data, rows, settings, torch.device("cpu"))
+def notebook(estimator: TwoEncoderEstimator, data: Interactions) -> None:
+    settings, network = estimator.settings, estimator.fresh_network(data).train()
+    tensors = InteractionTensors(data, settings, torch.device("cpu"))
     loss_function = loss_of(settings)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    loader = DataLoader(Rows(batches), batch_size=settings.batch_size, shuffle=True)
+    loader = DataLoader(Rows(tensors), batch_size=settings.batch_size, shuffle=True)
     for users, movies, targets in chain.from_iterable(loader for _ in range(settings.epochs)):
         of_users = network.encode_users(
-            network.own_users(users), batches.user_features[users], batches.user_weights[users]
+            network.own_users(users), tensors.user_features[users], tensors.user_weights[users]
         )
         of_movies = network.encode_items(
-            network.own_items(movies), batches.movie_features[movies], batches.movie_weights[movies]
+            network.own_items(movies), tensors.movie_features[movies], tensors.movie_weights[movies]
         )
         loss = loss_function(network.score_pairs(of_users, of_movies), targets)
         optimizer.zero_grad()
@@ -72,21 +71,21 @@ def theirs(model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> N
         optimizer.step()
 
 
-def rate(loop: Callable, model: str, data: Encoded, rows: np.ndarray, settings: Settings) -> float:
+def rate(loop: Callable, estimator: TwoEncoderEstimator, data: Interactions) -> float:
     """Rows a second."""
     started = time.perf_counter()
-    loop(model, data, rows, settings)
-    return settings.epochs * len(rows) / (time.perf_counter() - started)
+    loop(estimator, data)
+    return EPOCHS * len(data) / (time.perf_counter() - started)
 
 
 def measure(model: str, batch: int) -> dict[str, object]:
     settings = dataclasses.replace(preset("quick", model), method="adam", epochs=EPOCHS, batch_size=batch)
-    data = encode(load("ml-100k"), NETWORKS[model].uses_features)
-    rows = np.arange(len(data))
+    estimator = ESTIMATORS[model](settings)
+    data = encode(load("ml-100k"), estimator.uses_features)
     found: dict[str, list[float]] = {"ours": [], "notebook": []}
     for _ in range(ROUNDS):
-        found["ours"].append(rate(ours, model, data, rows, settings))
-        found["notebook"].append(rate(theirs, model, data, rows, settings))
+        found["ours"].append(rate(ours, estimator, data))
+        found["notebook"].append(rate(notebook, estimator, data))
     fast, slow = (median(rates) for rates in found.values())
     return {
         "model": model,
@@ -112,7 +111,7 @@ def load_results() -> dict:
 
 def main() -> None:
     torch.set_num_threads(1)
-    rows = [measure(model, batch) for batch in BATCHES for model in NETWORKS]
+    rows = [measure(model, batch) for batch in BATCHES for model in ESTIMATORS]
     results = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, one thread",

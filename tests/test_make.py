@@ -14,7 +14,7 @@ import pytest
 from training.data import generate
 
 ROOT = Path(__file__).parents[1]
-SMALL = "--sweeps 2 --burn-in 1 --list-ridges 300 --list-widths 8"
+SMALL = "--sweeps 2 --burn-in 1 --list-ridges 300 --list-factors 8"
 
 
 @pytest.fixture

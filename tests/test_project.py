@@ -25,7 +25,7 @@ USED_OTHERWISE = {
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "pyarrow": ("training/data/tables.py", "read_parquet"),
-    "tensorboard": ("training/curves.py", "torch.utils.tensorboard"),
+    "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
 MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
 

@@ -14,16 +14,16 @@ import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
-from archives.errors import ArchiveRefused
+from archives.errors import ArchiveRefused, CannotAnswer
 
 from . import progress
 from .asked import asked, differing
-from .config import Settings, Target, preset
+from .comparison.running import Running, opened
+from .config import MODELS, Settings, Target, preset
 from .data import RatingsLog, load, read_pairs
 from .errors import MendableError, SettingsError
-from .running import Running, opened
 
-Model = Literal["mf", "fm", "deepfm"]
+Model = Literal[MODELS]
 Preset = Literal["quick", "best"]
 
 
@@ -94,7 +94,7 @@ class Train:
     runs: Path = Path("runs")
     """Where TensorBoard logs and loss curves go."""
     force: bool = False
-    """Train even where build/<model>/ is what the same words made of the same log."""
+    """Train even if build/<model>/ was made by the same command from the same log."""
 
     def __post_init__(self) -> None:
         """Raises SettingsError for numbers that cannot be."""
@@ -123,9 +123,9 @@ class Train:
             + f"; wrote {folder}"
         )
         if "comparison" in metrics:
-            from .comparison import described
+            from .comparison.compare import summary
 
-            print(described(metrics["comparison"]))
+            print(summary(metrics["comparison"]))
 
     def _train(
         self, log: RatingsLog, test: pd.DataFrame | None, running: Running | None, others: list[str]
@@ -134,6 +134,7 @@ class Train:
         from threadpoolctl import threadpool_limits
 
         from .device import chosen
+        from .estimators import ESTIMATORS
         from .train import Run, train
 
         device = chosen(self.device)
@@ -143,8 +144,8 @@ class Train:
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
         threadpool_limits(self.threads)
-        where = device, self.build, self.runs
-        return train(Run(self.model, self.settings, self.split, self.seed, self.refit, *where, running), log, test)
+        estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
+        return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report}
 def parse(arguments: list[str]) -> Data | Train | Archive | Report:
     """The command that the arguments ask for, the settings of ``train`` starting from its preset."""
     if arguments[:1] == ["train"]:
-        beside_help = [one for one in arguments[1:] if one not in ("-h", "--help")]
+        beside_help = [word for word in arguments[1:] if word not in ("-h", "--help")]
         choice, _ = tyro.cli(Choice, args=beside_help, return_unknown_args=True)
         settings = preset(choice.preset, choice.model, choice.target)
         start = Train(model=tyro.MISSING, settings=settings, preset=choice.preset)
@@ -217,7 +218,7 @@ def main(arguments: list[str]) -> None:
     try:
         with logging_redirect_tqdm():
             parse(arguments).run()
-    except (MendableError, ArchiveRefused) as error:
+    except (MendableError, ArchiveRefused, CannotAnswer) as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,4 +1,4 @@
-"""What a training was asked for, kept beside what it made: so that the same words do nothing, and others do."""
+"""What a training was asked for, kept beside the model that it made: the same command again then does nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pandas as pd
 
 from archives.pack import DETAILS
 
+from .comparison.running import Running
 from .config import Settings
 from .data import RatingsLog
-from .running import Running
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("training", "handlers/recommender")
@@ -34,11 +34,11 @@ def asked(
     test: pd.DataFrame | None = None,
     running: Running | None = None,
 ) -> Asked:
-    """All that decides what a training of a model makes, by name; as JSON reads it back.
+    """All that decides what a training makes, by name; as JSON reads it back.
 
-    The log and the test rows by their contents, whatever file they came from; the settings as they are given, not those
-    that validation rows choose; the code here and the versions of the packages that it computes with. Neither device
-    nor threads, which change a model by no more than another seed does.
+    These are the contents of the log and of the test rows, the settings as they are given (before the validation rows
+    choose), the source code of training and handlers, and the versions of the packages that compute. Device and threads
+    are left out: they change a model by no more than another seed does.
     """
     found = dataclasses.asdict(settings) | {
         "log": [log.name, log.sha256],

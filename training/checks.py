@@ -1,4 +1,4 @@
-"""What a training cannot learn or measure: an error where that is everything, a warning where it is something."""
+"""Checks of the data before a training: an error if there is nothing to learn or to measure, else warnings."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import pandas as pd
 
 from .config import Settings
 from .data.log import DataError, RatingsLog
+from .metrics.names import Metric
 
-# By a metric that every part has otherwise: what is missing with it, and why.
+# Why a metric is missing that every part has otherwise.
 UNMEASURED = {
-    "auc": ("likes", "all of its rows are likes, or none is"),
-    "ndcg@10": ("lists", "none of its rows is of a user and a movie of the log"),
+    Metric.AUC: "all of its rows are likes, or none is",
+    Metric.NDCG: "none of its rows is of a user and a movie of the log",
 }
 
 
 def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None) -> list[str]:
-    """What ``log`` teaches less than it seems to, and what the rows of ``test`` do not measure: warnings.
+    """Warnings about what cannot be learned from ``log``, and about what the rows of ``test`` do not measure.
 
-    Raises DataError where the log has nothing of what the settings ask for to be learned, or ``test`` nothing to
-    measure it by.
+    Raises DataError if nothing can be learned for the target of the settings, or if ``test`` does not measure it.
     """
     warned = _likes(log, settings) if log.has_ratings else _no_ratings(log, settings)
     if settings.target == "rating" and test is not None and "rating" not in test:
-        raise DataError("the test rows have no column 'rating'", remedy="Give one, or train with --target like")
+        raise DataError("the test rows have no column 'rating'", remedy="Give this column, or train with --target like")
     for column, others, teaches_nothing in (
         ("movie_id", "no movie was rated by more than one user", "what others rate"),
         ("user_id", "no user has rated more than one movie", "what else somebody rated"),
@@ -37,10 +37,14 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
     return warned
 
 
-def unmeasured(part: str, metrics: dict[str, Any]) -> list[str]:
-    """What the ``metrics`` of a ``part`` do not have, and why: warnings; none of a part without any."""
-    missing = [reason for name, reason in UNMEASURED.items() if metrics and name not in metrics]
-    return [f"{part}: nothing about {what} is measured, as {why}" for what, why in missing]
+def unmeasured(metrics: dict[str, Any]) -> list[str]:
+    """A warning for each kind of metric that "validation" or "test" in ``metrics`` lack, where these are not empty."""
+    return [
+        f"{part}: nothing about {metric.about} is measured, as {reason}"
+        for part in ("validation", "test")
+        for metric, reason in UNMEASURED.items()
+        if metrics[part] and metric not in metrics[part]
+    ]
 
 
 def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:
@@ -50,7 +54,10 @@ def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:
 
 
 def _likes(log: RatingsLog, settings: Settings) -> list[str]:
-    """Raises DataError where all ratings are or mean the same; a warning where that matters to metrics alone."""
+    """Warnings about likes.
+
+    Raises DataError if all ratings are equal, or if the target is likes and all ratings are likes, or none is.
+    """
     low, high = log.scale
     if low == high:
         raise DataError(

@@ -1,4 +1,4 @@
-"""The settings of each model, and the presets that go by a name."""
+"""The settings of a training, and the presets of each model. The keys of ``PRESETS`` are the models' names."""
 
 import math
 from collections.abc import Callable
@@ -18,7 +18,7 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
         "1 or more",
         lambda value: value >= 1,
         (
-            *("width", "rank", "sweeps", "top_epochs", "list_rank", "list_widths"),
+            *("n_factors", "sample_factors", "sweeps", "top_epochs", "list_components", "list_factors"),
             *("epochs", "stop_after", "patience", "batch_size", "hidden"),
         ),
     ),
@@ -37,17 +37,23 @@ class Settings:
     """What a score is: a rating, or the probability of liking."""
     like_above: float = 3.0
     """A rating above this is a like."""
-    width: int = 32
+    n_factors: int = 32
     """Length of the vectors."""
     method: Literal["gibbs", "adam"] = "adam"
     """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), or by descent."""
 
     ratings_as: Literal["numbers", "levels"] = "numbers"
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
-    rank: int = 10
-    """gibbs: length of one sample's vectors; their average is cut to ``width``."""
+    sample_factors: int = 10
+    """gibbs: length of one sample's vectors; their average is cut to ``n_factors``."""
     prior_precision: float = 10.0
-    """gibbs: of vectors and biases before any data; with a higher one a larger rank does not fit the noise."""
+    """gibbs: of vectors and biases before any data; longer vectors need a higher one, or they fit the noise."""
+    user_noise: bool = True
+    """gibbs: the noise of each user's ratings is their own; without it all users share one."""
+    user_history: bool = True
+    """gibbs, FM and DeepFM: a user's vector depends on which movies they have rated."""
+    movie_history: bool = True
+    """gibbs, FM and DeepFM: a movie's vector depends on who has rated it."""
     sweeps: int = 100
     """gibbs: sweeps that are averaged."""
     burn_in: int = 20
@@ -56,11 +62,11 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
 
-    list_rank: int = 512
-    """Lists: rank of the log's truncated singular value decomposition that the regression is made from."""
+    list_components: int = 512
+    """Lists: components of the log's truncated singular value decomposition that the regression is made from."""
     list_ridges: tuple[float, ...] = (300.0, 100.0, 1000.0)
     """Lists: how much the regression that orders them is shrunk; the validation rows choose, else the first counts."""
-    list_widths: tuple[int, ...] = (32, 64, 128, 256)
+    list_factors: tuple[int, ...] = (32, 64, 128, 256)
     """Lists: length of its vectors; chosen in the same way."""
 
     epochs: int = 40
@@ -94,8 +100,8 @@ class Settings:
             for name in names:
                 value = getattr(self, name)
                 several = value if isinstance(value, tuple) else (value,)
-                good = bool(several) and all(math.isfinite(one) and holds(one) for one in several if one is not None)
-                if not good:
+                numbers = [number for number in several if number is not None]
+                if not several or not all(math.isfinite(number) and holds(number) for number in numbers):
                     option, given = name.replace("_", "-"), " ".join(map(str, several)) or "empty"
                     each = "one value or several, each " if isinstance(value, tuple) else ""
                     raise SettingsError(f"--{option} is {given}: give {each}{allowed}")
@@ -103,42 +109,46 @@ class Settings:
             raise SettingsError("--no-use-fm and --no-use-mlp leave nothing of DeepFM: keep one of the two")
 
 
-BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "width": 96, "prior_precision": 60.0}
-BEST_FM = BEST | {"rank": 48, "sweeps": 250, "burn_in": 30}
+@dataclass(frozen=True)
+class Presets:
+    """The settings of a model by target and preset's name; ``target``: that of a training that names none."""
 
-RATING: dict[str, dict[str, Settings]] = {
-    "quick": {
-        "mf": Settings(method="gibbs"),
-        "fm": Settings(method="gibbs"),
-        "deepfm": Settings(method="gibbs"),
-    },
-    "best": {
-        "mf": Settings(rank=64, sweeps=400, burn_in=50, **BEST),
-        "fm": Settings(**BEST_FM),
-        "deepfm": Settings(**BEST_FM),
-    },
-}
+    target: Target
+    rating: dict[str, Settings]
+    like: dict[str, Settings]
+
+
+BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "n_factors": 96, "prior_precision": 60.0}
+BEST_FM = BEST | {"sample_factors": 48, "sweeps": 250, "burn_in": 30}
+BEST_MF = BEST | {"sample_factors": 64, "sweeps": 400, "burn_in": 50}
 
 # The sampler takes ratings alone, so that MF and FM of likes have one set of settings.
-LIKE_BY_ADAM = Settings(target="like", width=16, decay=0.01, feature_decay=0.01)
+LIKE_BY_ADAM = Settings(target="like", n_factors=16, decay=0.01, feature_decay=0.01)
+LIKE_BY_GIBBS: dict[str, Any] = {"target": "like", "decay": 0.01, "feature_decay": 0.01}
 
-LIKE: dict[str, dict[str, Settings]] = {
-    "quick": {
-        "mf": LIKE_BY_ADAM,
-        "fm": LIKE_BY_ADAM,
-        "deepfm": Settings(target="like", method="gibbs", decay=0.01, feature_decay=0.01),
-    },
-    "best": {
-        "mf": LIKE_BY_ADAM,
-        "fm": LIKE_BY_ADAM,
-        "deepfm": Settings(target="like", decay=0.01, feature_decay=0.01, **BEST_FM),
-    },
+# By model. As in their origins, MF and FM predict ratings, and DeepFM whether somebody likes a movie.
+PRESETS: dict[str, Presets] = {
+    "mf": Presets(
+        "rating",
+        rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_MF)},
+        like={"quick": LIKE_BY_ADAM, "best": LIKE_BY_ADAM},
+    ),
+    "fm": Presets(
+        "rating",
+        rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_FM)},
+        like={"quick": LIKE_BY_ADAM, "best": LIKE_BY_ADAM},
+    ),
+    "deepfm": Presets(
+        "like",
+        rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_FM)},
+        like={"quick": Settings(method="gibbs", **LIKE_BY_GIBBS), "best": Settings(**BEST_FM, **LIKE_BY_GIBBS)},
+    ),
 }
-
-# As in their origins: MF and FM predict ratings, DeepFM whether somebody likes a movie.
-DEFAULT_TARGET: dict[str, Target] = {"mf": "rating", "fm": "rating", "deepfm": "like"}
+MODELS = tuple(PRESETS)
 
 
 def preset(name: str, model: str, target: Target | None = None) -> Settings:
-    """The settings that go by a name, for a model and what its scores are to be."""
-    return (RATING if (target or DEFAULT_TARGET[model]) == "rating" else LIKE)[name][model]
+    """The settings that go by a name ("quick" or "best"), for a model and what its scores are to be."""
+    of_model = PRESETS[model]
+    by_target = {"rating": of_model.rating, "like": of_model.like}
+    return by_target[target or of_model.target][name]

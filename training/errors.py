@@ -1,11 +1,11 @@
-"""What the user can mend, apart from what is a bug."""
+"""Errors that the user can mend; every other exception is a bug."""
 
 
 class MendableError(Exception):
     """Something that the user can mend; the message says what is wrong and what to do.
 
-    The command line shows it as one line. Whatever else is raised is a bug and keeps its traceback, NumPy's and SciPy's
-    own ``ValueError`` (a ``LinAlgError`` is one) among it.
+    The command line shows it as one line. Every other exception is a bug and keeps its traceback, also a ``ValueError``
+    of NumPy or SciPy (a ``LinAlgError`` is one).
     """
 
 

@@ -1,4 +1,4 @@
-"""What a fit is worth on rows it has not seen: ratings, likes and lists."""
+"""What a fitted estimator is worth on rows that it has not seen: ratings, likes and lists."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
 
 from handlers.recommender.model.link import Link
-from handlers.recommender.model.list_ranker import ListRanker
 
-from . import lists
-from .calibration import like_probabilities, reliability
 from .config import Settings
-from .dataset import Dataset
-from .fitting import Fit, rank
-from .fitting.batches import Batches, likes_of, with_negatives
+from .estimators.two_encoder import TwoEncoderEstimator
+from .fitting.targets import likes_of, with_negatives
+from .interactions import Interactions
+from .metrics.names import Metric
+from .metrics.ranking import measure
+from .metrics.rating import of_likes, of_ratings
 from .progress import stage
 
 
@@ -34,65 +33,58 @@ class Predictions(NamedTuple):
     likes: np.ndarray
     ratings: np.ndarray
 
-    def take(self, some: np.ndarray) -> Predictions:
-        """Those where ``some`` bool [n] says so."""
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores on the scale of the target: float64 [n]."""
+        return self.link.inverse_link(self.raw).double().numpy()
+
+    def take(self, chosen: np.ndarray) -> Predictions:
+        """Those where ``chosen`` bool [n] says so."""
         return Predictions(
-            self.users[some],
-            self.movies[some],
-            self.raw[torch.from_numpy(some)],
+            self.users[chosen],
+            self.movies[chosen],
+            self.raw[torch.from_numpy(chosen)],
             self.link,
-            self.likes[some],
-            self.ratings[some],
+            self.likes[chosen],
+            self.ratings[chosen],
         )
 
 
-@torch.no_grad()
-def predict(fitted: Fit, train: Dataset, held_out: Dataset, settings: Settings) -> Predictions:
+def predict(estimator: TwoEncoderEstimator, held_out: Interactions) -> Predictions:
     """Scores of the rows of ``held_out``; where these are likes only, of dislikes drawn at random too."""
-    device = next(fitted.network.parameters()).device
-    batches = Batches(held_out, np.arange(len(held_out)), settings, device)
-    users, movies, ratings = batches.users, batches.movies, held_out.ratings
-    likes = torch.from_numpy(likes_of(ratings, settings)).to(device)
+    users, movies, ratings = held_out.user_rows, held_out.movie_rows, held_out.ratings
+    likes = likes_of(ratings, estimator.settings)
     if not held_out.has_ratings:
-        users, movies, likes = with_negatives(users, movies, likes, train, torch.Generator().manual_seed(0))
+        columns = (torch.from_numpy(column) for column in (users, movies, likes))
+        generator = torch.Generator().manual_seed(0)
+        users, movies, likes = (column.numpy() for column in with_negatives(*columns, held_out.shape[1], generator))
         ratings = np.full(len(users), np.nan, np.float32)
-    raw = batches.all_scores(fitted.network, users, movies).cpu()
-    return Predictions(users.cpu().numpy(), movies.cpu().numpy(), raw, fitted.link, likes.cpu().numpy(), ratings)
+    return Predictions(users, movies, estimator.raw_scores(users, movies), estimator.link, likes, ratings)
 
 
 @stage("evaluating")
-def evaluate(
-    fitted: Fit, head: ListRanker, train: Dataset, index: np.ndarray, held_out: Dataset, settings: Settings
-) -> dict[str, Any]:
-    """Metrics of a fit to the rows ``index`` of ``train`` on the rows of ``held_out``.
+def evaluate(estimator: TwoEncoderEstimator, held_out: Interactions) -> dict[str, Any]:
+    """Metrics of a fitted estimator on the rows of ``held_out``, by the names in ``metrics.names``.
 
-    ``rmse`` and ``mae`` of scores on the scale; ``auc``, ``log_loss`` and ``ece`` (expected calibration error) of
-    "rated above ``like_above``", the last where the fit gives a probability of that; what ``lists.measure`` says of the
-    lists that ``head`` orders. Rows whose user or movie has no training row are cold: counted, and measured apart.
+    Those of ratings where it predicts ratings, those of likes, those of its lists. Rows whose user or movie has no
+    training row are cold: counted, and measured apart.
     """
-    predictions = predict(fitted, train, held_out, settings)
-    metrics: dict[str, Any] = {"rows": len(held_out)} | _measure(predictions, settings)
+    predictions, train = predict(estimator, held_out), estimator.train
+    metrics: dict[str, Any] = {"rows": len(held_out)} | of_scores(predictions, estimator.settings)
     for name, known, rows in (
-        ("cold_users", train.user_rows[index], predictions.users),
-        ("cold_movies", train.movie_rows[index], predictions.movies),
+        ("cold_users", train.user_rows, predictions.users),
+        ("cold_movies", train.movie_rows, predictions.movies),
     ):
         cold = ~np.isin(rows, known)
-        metrics[name] = {"rows": int(cold.sum())} | (_measure(predictions.take(cold), settings) if cold.any() else {})
-    return metrics | lists.measure(rank.order(head, train, index), train, index, held_out)
+        measured = of_scores(predictions.take(cold), estimator.settings) if cold.any() else {}
+        metrics[name] = {"rows": int(cold.sum())} | measured
+    return metrics | measure(estimator.order, train, held_out)
 
 
-def _measure(predictions: Predictions, settings: Settings) -> dict[str, float]:
-    _, _, raw, link, likes, ratings = predictions
-    scores = link.inverse_link(raw).double().numpy()
-    metrics: dict[str, float] = {}
-    if len(np.unique(likes)) == 2:
-        metrics["auc"] = float(roc_auc_score(likes, raw.numpy()))
-        if settings.target == "like":
-            metrics["log_loss"] = float(log_loss(likes, scores))
-        probabilities = like_probabilities(raw, link, settings.like_above)
-        if probabilities is not None:
-            metrics["ece"] = reliability(likes, probabilities).error
+def of_scores(predictions: Predictions, settings: Settings) -> dict[Metric, float]:
+    """Metrics of single scores, without those of lists."""
+    raw, link = predictions.raw, predictions.link
+    found = of_likes(predictions.likes, raw, link, settings.like_above, settings.target)
     if settings.target == "rating":
-        metrics["rmse"] = float(root_mean_squared_error(ratings, scores))
-        metrics["mae"] = float(mean_absolute_error(ratings, scores))
-    return metrics
+        found |= of_ratings(predictions.ratings, predictions.scores)
+    return found

@@ -1,4 +1,4 @@
-"""From a fitted network to ``build/<model>/``: all that an archive holds besides code."""
+"""From a fitted estimator to ``build/<model>/``: all that an archive holds besides code."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ import torch
 from archives.pack import DETAILS
 from handlers.recommender.model.files import ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
-from handlers.recommender.model.link import Link, Ordinal
+from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
 from handlers.recommender.model.metadata import DataSummary, Metadata, Titles
+from handlers.recommender.model.positions import evenly_spread
 
-from .config import Settings
 from .data.log import RatingsLog
-from .dataset import Dataset
-from .fitting import Fit, rank
-from .fitting.batches import Batches
+from .estimators import TwoEncoderEstimator
+from .fitting.tensors import InteractionTensors
+from .interactions import Interactions
 from .models import TwoEncoder
 from .progress import stage
+from .rankers import ease
 
 SIMILARITY_SHRINKAGE = 20.0
 TOLERANCE = 1e-4
@@ -42,38 +43,36 @@ class ExportError(RuntimeError):
 @torch.no_grad()
 def export(
     folder: Path,
-    model: str,
-    fitted: Fit,
-    head: ListRanker,
+    estimator: TwoEncoderEstimator,
     log: RatingsLog,
-    dataset: Dataset,
-    settings: Settings,
+    known: Interactions,
     metrics: dict[str, Any],
     shown: dict[str, Any] | None = None,
 ) -> None:
     """Write ``folder``, whole or not at all; what was there before is replaced.
 
-    ``shown``: what only the report shows, which does not go into the archive.
+    ``estimator``: fitted to rows of ``log``. ``known``: what users have rated, of the same sides; lists leave it out,
+    and histories show it. ``shown``: what only the report shows, which does not go into the archive.
 
     Raises ExportError where the scripted network's scores differ from the eager network's.
     """
-    network = fitted.network.eval().cpu()
+    network = estimator.network.eval().cpu()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
         scripted = torch.jit.script(network)
-        batches = Batches(dataset, np.arange(len(dataset)), settings, torch.device("cpu"))
-        arrays = _arrays(scripted, dataset, batches, settings) | _rank_arrays(head, dataset)
-        _check_same(network, scripted, batches)
+        tensors = InteractionTensors(known, estimator.settings, torch.device("cpu"))
+        arrays = _arrays(scripted, known, tensors) | _list_arrays(estimator.ranker, known)
+        _check_same(network, scripted, tensors)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            torch.jit.save(scripted, str(staging / f"{model}.pt"))
+            torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             for name, array in arrays.items():
                 np.save(staging / f"{name}.npy", array.astype((ARRAYS | RANK_ARRAYS)[name]), allow_pickle=False)
-            _write_json(staging / "users.json", dataset.users.vocabulary.ids)
-            _write_json(staging / "movies.json", dataset.movies.vocabulary.ids)
-            _write_json(staging / "titles.json", _titles(log, dataset))
-            _write_json(staging / "metadata.json", _metadata(model, fitted.link, head, log, dataset, settings))
+            _write_json(staging / "users.json", known.users.vocabulary.ids)
+            _write_json(staging / "movies.json", known.movies.vocabulary.ids)
+            _write_json(staging / "titles.json", _titles(log, known))
+            _write_json(staging / "metadata.json", _metadata(estimator, log, known))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 _write_json(staging / DETAILS, shown)
@@ -84,37 +83,36 @@ def export(
 
 
 def _arrays(
-    scripted: torch.jit.ScriptModule, dataset: Dataset, batches: Batches, settings: Settings
+    scripted: torch.jit.ScriptModule, known: Interactions, tensors: InteractionTensors
 ) -> dict[str, np.ndarray]:
-    rows = torch.arange(len(dataset.movies.vocabulary))
-    items = scripted.encode_items(scripted.own_items(rows), batches.movie_features, batches.movie_weights)
-    everybody = torch.arange(len(dataset.users.vocabulary))
-    users = scripted.encode_users(scripted.own_users(everybody), batches.user_features, batches.user_weights)
-    directions = torch.nn.functional.normalize(items[:, : settings.width], dim=1)
-    order = np.lexsort((dataset.movie_rows, dataset.user_rows))
-    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(dataset.user_rows))).numpy())
+    user_rows, movie_rows = (torch.arange(count) for count in known.shape)
+    items = scripted.encode_items(scripted.own_items(movie_rows), tensors.movie_features, tensors.movie_weights)
+    users = scripted.encode_users(scripted.own_users(user_rows), tensors.user_features, tensors.user_weights)
+    directions = torch.nn.functional.normalize(items[:, : scripted.items.n_factors], dim=1)
+    order = np.lexsort((known.movie_rows, known.user_rows))
+    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(known.user_rows))).numpy())
     return {
-        "user_features": dataset.users.features,
-        "user_weights": dataset.users.weights,
-        "movie_features": dataset.movies.features,
-        "movie_weights": dataset.movies.weights,
+        "user_features": known.users.features,
+        "user_weights": known.users.weights,
+        "movie_features": known.movies.features,
+        "movie_weights": known.movies.weights,
         "user_encodings": users.numpy(),
         "item_encodings": items.numpy(),
         "item_directions": directions.numpy(),
         "map": plane(directions.numpy()),
-        "rating_counts": np.bincount(dataset.movie_rows, minlength=len(rows)),
+        "rating_counts": np.bincount(known.movie_rows, minlength=len(movie_rows)),
         "seen_offsets": np.searchsorted(
-            dataset.user_rows[order], np.arange(len(dataset.users.vocabulary) + 1), side="left"
+            known.user_rows[order], np.arange(len(known.users.vocabulary) + 1), side="left"
         ),
-        "seen_rows": dataset.movie_rows[order],
-        "seen_ratings": dataset.ratings[order],
+        "seen_rows": known.movie_rows[order],
+        "seen_ratings": known.ratings[order],
         "prior_mean": prior.mean.numpy(),
         "prior_precision": prior.precision.numpy(),
     }
 
 
 def plane(directions: np.ndarray) -> np.ndarray:
-    """The movies on a plane, in [-1, 1]: the two principal components of their directions [N, width], [N, 2]."""
+    """The movies on a plane, in [-1, 1]: the two principal components of their directions [N, n_factors], [N, 2]."""
     centred = directions - directions.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     places = centred @ axes[:2].T
@@ -122,54 +120,53 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _rank_arrays(head: ListRanker, dataset: Dataset) -> dict[str, np.ndarray]:
-    everybody = rank.encoder(head, dataset, np.arange(len(dataset)))(np.arange(len(dataset.users.vocabulary)))
-    tables = {f"rank_{name}": getattr(head, name).numpy() for name in RANK_TABLES}
-    met_whole = {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
-    return {"rank_users": everybody.numpy()} | tables | met_whole
+def _list_arrays(ranker: ListRanker, known: Interactions) -> dict[str, np.ndarray]:
+    users = ease.encoder(ranker, known)(np.arange(known.shape[0]))
+    tables = {f"rank_{name}": getattr(ranker, name).numpy() for name in RANK_TABLES}
+    read_whole = {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
+    return {"rank_users": users.numpy()} | tables | read_whole
 
 
 def by_column(table: np.ndarray) -> np.ndarray:
-    """The same table [movies, D], laid out so that a vector's product with all of it runs at memory's own speed.
+    """The same table [movies, D] in column order, so that the product of a vector with it reads memory in order.
 
     By row it takes 1.3 times as long at 64 columns and 3 times at 128 (a million movies, one thread).
     """
     return np.asfortranarray(table)
 
 
-def _metadata(
-    model: str, link: Link, head: ListRanker, log: RatingsLog, dataset: Dataset, settings: Settings
-) -> Metadata:
+def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactions) -> Metadata:
+    link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
-        model=model,
+        model=estimator.name,
         data=DataSummary(
             log.name,
             log.sha256,
-            len(dataset),
-            len(np.unique(dataset.user_rows)),
-            len(np.unique(dataset.movie_rows)),
+            len(known),
+            len(np.unique(known.user_rows)),
+            len(np.unique(known.movie_rows)),
         ),
         target=settings.target,
         scale=log.scale if log.has_ratings else None,
         like_above=settings.like_above,
-        width=settings.width,
+        width=settings.n_factors,
         prior_noise=max(link.spread**2, 1e-3),
         similarity_shrinkage=SIMILARITY_SHRINKAGE,
-        user_features=dataset.users.schema,
-        movie_features=dataset.movies.schema,
-        rank_weight=head.weight,
+        user_features=known.users.schema,
+        movie_features=known.movies.schema,
+        rank_weight=estimator.ranker.weight,
         **levels,
     )
 
 
-def _titles(log: RatingsLog, dataset: Dataset) -> Titles:
-    known: dict[Any, tuple[str, int | None, str]] = {}
+def _titles(log: RatingsLog, known: Interactions) -> Titles:
+    of_movies: dict[Any, tuple[str, int | None, str]] = {}
     if log.movies is not None:
         table = log.movies[["movie_id", "title", "year", "genres"]].astype(object)
         for movie, title, year, genres in table.where(table.notna(), None).itertuples(index=False, name=None):
-            known[movie] = (title, year, genres)
-    rows = [known.get(raw, (None, None, "")) for raw in dataset.movies.vocabulary.ids]
+            of_movies[movie] = (title, year, genres)
+    rows = [of_movies.get(raw, (None, None, "")) for raw in known.movies.vocabulary.ids]
     return Titles(
         titles=[title or None for title, _, _ in rows],
         years=[None if year is None else int(year) for _, year, _ in rows],
@@ -177,18 +174,15 @@ def _titles(log: RatingsLog, dataset: Dataset) -> Titles:
     )
 
 
-def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, batches: Batches) -> None:
-    chosen = torch.from_numpy(evenly_spread(len(batches), ROWS_COMPARED))
-    users, movies = batches.users[chosen], batches.movies[chosen]
-    away = (batches.scores(network, users, movies) - batches.scores(scripted, users, movies)).abs().max().item()
-    if not away <= TOLERANCE:
-        raise ExportError(f"the scripted network's scores are up to {away:g} away from the eager ones; nothing written")
-
-
-def evenly_spread(count: int, most: int) -> np.ndarray:
-    """At most ``most`` of the positions below ``count``, evenly spread from the first to the last: int64."""
-    steps = min(count, most)
-    return np.arange(steps) * (count - 1) // max(steps - 1, 1)
+def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, tensors: InteractionTensors) -> None:
+    chosen = torch.from_numpy(evenly_spread(len(tensors), ROWS_COMPARED))
+    users, movies = tensors.users[chosen], tensors.movies[chosen]
+    differences = tensors.scores(network, users, movies) - tensors.scores(scripted, users, movies)
+    largest = differences.abs().max().item()
+    if not largest <= TOLERANCE:
+        raise ExportError(
+            f"the scripted network's scores are up to {largest:g} away from the eager ones; nothing written"
+        )
 
 
 def _write_json(path: Path, value: Any) -> None:

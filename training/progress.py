@@ -1,4 +1,4 @@
-"""How far a long stage is, on stderr: a bar on a terminal, else a line now and then. A short one shows nothing."""
+"""Progress of long stages on stderr: a bar on a terminal, else a line now and then. A short stage shows nothing."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def stage(name: str, total: int | None = None, unit: str = "step") -> Iterator[C
 def counted(units: Iterable[Each], name: str, total: int, unit: str) -> Iterator[Each]:
     """``units``, as a stage that has ``total`` of them."""
     with stage(name, total, unit) as advance:
-        for one in units:
-            yield one
+        for unit_of_work in units:
+            yield unit_of_work
             advance()
 
 
@@ -86,9 +86,9 @@ def _watch(outermost: Stage, over: threading.Event) -> None:
     shown = kind(outermost)
     while not over.is_set():
         running = _running.copy()
-        place = next((at for at, one in enumerate(running) if one.total), len(running) - 1)
+        position = next((number for number, each in enumerate(running) if each.total), len(running) - 1)
         if running:
-            shown.show(", ".join(one.name for one in running[: place + 1]), running[place])
+            shown.show(", ".join(each.name for each in running[: position + 1]), running[position])
         over.wait(every)
     shown.close()
 

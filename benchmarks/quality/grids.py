@@ -19,7 +19,7 @@ def choice(best: int, grid: list[Settings]) -> Settings:
 
     There a wider grid might do better.
     """
-    tried = {name: {one[name] for one in grid} for name in grid[best]}
+    tried = {name: {settings[name] for settings in grid} for name in grid[best]}
     ends = {name: (min(values), max(values)) for name, values in tried.items() if len(values) > 1}
     edge = [name for name, both in ends.items() if grid[best][name] in both]
     return {"chosen": grid[best], "trials": len(grid), "edge": edge}

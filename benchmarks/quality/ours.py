@@ -17,12 +17,14 @@ from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from training.config import Settings
 from training.data import RatingsLog
+from training.estimators import ESTIMATORS
+from training.metrics.names import Metric
 from training.train import Run, train
 
 from .records import Record, stopwatch
 
 CPU = torch.device("cpu")
-METRICS = ("rmse", "auc")
+METRICS = (Metric.RMSE, Metric.AUC)
 REQUESTS = 200
 
 
@@ -33,7 +35,8 @@ def trained(
     with tempfile.TemporaryDirectory(prefix="quality-") as folder:
         build = Path(folder) / "build"
         with stopwatch() as seconds:
-            metrics = train(Run(model, settings, split, seed, False, CPU, build, Path(folder) / "runs"), log, test)
+            estimator = ESTIMATORS[model](settings, seed=seed)
+            metrics = train(Run(estimator, split, False, build, Path(folder) / "runs"), log, test)
         found = {name: round(metrics["test"][name], 5) for name in METRICS if name in metrics["test"]}
         return found | seconds | cost(model, build, Path(folder) / "store")
 

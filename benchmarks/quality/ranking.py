@@ -17,31 +17,33 @@ import torch
 
 from training.config import preset
 from training.data import RatingsLog, Split, split
-from training.dataset import Dataset, encode
-from training.fitting import rank
-from training.lists import Order, measure
+from training.interactions import Interactions, encode
+from training.metrics.names import Metric
+from training.metrics.ranking import Order, measure
+from training.rankers import ease
 
 from . import grids
 from .grids import Settings
+from .peers import PEERS
 from .records import Record, Task, stopwatch
 
 TEST, VALIDATION = 0.25, 0.1
 SEEDS = {"ml-100k": (0, 1, 2), "ml-1m": (0,)}
 
-Fit = Callable[[np.ndarray, Settings], Order]  # row positions and settings to what orders lists
+Fit = Callable[[Interactions, Settings], Order]  # to what orders lists
 
 
-def tuned(fit: Fit, grid: list[Settings], dataset: Dataset, parts: Split) -> Record:
+def tuned(fit: Fit, grid: list[Settings], everything: Interactions, parts: Split) -> Record:
     """The best of a grid on the validation rows, fitted to training and validation rows, on the test rows."""
-    held_out = dataset.take(parts.validation)
+    train, held_out, test = parts.take(everything)
     with stopwatch("tuning") as tuning:
-        found = [measure(fit(parts.train, one), dataset, parts.train, held_out)["ndcg@10"] for one in grid]
+        found = [measure(fit(train, settings), train, held_out)[Metric.NDCG] for settings in grid]
     best = int(np.argmax(found))
-    both = np.union1d(parts.train, parts.validation)
+    both = everything.take(np.union1d(parts.train, parts.validation))
     with stopwatch() as seconds:
         order = fit(both, grid[best])
     return (
-        _rounded(measure(order, dataset, both, dataset.take(parts.test)))
+        _rounded(measure(order, both, test))
         | {"validation_ndcg@10": round(max(found), 5)}
         | grids.choice(best, grid)
         | tuning
@@ -50,33 +52,32 @@ def tuned(fit: Fit, grid: list[Settings], dataset: Dataset, parts: Split) -> Rec
 
 
 def popularity(log: RatingsLog, seed: int) -> Record:
-    dataset, parts = encode(log, False), _parts(log, seed)
-
-    def fit(index: np.ndarray, _: Settings) -> Order:
-        counts = np.bincount(dataset.movie_rows[index], minlength=len(dataset.movies.vocabulary))
+    def fit(train: Interactions, _: Settings) -> Order:
+        counts = np.bincount(train.movie_rows, minlength=train.shape[1])
         return lambda rows: torch.from_numpy(counts).float().repeat(len(rows), 1)
 
-    return tuned(fit, [{}], dataset, parts)
+    return tuned(fit, [{}], encode(log, False), _parts(log, seed))
 
 
 def of_implicit(log: RatingsLog, seed: int, name: str, grid: list[Settings]) -> Record:
-    from .peers import implicit  # only the environment of this benchmark has it
+    def fit(train: Interactions, settings: Settings) -> Order:
+        return PEERS["implicit"](algorithm=name, seed=seed, **settings).fit(train).order
 
-    dataset, parts = encode(log, False), _parts(log, seed)
-    return tuned(lambda index, one: implicit.order(name, dataset, index, one, seed), grid, dataset, parts)
+    return tuned(fit, grid, encode(log, False), _parts(log, seed))
 
 
 def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
-    """The head that orders the lists, chosen and fitted as ``python -m training train`` does."""
-    dataset, parts = encode(log, use_features), _parts(log, seed)
+    """The list ranker, chosen and fitted as ``python -m training train`` does."""
+    everything, parts = encode(log, use_features), _parts(log, seed)
+    train, validation, test = parts.take(everything)
     settings = preset("best", "mf")
     with stopwatch("tuning") as tuning:
-        settings = rank.choose(dataset, parts.train, parts.validation, settings)
-    both = np.union1d(parts.train, parts.validation)
+        settings = ease.choose(train, validation, settings)
+    both = everything.take(np.union1d(parts.train, parts.validation))
     with stopwatch() as seconds:
-        head = rank.fit(dataset, both, settings)
+        ranker = ease.fit(both, settings)
     return (
-        _rounded(measure(rank.order(head, dataset, both), dataset, both, dataset.take(parts.test)))
+        _rounded(measure(ease.order(ranker, both), both, test))
         | {"chosen": {name: value[0] for name, value in _grid(settings).items()}}
         | {"trials": prod(map(len, _grid(preset("best", "mf")).values()))}
         | tuning

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib import import_module
 
 import numpy as np
 from sklearn.metrics import roc_auc_score, root_mean_squared_error
@@ -18,10 +17,12 @@ from sklearn.metrics import roc_auc_score, root_mean_squared_error
 from training.config import preset
 from training.data import RatingsLog, split
 from training.data.splits import FOLDS
-from training.dataset import Dataset, encode
+from training.estimators import Recommender
+from training.interactions import Interactions, encode
 
 from . import grids, ours
 from .grids import Settings
+from .peers import PEERS
 from .records import Record, Task, stopwatch
 
 LIKE_ABOVE = 3.0
@@ -41,8 +42,10 @@ class Part:
     test: np.ndarray
 
     @cached_property
-    def dataset(self) -> Dataset:
-        return encode(self.log, True)
+    def interactions(self) -> tuple[Interactions, Interactions]:
+        """Those of training and test."""
+        everything = encode(self.log, True)
+        return everything.take(self.train), everything.take(self.test)
 
 
 def part(log: RatingsLog, how: str, seed: int) -> Part:
@@ -61,26 +64,31 @@ def score(predicted: np.ndarray, ratings: np.ndarray) -> Record:
 
 
 def of_peer(log: RatingsLog, how: str, seed: int, library: str, settings: Settings | list[Settings]) -> Record:
-    peer = import_module(f".peers.{library}", __package__)  # only the environment of this benchmark has it
-    rows = part(log, how, seed)
-    data, held_out = rows.dataset, rows.dataset.take(rows.test)
+    train, held_out = part(log, how, seed).interactions
+    make = partial(PEERS[library], seed=seed)
     about: Record = {}
     if isinstance(settings, list):
-        settings, about = _tuned(peer.fit, settings, data, rows.train, seed)
+        settings, about = _tuned(make, settings, train, seed)
     with stopwatch() as seconds:
-        predict = peer.fit(data, rows.train, settings, seed)
-    return score(predict(held_out), held_out.ratings) | about | seconds
+        peer = make(**settings).fit(train)
+    return _error(peer, held_out) | about | seconds
 
 
-def _tuned(fit: Callable, grid: list[Settings], data: Dataset, train: np.ndarray, seed: int) -> tuple[Settings, Record]:
+def _tuned(
+    make: Callable[..., Recommender], grid: list[Settings], train: Interactions, seed: int
+) -> tuple[Settings, Record]:
     """The best of a grid by RMSE on some of the training rows, fitted to the others."""
-    order = np.random.default_rng(seed).permutation(train)
+    order = np.random.default_rng(seed).permutation(len(train))
     aside, rest = np.split(order, [round(VALIDATION_SHARE * len(order))])
-    held_out = data.take(aside)
+    fitted_to, held_out = train.take(np.sort(rest)), train.take(aside)
     with stopwatch("tuning") as seconds:
-        found = [score(fit(data, np.sort(rest), one, seed)(held_out), held_out.ratings)["rmse"] for one in grid]
+        found = [_error(make(**settings).fit(fitted_to), held_out)["rmse"] for settings in grid]
     best = int(np.argmin(found))
     return grid[best], grids.choice(best, grid) | seconds
+
+
+def _error(recommender: Recommender, held_out: Interactions) -> Record:
+    return score(recommender.predict_rows(held_out.user_rows, held_out.movie_rows), held_out.ratings)
 
 
 def of_ours(log: RatingsLog, how: str, seed: int, model: str, settings: ours.Settings) -> Record:

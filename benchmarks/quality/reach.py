@@ -11,10 +11,10 @@ from functools import partial
 
 from training.config import preset
 from training.data import RatingsLog
-from training.evaluate import predict
-from training.fitting import build, fit
+from training.estimators import FM, Recommender
 
 from . import grids
+from .peers import PEERS
 from .ratings import SEEDS, part, score
 from .records import Record, Task, stopwatch
 
@@ -22,24 +22,21 @@ OURS, MYFM = "ours: `fm --preset quick`", "myFM, ids and histories"
 
 
 def of_ours(log: RatingsLog, seed: int, sweeps: int) -> Record:
-    settings, rows = preset("quick", "fm"), part(log, "u1", seed)
+    settings = preset("quick", "fm")
     settings = dataclasses.replace(settings, sweeps=sweeps, burn_in=min(settings.burn_in, sweeps))
-    data, held_out = rows.dataset, rows.dataset.take(rows.test)
-    with stopwatch() as seconds:
-        fitted = fit(build("fm", data, rows.train, settings, seed), data, rows.train, None, settings, seed)
-    raw = predict(fitted, data, held_out, settings).raw
-    return score(fitted.link.inverse_link(raw).numpy(), held_out.ratings) | seconds
+    return _measured(FM(settings, seed=seed, list_ranker=False), log, seed)
 
 
 def of_myfm(log: RatingsLog, seed: int, sweeps: int) -> Record:
-    from .peers import myfm  # only the environment of this benchmark has it
+    library, settings = grids.RATINGS["ml-100k"][MYFM]
+    return _measured(PEERS[library](seed=seed, **settings | {"sweeps": sweeps}), log, seed)
 
-    rows = part(log, "u1", seed)
-    data, held_out = rows.dataset, rows.dataset.take(rows.test)
-    _, settings = grids.RATINGS["ml-100k"][MYFM]
+
+def _measured(recommender: Recommender, log: RatingsLog, seed: int) -> Record:
+    train, held_out = part(log, "u1", seed).interactions
     with stopwatch() as seconds:
-        predict = myfm.fit(data, rows.train, settings | {"sweeps": sweeps}, seed)
-    return score(predict(held_out), held_out.ratings) | seconds
+        recommender.fit(train)
+    return score(recommender.predict_rows(held_out.user_rows, held_out.movie_rows), held_out.ratings) | seconds
 
 
 def tasks(log: RatingsLog, data: str) -> Iterator[Task]:

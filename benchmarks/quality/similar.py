@@ -19,9 +19,9 @@ import numpy as np
 from handlers.recommender.loading import load_service
 from training.config import preset
 from training.data import RatingsLog
-from training.dataset import Dataset, encode
+from training.estimators import ESTIMATORS
 from training.export import export
-from training.fitting import build, fit, rank
+from training.interactions import Interactions, encode
 
 from . import grids
 from .grids import Settings
@@ -31,19 +31,19 @@ LIKE_ABOVE = 3.0
 LENGTH = 10
 TEST, VALIDATION = 0.2, 0.1  # of the users
 SEEDS = {"ml-100k": (0, 1, 2), "ml-1m": (0,)}
-MODELS = ("mf", "fm", "deepfm")
+MODELS = tuple(ESTIMATORS)
 AT_A_TIME = 500
 
 
-def users(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def users(dataset: Interactions, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions of the rows of users for training, validation and test."""
     order = np.random.default_rng(seed).permutation(np.unique(dataset.user_rows))
     ends = np.cumsum([round(TEST * len(order)), round(VALIDATION * len(order))])
     test, validation, train = np.split(order, ends)
-    return tuple(np.flatnonzero(np.isin(dataset.user_rows, some)) for some in (train, validation, test))
+    return tuple(np.flatnonzero(np.isin(dataset.user_rows, part)) for part in (train, validation, test))
 
 
-def score(lists: np.ndarray, held_out: Dataset) -> Record:
+def score(lists: np.ndarray, held_out: Interactions) -> Record:
     """Of the lists [movies, 10] of every movie's similar ones, best first, 0 for none."""
     liked = held_out.take(np.flatnonzero(held_out.ratings > LIKE_ABOVE))
     discounts = 1 / np.log2(np.arange(2, 2 + LENGTH))
@@ -73,7 +73,7 @@ def nearest(similarity: np.ndarray) -> np.ndarray:
     return np.argsort(-similarity, axis=1, kind="stable")[:, :LENGTH]
 
 
-def item_knn(dataset: Dataset, index: np.ndarray, settings: Settings) -> np.ndarray:
+def item_knn(dataset: Interactions, index: np.ndarray, settings: Settings) -> np.ndarray:
     """Cosine of two movies' columns of likes (or of all ratings, as ones), with a shrinkage in the denominator."""
     if settings["rows"] == "likes":
         index = index[dataset.ratings[index] > LIKE_ABOVE]
@@ -96,7 +96,7 @@ def of_item_knn(log: RatingsLog, seed: int, grid: list[Settings]) -> Record:
     dataset = encode(log, False)
     train, validation, test = users(dataset, seed)
     held_out = dataset.take(validation)
-    found = [score(nearest(item_knn(dataset, train, one)), held_out)["ndcg@10"] for one in grid]
+    found = [score(nearest(item_knn(dataset, train, settings)), held_out)["ndcg@10"] for settings in grid]
     best = int(np.argmax(found))
     with stopwatch() as seconds:
         lists = nearest(item_knn(dataset, np.union1d(train, validation), grid[best]))
@@ -112,21 +112,19 @@ def of_ours(log: RatingsLog, seed: int, model: str) -> Record:
     return score(lists, dataset.take(test)) | seconds
 
 
-def handler_lists(known: RatingsLog, dataset: Dataset, seed: int, model: str) -> np.ndarray:
+def handler_lists(known: RatingsLog, dataset: Interactions, seed: int, model: str) -> np.ndarray:
     """The handler's similar movies of every movie, in the rows of ``dataset``: int64 [movies, 10]."""
-    settings, mine = preset("quick", model), encode(known, True)
-    index = np.arange(len(mine))
-    fitted = fit(build(model, mine, index, settings, seed), mine, index, None, settings, seed)
+    fitted = ESTIMATORS[model](preset("quick", model), seed=seed).fit(encode(known, True))
     movies = dataset.movies.vocabulary
     lists = np.zeros((len(movies), LENGTH), np.int64)
     with tempfile.TemporaryDirectory(prefix="quality-") as folder:
-        export(Path(folder) / model, model, fitted, rank.fit(mine, index, settings), known, mine, settings, {})
+        export(Path(folder) / model, fitted, known, fitted.train, {})
         service = load_service(Path(folder) / model)
         for first in range(1, len(movies), AT_A_TIME):
             asked = [{"movie_id": raw, "k": LENGTH} for raw in movies.ids[first : first + AT_A_TIME]]
             (answer,) = service.answer([json.dumps({"instances": asked}).encode()])
-            for row, one in enumerate(json.loads(answer.body)["predictions"], first):
-                found = movies.to_rows([entry["movie_id"] for entry in one.get("similar", [])])
+            for row, prediction in enumerate(json.loads(answer.body)["predictions"], first):
+                found = movies.to_rows([entry["movie_id"] for entry in prediction.get("similar", [])])
                 lists[row, : len(found)] = found
     return lists
 

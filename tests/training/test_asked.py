@@ -17,7 +17,7 @@ from training.asked import asked, differing
 from training.config import Settings
 from training.data import generate
 
-SMALL = ("--sweeps", "2", "--burn-in", "1", "--list-ridges", "300", "--list-widths", "8")
+SMALL = ("--sweeps", "2", "--burn-in", "1", "--list-ridges", "300", "--list-factors", "8")
 LOG = generate(users=30, movies=20, ratings=300).log
 
 
@@ -46,7 +46,7 @@ def test_the_same_words_do_nothing_and_say_so(made: Path, capsys, monkeypatch) -
     ("more", "named"),
     [
         (["--seed", "1"], "seed"),
-        (["--width", "16"], "width"),
+        (["--n-factors", "16"], "n_factors"),
         (["--split", "leave-one-out"], "split"),
         (["--no-refit"], "refit"),
         (["--force"], None),

@@ -15,8 +15,6 @@ from tests.conftest import train_small
 from training.checks import check, unmeasured
 from training.config import Settings
 from training.data import DataError, RatingsLog, generate
-from training.dataset import encode
-from training.fitting import cut_short
 from training.report import write
 
 RATING, LIKE = Settings(), Settings(target="like")
@@ -77,30 +75,12 @@ def test_test_rows_without_ratings_measure_no_ratings() -> None:
 
 
 def test_a_missing_metric_is_said() -> None:
-    assert unmeasured("test", {"rows": 3, "auc": 0.5, "ndcg@10": 0.1}) == []
-    assert unmeasured("validation", {}) == []
-    assert unmeasured("test", {"rows": 3}) == [
+    whole = {"rows": 3, "auc": 0.5, "ndcg@10": 0.1}
+    assert unmeasured({"validation": {}, "test": whole}) == []
+    assert unmeasured({"validation": whole, "test": {"rows": 3}}) == [
         "test: nothing about likes is measured, as all of its rows are likes, or none is",
         "test: nothing about lists is measured, as none of its rows is of a user and a movie of the log",
     ]
-
-
-@pytest.mark.parametrize(
-    ("model", "settings", "validation", "said"),
-    [
-        ("mf", Settings(epochs=3), [0.5, 0.45, 0.44], ["--epochs 6"]),
-        ("mf", Settings(epochs=3), [0.5, 0.45, 0.44999], []),  # hardly
-        ("mf", Settings(epochs=3), [0.5, 0.44, 0.45], []),
-        ("deepfm", Settings(method="gibbs", target="like", top_epochs=2), [0.5, 0.4], ["--top-epochs 4"]),
-        ("mf", Settings(method="gibbs"), [0.5, 0.4], []),  # an average of samples has no epochs
-        ("mf", Settings(), [], []),
-    ],
-)
-def test_a_loss_that_still_falls_at_the_last_epoch_is_said(model, settings, validation, said) -> None:
-    dataset = encode(generate(users=30, movies=20, ratings=200).log, use_features=False)
-    warned = cut_short(model, dataset, settings, {"train": [], "validation": validation})
-    assert [any(option in one for one in warned) for option in said] == [True] * len(warned)
-    assert len(warned) == len(said)
 
 
 def test_warnings_stand_in_the_metrics_and_the_report(tmp_path: Path, caplog) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from tests.conftest import train_small
-from training import export as export_module
+from tests.conftest import MODELS
 from training.config import preset
 from training.data import DataError, generate, load, read_pairs
-from training.export import ExportError
+from training.estimators import ESTIMATORS
 from training.train import Run, train
 
 
@@ -24,14 +22,13 @@ def log():
 
 
 def run(model: str, folder: Path, log, *, refit: bool = True, split: str = "random", test=None, **settings):
-    chosen = dataclasses.replace(preset("quick", model), **({"sweeps": 4, "burn_in": 2, "epochs": 2} | settings))
-    return train(Run(model, chosen, split, 0, refit, torch.device("cpu"), folder / "build", folder / "runs"), log, test)
+    estimator = ESTIMATORS[model](**({"sweeps": 4, "burn_in": 2, "epochs": 2} | settings))
+    return train(Run(estimator, split, refit, folder / "build", folder / "runs"), log, test)
 
 
 def test_metrics_say_what_was_measured_and_what_is_exported(log, tmp_path: Path) -> None:
     metrics = run("fm", tmp_path, log)
-    seconds = metrics.pop("seconds")
-    assert seconds > 0
+    del metrics["seconds"]  # what is written is the same after a slow run
     assert json.loads((tmp_path / "build/fm/metrics.json").read_text()) == json.loads(json.dumps(metrics))
     assert metrics["exported_fit"] == "every row of the log"
     assert metrics["data"] == {"name": "synthetic", "sha256": log.sha256}
@@ -54,22 +51,22 @@ def test_nothing_to_choose_and_no_refit_are_one_fit(log, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("target", ["rating", "like"])
-@pytest.mark.parametrize("model", ["mf", "fm", "deepfm"])
+@pytest.mark.parametrize("model", MODELS)
 def test_preset_best_runs_for_every_model_and_target(model: str, target: str, log, tmp_path: Path) -> None:
-    small = {"sweeps": 4, "burn_in": 2, "epochs": 2, "top_epochs": 1, "rank": 4}
-    chosen = dataclasses.replace(preset("best", model, target), **small)
-    where = torch.device("cpu"), tmp_path / "build", tmp_path / "runs"
-    metrics = train(Run(model, chosen, "random", 0, False, *where), log)
+    small = {"sweeps": 4, "burn_in": 2, "epochs": 2, "top_epochs": 1, "sample_factors": 4}
+    estimator = ESTIMATORS[model](preset("best", model, target), **small)
+    metrics = train(Run(estimator, "random", False, tmp_path / "build", tmp_path / "runs"), log)
     assert metrics["settings"]["target"] == target
     assert ("rmse" in metrics["test"]) == (target == "rating")
-    assert 0 < metrics["test"]["ece"] < 1
+    assert metrics["test"]["auc"] > 0.6  # after four sweeps or two epochs
+    assert metrics["test"]["ece"] < 0.15
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "most"), [("mf", 0.905), ("fm", 0.882)])
 def test_preset_best_on_movielens_100k(model: str, most: float, tmp_path: Path) -> None:
-    where = torch.device("cpu"), tmp_path / "build", tmp_path / "runs"
-    metrics = train(Run(model, preset("best", model), "u1", 0, False, *where), load("ml-100k"))
+    estimator = ESTIMATORS[model](preset("best", model))
+    metrics = train(Run(estimator, "u1", False, tmp_path / "build", tmp_path / "runs"), load("ml-100k"))
     assert most - 0.02 < metrics["test"]["rmse"] < most
 
 
@@ -85,15 +82,17 @@ def test_test_rows_given_apart_touch_nothing_else(log, tmp_path: Path) -> None:
     some = log.ratings.iloc[:100].assign(rating=lambda table: 6 - table["rating"])
     some.to_csv(given, index=False)
     test = read_pairs(given, log, allow_overlap=True)
-    without = run("mf", tmp_path / "without", log, refit=False, test=test.iloc[:0])
-    beside = run("mf", tmp_path / "with", log, refit=False, test=test)
+    without = run("mf", tmp_path / "without", log, test=test.iloc[:0])
+    beside = run("mf", tmp_path / "with", log, test=test)
     assert beside["test"]["rows"] == 100
     assert any("100 of the 100 test rows are in the log too" in one for one in beside["warnings"])
     assert beside["validation"] == without["validation"]
-    for name in ("mf.pt", "item_encodings.npy", "seen_rows.npy"):
-        assert (tmp_path / f"with/build/mf/{name}").stat().st_size > 0
-    arrays = [np.load(tmp_path / f"{name}/build/mf/item_encodings.npy") for name in ("with", "without")]
-    assert np.array_equal(*arrays)
+    assert without["validation"]["rows"] == 100
+    files = {path.name for path in (tmp_path / "with/build/mf").iterdir()} - {"metrics.json", "report.json"}
+    assert {"mf.pt", "item_encodings.npy", "seen_rows.npy"} <= files
+    for name in files:
+        both = [(tmp_path / f"{folder}/build/mf/{name}").read_bytes() for folder in ("with", "without")]
+        assert both[0] == both[1], name
 
 
 def test_test_ids_that_the_log_does_not_know_are_cold(log, tmp_path: Path) -> None:
@@ -102,7 +101,7 @@ def test_test_ids_that_the_log_does_not_know_are_cold(log, tmp_path: Path) -> No
     assert metrics["test"]["cold_users"]["rows"] == 10
     liked = run("deepfm", tmp_path, log, test=given)["test"]["cold_users"]
     assert liked["rows"] == 10
-    assert 0 < liked["log_loss"] < np.inf
+    assert liked["log_loss"] < np.log(2)  # better than even chances
 
 
 def test_ratings_cannot_be_fitted_to_a_log_of_likes(log, tmp_path: Path) -> None:
@@ -111,27 +110,11 @@ def test_ratings_cannot_be_fitted_to_a_log_of_likes(log, tmp_path: Path) -> None
         run("mf", tmp_path, likes)
 
 
-def test_a_log_of_likes_trains_deepfm(log, tmp_path: Path) -> None:
+def test_a_log_of_likes_trains_deepfm(tmp_path: Path) -> None:
+    log = generate(seed=4, users=100, movies=80, ratings=2000).log
     likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
-    metrics = run("deepfm", tmp_path, likes)
-    assert 0 < metrics["test"]["auc"] <= 1
-
-
-def test_a_scripted_network_that_differs_is_never_written(log, tmp_path: Path, monkeypatch) -> None:
-    train_small("mf", log, tmp_path, sweeps=4, burn_in=2)
-    before = (tmp_path / "build/mf/mf.pt").read_bytes()
-    real = torch.jit.script
-
-    def wrong(network):
-        scripted = real(network)
-        scripted.users.own.weight = torch.nn.Parameter(scripted.users.own.weight + 0.01)
-        return scripted
-
-    monkeypatch.setattr(export_module.torch.jit, "script", wrong)
-    with pytest.raises(ExportError, match="nothing written"):
-        train_small("mf", log, tmp_path, sweeps=4, burn_in=2)
-    assert (tmp_path / "build/mf/mf.pt").read_bytes() == before
-    assert [path.name for path in (tmp_path / "build").iterdir()] == ["mf"]
+    metrics = run("deepfm", tmp_path, likes, epochs=25, learning_rate=0.02, decay=0.001, feature_decay=0.001)
+    assert metrics["test"]["auc"] > 0.6
 
 
 def test_movies_without_ratings_are_in_the_catalogue(log, tmp_path: Path) -> None:
@@ -140,16 +123,3 @@ def test_movies_without_ratings_are_in_the_catalogue(log, tmp_path: Path) -> Non
     run("fm", tmp_path, fewer)
     ids = json.loads((tmp_path / "build/fm/movies.json").read_text())
     assert ids == [None, *sorted(log.movies["movie_id"].tolist())]
-
-
-@pytest.mark.parametrize(("count", "most"), [(2**24 + 3, 10_000), (7, 10_000), (1, 10_000), (0, 5)])
-def test_compared_rows_are_spread_over_the_log_and_lie_in_it(count: int, most: int) -> None:
-    rows = export_module.evenly_spread(count, most)
-    assert len(rows) == min(count, most)
-    assert (np.diff(rows) > 0).all()
-    assert rows.tolist() == [] or (rows[0] == 0 and rows[-1] == (count - 1 if count > 1 else 0))
-
-
-def test_vectors_of_one_number_make_a_map(log, tmp_path: Path) -> None:
-    run("mf", tmp_path, log, width=1)
-    assert np.load(tmp_path / "build/mf/map.npy").shape == (len(log.movies) + 1, 2)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from training.data.log import DataError, RatingsLog
 from training.progress import stage
+
+if TYPE_CHECKING:
+    from training.interactions import Interactions
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 HOW = ("random", "time", "leave-one-out", *FOLDS)
@@ -24,6 +28,10 @@ class Split:
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+
+    def take(self, rows: Interactions) -> tuple[Interactions, Interactions, Interactions]:
+        """The interactions of the three parts; `rows` are those of the whole log."""
+        return rows.take(self.train), rows.take(self.validation), rows.take(self.test)
 
 
 @stage("splitting the log")

@@ -11,84 +11,84 @@ from torch import Tensor, nn
 from handlers.recommender.model.link import Link
 
 from ..config import Settings
-from ..dataset import Dataset
+from ..interactions import Interactions
 from ..models import TwoEncoder
 from ..progress import counted
-from .batches import Batches, Loss, loss_of, with_negatives
-from .curves import Curves, DivergedError, OnEpoch
 from .fit import Fit, plain_link
+from .losses import DivergedError, Losses, OnEpoch
+from .targets import Loss, loss_of, with_negatives
+from .tensors import InteractionTensors
 
 
 def fit(
     network: TwoEncoder,
-    dataset: Dataset,
-    train: np.ndarray,
-    validation: np.ndarray | None,
+    train: Interactions,
+    validation: Interactions | None,
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
     link: Link | None = None,
 ) -> Fit:
-    """Fit ``network`` in place to the rows ``train``.
+    """Fit ``network`` in place to ``train``.
 
     With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
     epoch's weights; without, it runs for ``settings.stop_after`` epochs, or for all of ``settings.epochs``. ``link``:
-    what raw scores mean, where that is known before; the misfit of an Ordinal one is the loss. Raises DivergedError for
-    a loss that is not finite.
+    what raw scores mean, where that is known before; the negative log likelihood of an Ordinal link is the loss.
+    Raises DivergedError for a loss that is not finite.
     """
     device = next(network.parameters()).device
-    batches = Batches(dataset, train, settings, device)
-    held_out = None if validation is None else Batches(dataset, validation, settings, device)
+    tensors = InteractionTensors(train, settings, device)
+    held_out = None if validation is None else InteractionTensors(validation, settings, device)
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings, link)
-    fitted = [one for one in network.parameters() if one.requires_grad]
-    optimizer = torch.optim.Adam(fitted, lr=settings.learning_rate, fused=True)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimizer, settings.epochs, eta_min=settings.learning_rate / 10
     )
-    curves, best = Curves(), None
+    losses, best = Losses(), None
     most = settings.epochs if held_out is not None else settings.stop_after or settings.epochs
     for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
         network.train()
-        order = torch.randperm(len(batches), generator=generator).to(device)
-        columns = (batches.users, batches.movies, batches.targets)
+        order = torch.randperm(len(tensors), generator=generator).to(device)
+        columns = (tensors.users, tensors.movies, tensors.targets)
         shuffled = (column.index_select(0, order).split(settings.batch_size) for column in columns)
         total = 0.0
         for users, movies, targets in zip(*shuffled, strict=True):
             count = len(users)
-            if not dataset.has_ratings:
-                users, movies, targets = with_negatives(users, movies, targets, dataset, generator)
-            loss = loss_function(batches.scores(network, users, movies), targets)
+            if not train.has_ratings:
+                users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
+            loss = loss_function(tensors.scores(network, users, movies), targets)
             optimizer.zero_grad()
             loss.backward()
-            shrink(network, batches, users, movies, settings)
+            shrink(network, tensors, users, movies, settings)
             optimizer.step()
             total += loss.item() * count
         schedule.step()
-        curves.train.append(total / len(batches))
-        if not np.isfinite(curves.train[-1]):
-            raise DivergedError(f"the loss is {curves.train[-1]} in epoch {epoch}: try a lower --learning-rate")
+        losses.train.append(total / len(tensors))
+        if not np.isfinite(losses.train[-1]):
+            raise DivergedError(f"the loss is {losses.train[-1]} in epoch {epoch}: try a lower --learning-rate")
         if held_out is not None:
-            curves.validation.append(evaluate_loss(network, held_out, dataset, loss_function))
-            if curves.best_epoch == epoch:
+            losses.validation.append(evaluate_loss(network, held_out, validation, loss_function))
+            if losses.best_epoch == epoch:
                 best = copy.deepcopy(network.state_dict())
-        on_epoch(epoch, curves.train[-1], curves.validation[-1] if curves.validation else None)
-        if curves.validation and epoch - curves.best_epoch >= settings.patience:
+        on_epoch(epoch, losses.train[-1], losses.validation[-1] if losses.validation else None)
+        if losses.validation and epoch - losses.best_epoch >= settings.patience:
             break
     if best is not None:
         network.load_state_dict(best)
-    return Fit(network, curves, link or plain_link(network.eval(), batches, settings))
+    return Fit(network, losses, link or plain_link(network.eval(), tensors, settings))
 
 
 @torch.no_grad()
-def shrink(network: TwoEncoder, batches: Batches, users: Tensor, movies: Tensor, settings: Settings) -> None:
+def shrink(network: TwoEncoder, tensors: InteractionTensors, users: Tensor, movies: Tensor, settings: Settings) -> None:
     """Add weight decay to the gradients: each embedding by how often a batch touches it, so as often as it is rated.
 
     The gradient of ``decay * |v|^2`` a rating, averaged over the batch.
     """
     for side, rows, features, weights in (
-        (network.users, users, batches.user_features, batches.user_weights),
-        (network.items, movies, batches.movie_features, batches.movie_weights),
+        (network.users, users, tensors.user_features, tensors.user_weights),
+        (network.items, movies, tensors.movie_features, tensors.movie_weights),
     ):
         _shrink(side.own, rows, torch.ones_like(rows, dtype=side.own.weight.dtype), settings.decay / len(users))
         if network.uses_features:
@@ -104,10 +104,13 @@ def _shrink(table: nn.Embedding, rows: Tensor, shares: Tensor, decay: float) -> 
 
 
 @torch.no_grad()
-def evaluate_loss(network: TwoEncoder, batches: Batches, dataset: Dataset, loss_function: Loss) -> float:
-    """Mean loss over a set of rows (for a log of likes, beside the same random dislikes every time)."""
+def evaluate_loss(
+    network: TwoEncoder, tensors: InteractionTensors, interactions: Interactions, loss_function: Loss
+) -> float:
+    """Mean loss over all ``interactions`` (for a log of likes, beside the same random dislikes every time)."""
     network.eval()
-    users, movies, targets = batches.users, batches.movies, batches.targets
-    if not dataset.has_ratings:
-        users, movies, targets = with_negatives(users, movies, targets, dataset, torch.Generator().manual_seed(0))
-    return float(loss_function(batches.all_scores(network, users, movies), targets))
+    users, movies, targets = tensors.users, tensors.movies, tensors.targets
+    if not interactions.has_ratings:
+        generator = torch.Generator().manual_seed(0)
+        users, movies, targets = with_negatives(users, movies, targets, interactions.shape[1], generator)
+    return float(loss_function(tensors.all_scores(network, users, movies), targets))

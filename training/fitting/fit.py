@@ -1,4 +1,4 @@
-"""What a fit leaves."""
+"""What a fitting method returns."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from handlers.recommender.model.link import Link, Logistic, Regression
 
 from ..config import Settings
 from ..models import TwoEncoder
-from .batches import Batches
-from .curves import Curves
+from .losses import Losses
+from .tensors import InteractionTensors
 
 
 class Fit(NamedTuple):
     """A fitted network, its losses, and what its raw scores mean."""
 
     network: TwoEncoder
-    curves: Curves
+    losses: Losses
     link: Link
 
 
 @torch.no_grad()
-def plain_link(network: TwoEncoder, batches: Batches, settings: Settings) -> Link:
-    """The link of a network whose raw scores are ratings, or logits of likes, fitted to the rows of ``batches``."""
+def plain_link(network: TwoEncoder, tensors: InteractionTensors, settings: Settings) -> Link:
+    """The link of a network whose raw scores are ratings, or logits of likes, fitted to the rows of ``tensors``."""
     if settings.target == "like":
         return Logistic(settings.like_above)
-    ratings = batches.targets
-    errors = batches.all_scores(network, batches.users, batches.movies) - ratings
+    ratings = tensors.targets
+    errors = tensors.all_scores(network, tensors.users, tensors.movies) - ratings
     return Regression(float(ratings.min()), float(ratings.max()), max(float(errors.square().mean()), 1e-3))

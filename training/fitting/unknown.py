@@ -1,4 +1,4 @@
-"""The rows of ids that nobody has rated, or that nobody knows."""
+"""The embeddings of unknown ids, and of ids without a rating."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ from handlers.recommender.model.foldin import Prior, solve
 from handlers.recommender.model.link import Link, Logistic
 
 from ..config import Settings
-from ..dataset import Dataset, SideData
+from ..interactions import Interactions, SideData
 from ..models import Side, TwoEncoder
-from .batches import Batches, with_negatives
+from .targets import with_negatives
+from .tensors import InteractionTensors
 
 ROW_ZERO_SAMPLE = 20_000  # ratings that the unknown user (movie) is fitted to
 
 
-def settle_unknown(
-    network: TwoEncoder, link: Link, dataset: Dataset, batches: Batches, settings: Settings, only_initialised: bool
+def fit_unknown_rows(
+    network: TwoEncoder, link: Link, train: Interactions, settings: Settings, copy_to_unrated: bool
 ) -> None:
-    """Give every embedding that no rating has touched a value that predicts as well as one without it can.
+    """Fit id row 0 of both sides, with the rest of the network as it is.
 
-    Id row 0 is fitted to ratings as if each had come from an unknown user (movie), half of them without side features.
-    After gradient descent what no rating has touched is ``only_initialised``: ids get a copy of row 0, values of side
-    features the mean of their field. Gibbs sampling has drawn such ids from its prior, and settles its features itself.
+    It is fitted to ratings as if each had come from an unknown user (movie), half of them without side features.
+    ``copy_to_unrated``: give ids without any rating a copy of row 0, and values of side features without any the mean
+    of their field. Gradient descent leaves these as they were initialised. Gibbs sampling has drawn such ids from its
+    prior, and has its features filled in already.
     """
+    tensors = InteractionTensors(train, settings, network.mean.device)
     for side, data, rows in (
-        (network.users, dataset.users, batches.users),
-        (network.items, dataset.movies, batches.movies),
+        (network.users, train.users, tensors.users),
+        (network.items, train.movies, tensors.movies),
     ):
-        if only_initialised:
-            settle_features(side, data, rows.cpu().numpy())
-        row_zero = _row_zero(network, link, side, batches, dataset, settings)
+        if copy_to_unrated:
+            fill_unseen_features(side, data, rows.cpu().numpy())
+        row_zero = _row_zero(network, link, side, tensors, train, settings)
         with torch.no_grad():
             side.own.weight[0] = row_zero
-            if only_initialised:
+            if copy_to_unrated:
                 untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
                 untouched[rows] = False
                 side.own.weight[untouched] = row_zero
 
 
 @torch.no_grad()
-def settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
+def fill_unseen_features(side: Side, data: SideData, rows: np.ndarray) -> None:
     """Give each feature value that no entity of ``rows`` [n] has the mean of its field's other values.
 
     A field's missing value, which most files never show, is one of them.
@@ -51,34 +54,34 @@ def settle_features(side: Side, data: SideData, rows: np.ndarray) -> None:
     features, weights = torch.from_numpy(data.features[rows]), torch.from_numpy(data.weights[rows])
     counts.index_add_(0, features.flatten(), weights.flatten())
     counts = counts.to(side.features.weight.device)
-    for part in data.schema.fields:
-        here = slice(part.offset, part.offset + part.size)
-        table, count = side.features.weight[here], counts[here]
+    for field in data.schema.fields:
+        values = slice(field.offset, field.offset + field.size)
+        table, count = side.features.weight[values], counts[values]
         table[count == 0] = (table * count.unsqueeze(1)).sum(0) / count.sum()
 
 
 def _row_zero(
-    network: TwoEncoder, link: Link, side: Side, batches: Batches, dataset: Dataset, settings: Settings
+    network: TwoEncoder, link: Link, side: Side, tensors: InteractionTensors, train: Interactions, settings: Settings
 ) -> Tensor:
-    """The embedding [width + 1] of an unknown user (movie), with the rest of the network as it is."""
+    """The embedding [n_factors + 1] of an unknown user (movie), with the rest of the network as it is."""
     generator = torch.Generator().manual_seed(0)
-    sample = torch.randperm(len(batches), generator=generator)[:ROW_ZERO_SAMPLE].to(batches.users.device)
-    users, movies, targets = batches.users[sample], batches.movies[sample], batches.targets[sample]
-    if not dataset.has_ratings:
-        users, movies, targets = with_negatives(users, movies, targets, dataset, generator)
-    described = (torch.rand(len(users), generator=generator) < 0.5).to(users.device)
+    sample = torch.randperm(len(tensors), generator=generator)[:ROW_ZERO_SAMPLE].to(tensors.users.device)
+    users, movies, targets = tensors.users[sample], tensors.movies[sample], tensors.targets[sample]
+    if not train.has_ratings:
+        users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
+    with_features = (torch.rand(len(users), generator=generator) < 0.5).to(users.device)
     with torch.no_grad():
-        known_users, known_movies = batches.encode(network, users, movies)
+        known_users, known_movies = tensors.encode(network, users, movies)
 
-    def score(own: Tensor) -> Tensor:
+    def score(embeddings: Tensor) -> Tensor:
         if side is network.users:
-            rows = users * described  # row 0 has every side feature missing
-            encoded = network.encode_users(own, batches.user_features[rows], batches.user_weights[rows])
+            rows = users * with_features  # row 0 has every side feature missing
+            encoded = network.encode_users(embeddings, tensors.user_features[rows], tensors.user_weights[rows])
             return network.score_pairs(encoded, known_movies)
-        rows = movies * described
-        encoded = network.encode_items(own, batches.movie_features[rows], batches.movie_weights[rows])
+        rows = movies * with_features
+        encoded = network.encode_items(embeddings, tensors.movie_features[rows], tensors.movie_weights[rows])
         return network.score_pairs(known_users, encoded)
 
-    size = side.width + 1
-    weak = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))
-    return solve(score, weak, targets, Logistic(0.5) if settings.target == "like" else link).embedding
+    size = side.n_factors + 1
+    weak_prior = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))
+    return solve(score, weak_prior, targets, Logistic(0.5) if settings.target == "like" else link).embedding

@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from handlers.recommender.model.link import Ordinal
 
 from ..config import Settings
-from ..dataset import Dataset
+from ..interactions import Interactions
 from ..models import FM, DeepFM
 from . import adam, posterior
-from .batches import Batches
-from .curves import OnEpoch
 from .fit import Fit
+from .losses import OnEpoch
+from .tensors import InteractionTensors
 
 # A logistic curve of slope 1.702 / s lies within 0.01 of a normal distribution function of standard deviation s
 # (Bowling et al., A logistic approximation to the cumulative normal distribution, 2009).
@@ -26,14 +25,13 @@ LOGISTIC = 1.702
 
 def fit(
     network: DeepFM,
-    dataset: Dataset,
-    train: np.ndarray,
-    validation: np.ndarray | None,
+    train: Interactions,
+    validation: Interactions | None,
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fit:
-    """Fit ``network`` in place to the rows ``train``; the losses are those of the second step.
+    """Fit ``network`` in place to ``train``; the losses are those of the second step.
 
     The embeddings are the average of posterior samples given the ratings. For "like" they are scaled so that the
     factorization machine's score is the logit of "a rating with this mean and this noise lies above the threshold".
@@ -41,34 +39,33 @@ def fit(
     """
     ratings = dataclasses.replace(settings, target="rating")
     device = network.mean.device
-    machine = FM(network.users, network.items, float(dataset.ratings[train].mean())).to(device)
-    link = posterior.fit(machine, dataset, train, None, ratings, seed, lambda *_: None).link
+    machine = FM(network.users, network.items, float(train.ratings.mean())).to(device)
+    link = posterior.fit(machine, train, None, ratings, seed, lambda *_: None).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
-        batches = Batches(dataset, train, settings, device)
-        _to_logits(network, batches, LOGISTIC / link.spread)
+        _to_logits(network, InteractionTensors(train, settings, device), LOGISTIC / link.spread)
     for side in (network.users, network.items):
         side.requires_grad_(False)
     torch.nn.init.zeros_(network.rest[-1].weight)
     on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
     ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
-    fitted = adam.fit(network, dataset, train, validation, on_top, seed, on_epoch, ordinal)
+    fitted = adam.fit(network, train, validation, on_top, seed, on_epoch, ordinal)
     for side in (network.users, network.items):
         side.requires_grad_(True)
     return fitted
 
 
 @torch.no_grad()
-def _to_logits(network: DeepFM, batches: Batches, slope: float) -> None:
-    """Multiply the factorization machine's scores by ``slope`` and shift them to the share of likes in ``batches``."""
+def _to_logits(network: DeepFM, tensors: InteractionTensors, slope: float) -> None:
+    """Multiply the factorization machine's scores by ``slope`` and shift them to the share of likes in ``tensors``."""
     for side in (network.users, network.items):
         for table in (side.own, side.features):
             table.weight[:, :-1] *= math.sqrt(slope)
             table.weight[:, -1] *= slope
     network.mean.zero_()
     machine = FM(network.users, network.items, 0.0).to(network.mean.device)
-    scores = batches.scores(machine, batches.users, batches.movies)
-    network.mean.copy_(_shift(scores, batches.targets.mean()))
+    scores = tensors.scores(machine, tensors.users, tensors.movies)
+    network.mean.copy_(_shift(scores, tensors.targets.mean()))
 
 
 def _shift(logits: Tensor, share: Tensor) -> Tensor:

@@ -1,10 +1,8 @@
-"""One network a file, and the one place that builds them."""
+"""The networks, one a file."""
 
 from .deepfm import DeepFM
 from .fm import FM
 from .layers import Side, TwoEncoder
 from .mf import MF
 
-NETWORKS: dict[str, type[TwoEncoder]] = {"mf": MF, "fm": FM, "deepfm": DeepFM}
-
-__all__ = ["NETWORKS", "DeepFM", "FM", "MF", "Side", "TwoEncoder"]
+__all__ = ["DeepFM", "FM", "MF", "Side", "TwoEncoder"]

@@ -28,9 +28,9 @@ class DeepFM(TwoEncoder):
         use_mlp: bool = True,
     ) -> None:
         super().__init__(users, items, mean)
-        self.split = users.width + 2
-        self.first_users = nn.Linear((1 + len(users.values_of_fields)) * users.width, hidden[0], bias=False)
-        self.first_items = nn.Linear((1 + len(items.values_of_fields)) * items.width, hidden[0])
+        self.split = users.n_factors + 2
+        self.first_users = nn.Linear((1 + len(users.values_of_fields)) * users.n_factors, hidden[0], bias=False)
+        self.first_items = nn.Linear((1 + len(items.values_of_fields)) * items.n_factors, hidden[0])
         # In place: fresh pages for every activation cost the catalogue pass more than its arithmetic.
         rest: list[nn.Module] = [nn.ReLU(inplace=True), nn.Dropout(dropout)]
         for inputs, outputs in pairwise(hidden):
@@ -41,19 +41,19 @@ class DeepFM(TwoEncoder):
         self.use_mlp = use_mlp
 
     @torch.jit.export
-    def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        vector, scalar = self.users.fm_half(own, features, weights)
+    def encode_users(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        vector, scalar = self.users.fm_half(embeddings, features, weights)
         if not self.use_fm:
             vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
-        first = self.users.by_fields(own, features, weights, self.first_users.weight)
+        first = self.users.by_fields(embeddings, features, weights, self.first_users.weight)
         return torch.cat([user_encoding(vector, scalar + self.mean), first], dim=1)
 
     @torch.jit.export
-    def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        vector, scalar = self.items.fm_half(own, features, weights)
+    def encode_items(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        vector, scalar = self.items.fm_half(embeddings, features, weights)
         if not self.use_fm:
             vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
-        first = self.items.by_fields(own, features, weights, self.first_items.weight) + self.first_items.bias
+        first = self.items.by_fields(embeddings, features, weights, self.first_items.weight) + self.first_items.bias
         return torch.cat([item_encoding(vector, scalar), first], dim=1)
 
     @torch.jit.export

@@ -1,4 +1,4 @@
-"""What the three networks share: one side's embeddings, the two encodings, and the form of a two-encoder network."""
+"""What the networks share: one side's embeddings, the two encodings, and the form of a two-encoder network."""
 
 import torch
 from torch import Tensor, nn
@@ -19,75 +19,74 @@ def mix(features: Tensor, weights: Tensor, table: Tensor, dense: int = 1 << 20) 
 class Side(nn.Module):
     """The parameters of one side (users or movies): one embedding an id and one a side-feature value.
 
-    An embedding has ``width + 1`` columns: a vector that meets the other side's vectors, and last a bias.
-    Id row 0 is the unknown id. ``values_of_fields`` says how many feature values each field has, in the order of
-    their rows.
+    An embedding has ``n_factors + 1`` columns: a vector, and last a bias. Id row 0 is the unknown id.
+    ``values_of_fields`` says how many feature values each field has, in the order of their rows.
     """
 
     values_of_fields: list[int]
 
-    def __init__(self, rows: int, values_of_fields: list[int], width: int) -> None:
+    def __init__(self, rows: int, values_of_fields: list[int], n_factors: int) -> None:
         super().__init__()
-        self.width = width
+        self.n_factors = n_factors
         self.values_of_fields = values_of_fields
-        self.own = nn.Embedding(rows, width + 1)
-        self.features = nn.Embedding(max(1, sum(values_of_fields)), width + 1)
+        self.own = nn.Embedding(rows, n_factors + 1)
+        self.features = nn.Embedding(max(1, sum(values_of_fields)), n_factors + 1)
         for table in (self.own, self.features):
-            nn.init.normal_(table.weight, std=0.1 / width**0.5)
-            nn.init.zeros_(table.weight[:, width])
+            nn.init.normal_(table.weight, std=0.1 / n_factors**0.5)
+            nn.init.zeros_(table.weight[:, n_factors])
 
     def rows(self, rows: Tensor) -> Tensor:
-        """The ids' own embeddings: rows [B] to [B, width + 1]."""
+        """The ids' own embeddings: rows [B] to [B, n_factors + 1]."""
         return self.own.weight.index_select(0, rows)  # its gradient is many times faster than an Embedding's
 
-    def fm_half(self, own: Tensor, features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """This side of a factorization machine: a vector [B, width] and a scalar [B].
+    def fm_half(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """This side of a factorization machine: a vector [B, n_factors] and a scalar [B].
 
         Rendle's identity (ICDM 2010, lemma 3.1) applied within the side: its pairs are
         ``(|sum v|^2 - sum |v|^2) / 2``, a scalar; the pairs across the two sides are the dot product of the two sums.
         """
         # Split, not sliced: the gradient of a slice is as large as what it was taken from.
-        vector, bias = (own + mix(features, weights, self.features.weight)).split([self.width, 1], dim=1)
-        values, _ = self.features.weight.split([self.width, 1], dim=1)
-        own_vector, _ = own.split([self.width, 1], dim=1)
+        vector, bias = (embeddings + mix(features, weights, self.features.weight)).split([self.n_factors, 1], dim=1)
+        values, _ = self.features.weight.split([self.n_factors, 1], dim=1)
+        id_vectors, _ = embeddings.split([self.n_factors, 1], dim=1)
         squares = mix(features, weights.square(), values.square().sum(dim=1, keepdim=True)).squeeze(1)
-        squares = squares + own_vector.square().sum(dim=1)
+        squares = squares + id_vectors.square().sum(dim=1)
         return vector, bias.squeeze(1) + 0.5 * (vector.square().sum(dim=1) - squares)
 
-    def by_fields(self, own: Tensor, features: Tensor, weights: Tensor, layer: Tensor) -> Tensor:
+    def by_fields(self, embeddings: Tensor, features: Tensor, weights: Tensor, layer: Tensor) -> Tensor:
         """A linear layer over one vector a field, the id's first, side by side: [B, outputs].
 
-        ``layer`` [outputs, (1 + fields) * width]. It meets each feature value before these are mixed: a catalogue has
-        fewer values than a batch has fields.
+        ``layer`` [outputs, (1 + fields) * n_factors] is applied once per feature value; then its outputs are mixed. A
+        side has fewer feature values than a batch has rows.
         """
-        parts = layer.split(self.width, dim=1)
-        own_vector, _ = own.split([self.width, 1], dim=1)
-        outputs = torch.matmul(own_vector, parts[0].t())
+        parts = layer.split(self.n_factors, dim=1)
+        id_vectors, _ = embeddings.split([self.n_factors, 1], dim=1)
+        outputs = torch.matmul(id_vectors, parts[0].t())
         if len(self.values_of_fields) > 0:
-            values, _ = self.features.weight.split([self.width, 1], dim=1)
-            met: list[Tensor] = []
+            values, _ = self.features.weight.split([self.n_factors, 1], dim=1)
+            applied: list[Tensor] = []
             for field, vectors in enumerate(values.split(self.values_of_fields)):
-                met.append(torch.matmul(vectors, parts[1 + field].t()))
-            outputs = outputs + mix(features, weights, torch.cat(met))
+                applied.append(torch.matmul(vectors, parts[1 + field].t()))
+            outputs = outputs + mix(features, weights, torch.cat(applied))
         return outputs
 
 
 def user_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
-    """[B, width], [B] to [B, width + 2], laid out so that a dot product with an item encoding adds all parts."""
+    """[B, n_factors], [B] to [B, n_factors + 2], so that the dot product with an item encoding adds all parts."""
     return torch.cat([vector, scalar.unsqueeze(1), torch.ones_like(scalar).unsqueeze(1)], dim=1)
 
 
 def item_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
-    """[N, width], [N] to [N, width + 2]: the counterpart of ``user_encoding``."""
+    """[N, n_factors], [N] to [N, n_factors + 2]: the counterpart of ``user_encoding``."""
     return torch.cat([vector, torch.ones_like(scalar).unsqueeze(1), scalar.unsqueeze(1)], dim=1)
 
 
 class TwoEncoder(nn.Module):
     """``score(u, i) = combine(encode_users(u), encode_items(i))``; here the combiner is a dot product.
 
-    ``own`` [B, width + 1] is the embedding of an id (``own_users(rows)``, or one solved for somebody new),
-    ``features`` [B, C] int64 and ``weights`` [B, C] float32 are the side features as ``handlers.recommender.features``
-    lays them out. Scores are unclipped ratings, or logits where the target is "like".
+    ``embeddings`` [B, n_factors + 1] are those of ids (``own_users(rows)``), or were solved for new users. ``features``
+    [B, C] int64 and ``weights`` [B, C] float32 are side features in the layout of
+    ``handlers.recommender.model.features``. Scores are unclipped ratings, or logits where the target is "like".
     """
 
     uses_features = True
@@ -100,12 +99,12 @@ class TwoEncoder(nn.Module):
 
     @torch.jit.export
     def own_users(self, rows: Tensor) -> Tensor:
-        """The users' own embeddings: rows [B] to [B, width + 1]."""
+        """The users' own embeddings: rows [B] to [B, n_factors + 1]."""
         return self.users.rows(rows)
 
     @torch.jit.export
     def own_items(self, rows: Tensor) -> Tensor:
-        """The movies' own embeddings: rows [N] to [N, width + 1]."""
+        """The movies' own embeddings: rows [N] to [N, n_factors + 1]."""
         return self.items.rows(rows)
 
     @torch.jit.export

@@ -12,9 +12,9 @@ class MF(TwoEncoder):
     uses_features = False
 
     @torch.jit.export
-    def encode_users(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        return user_encoding(own[:, :-1], own[:, -1] + self.mean)
+    def encode_users(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        return user_encoding(embeddings[:, :-1], embeddings[:, -1] + self.mean)
 
     @torch.jit.export
-    def encode_items(self, own: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        return item_encoding(own[:, :-1], own[:, -1])
+    def encode_items(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        return item_encoding(embeddings[:, :-1], embeddings[:, -1])

@@ -1,4 +1,4 @@
-"""The page's charts, as SVG in data URLs; nothing in them comes from the data but numbers."""
+"""The page's charts, as SVG in data URLs; the only data in them are numbers."""
 
 from __future__ import annotations
 
@@ -46,17 +46,18 @@ def by_count(bins: Sequence[dict[str, float]], error: str) -> str:
         figure = Figure(figsize=(7.6, 3), layout="constrained")
         axes = figure.subplots()
         places = range(len(bins))
-        axes.bar(places, [one["error"] for one in bins], width=0.7, color=PALE)
-        for place, one in zip(places, bins, strict=True):
-            axes.annotate(f"{one['error']:.3f}", (place, one["error"]), (0, 3), textcoords="offset points", ha="center")
-        axes.set_xticks(places, [_span(one) for one in bins], fontsize=9)
+        axes.bar(places, [each["error"] for each in bins], width=0.7, color=PALE)
+        for place, each in zip(places, bins, strict=True):
+            above = place, each["error"]
+            axes.annotate(f"{each['error']:.3f}", above, (0, 3), textcoords="offset points", ha="center")
+        axes.set_xticks(places, [_span(each) for each in bins], fontsize=9)
         axes.tick_params(axis="x", length=0)
         axes.set(xlabel="ratings of the movie in training", ylabel=error)
         return _url(figure)
 
 
 def reliability(curve: dict[str, Sequence[float]]) -> str:
-    """The share of likes by the probability that was said, and below it how often each was said."""
+    """The share of likes by the predicted probability, and below it the number of predictions."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5, 5), layout="constrained")
         above, below = figure.subplots(2, sharex=True, height_ratios=(4, 1))
@@ -69,8 +70,9 @@ def reliability(curve: dict[str, Sequence[float]]) -> str:
         return _url(figure)
 
 
-def _span(one: dict[str, float]) -> str:
-    return f"{one['from']:g}" if one["from"] == one["to"] else f"{one['from']:g}\u2013{one['to']:g}"
+def _span(bin_: dict[str, float]) -> str:
+    low, high = bin_["from"], bin_["to"]
+    return f"{low:g}" if low == high else f"{low:g}\u2013{high:g}"
 
 
 def _url(figure: Figure) -> str:

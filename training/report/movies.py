@@ -37,20 +37,20 @@ class Map(NamedTuple):
 
 def draw(movies: Sequence[dict[str, Any]]) -> Map:
     """The map of catalogue entries; a movie has the colour of its first genre that is among the most frequent."""
-    rated = sorted((one for one in movies if one["ratings"]), key=lambda one: -one["ratings"])[:MOST]
-    frequent = [genre for genre, _ in Counter(genre for one in rated for genre in one["genres"]).most_common()]
+    rated = sorted((movie for movie in movies if movie["ratings"]), key=lambda movie: -movie["ratings"])[:MOST]
+    frequent = [genre for genre, _ in Counter(genre for movie in rated for genre in movie["genres"]).most_common()]
     legend = dict(zip(frequent, COLOURS, strict=False))
-    across, down = _scale([one["x"] for one in rated], WIDTH), _scale([-one["y"] for one in rated], HEIGHT)
-    most = max((one["ratings"] for one in rated), default=1)
+    across, down = _scale([movie["x"] for movie in rated], WIDTH), _scale([-movie["y"] for movie in rated], HEIGHT)
+    most = max((movie["ratings"] for movie in rated), default=1)
     dots = [
         Dot(
             round(x, 1),
             round(y, 1),
-            round(2 + 5 * math.sqrt(one["ratings"] / most), 1),
-            next((legend[genre] for genre in one["genres"] if genre in legend), OTHER),
-            name_of(one),
+            round(2 + 5 * math.sqrt(movie["ratings"] / most), 1),
+            next((legend[genre] for genre in movie["genres"] if genre in legend), OTHER),
+            name_of(movie),
         )
-        for one, x, y in zip(rated, across, down, strict=True)
+        for movie, x, y in zip(rated, across, down, strict=True)
     ]
     if legend and any(dot.colour == OTHER for dot in dots):
         legend["other"] = OTHER

@@ -1,4 +1,4 @@
-"""Everything that the page says, gathered and rendered."""
+"""The report's page: its numbers, charts and lists, gathered and rendered."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from handlers.recommender.loading import load_service
 from handlers.recommender.model.errors import ArchiveError
 
 from ..errors import MendableError
+from ..estimators import ESTIMATORS
+from ..metrics.names import HEADLINES
 from . import charts, movies
 
-NAMES = {"mf": "Matrix Factorization", "fm": "Factorization Machine", "deepfm": "DeepFM"}
 EXAMPLES = 3
 LENGTH = 8
 
@@ -72,7 +73,8 @@ def render(service: Service, details: dict[str, Any]) -> str:
     error = "RMSE" if metadata.target == "rating" else "log loss"
     bins, curve = details.get("by_count"), details.get("reliability")
     return environment.get_template("page.html").render(
-        name=NAMES[metadata.model],
+        name=ESTIMATORS[metadata.model].title if metadata.model in ESTIMATORS else metadata.model,
+        headlines=HEADLINES,
         metadata=metadata,
         metrics=metrics,
         parts={part: _floats(values) for part, values in parts.items() if values},
@@ -101,7 +103,7 @@ def number(value: Any) -> str:
 
 
 def columns(rows: Sequence[dict[str, float]]) -> list[str]:
-    """The metrics that any of some rows has, in their order."""
+    """The names of the metrics in any of ``rows``, in their order."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
@@ -113,13 +115,13 @@ def _users(service: Service) -> list[dict[str, Any]]:
     """Users who have rated more than a quarter, half and three quarters of all: what they rated best, what is next."""
     counts = np.diff(service.model.arrays["seen_offsets"].numpy())
     rated = np.flatnonzero(counts)
-    some = rated[np.argsort(counts[rated], kind="stable")]
-    places = dict.fromkeys(len(some) * quarter // 4 for quarter in range(1, 1 + EXAMPLES))
+    by_count = rated[np.argsort(counts[rated], kind="stable")]
+    positions = dict.fromkeys(len(by_count) * quarter // 4 for quarter in range(1, 1 + EXAMPLES))
     found = []
-    for row in some[list(places)].tolist():
+    for row in by_count[list(positions)].tolist():
         user = service.model.users.ids[row]
         history = _ask(service, {"user_id": user, "history": True})["history"]
-        best = sorted(history, key=lambda one: -one.get("rating", 0))[:LENGTH]
+        best = sorted(history, key=lambda movie: -movie.get("rating", 0))[:LENGTH]
         listed = _ask(service, {"user_id": user, "k": LENGTH})["recommendations"]
         found.append({"id": user, "count": len(history), "best": best, "listed": listed})
     return found

@@ -1,9 +1,31 @@
-"""The libraries that ours is measured against, each called as its documentation calls it, on one thread."""
+"""The libraries that ours is measured against, each called as its documentation calls it, on one thread.
+
+A wrapper is imported when it is asked for: only the environment of this benchmark has these libraries.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
+from training.estimators import Recommender
 
-from training.dataset import Dataset
 
-Predict = Callable[[Dataset], np.ndarray]  # rows [n] to their predicted ratings, not clipped: float [n]
+def surprise(**options: object) -> Recommender:
+    from .surprise import Surprise
+
+    return Surprise(**options)
+
+
+def myfm(**options: object) -> Recommender:
+    from .myfm import MyFM
+
+    return MyFM(**options)
+
+
+def implicit(**options: object) -> Recommender:
+    from .implicit import Implicit
+
+    return Implicit(**options)
+
+
+PEERS: dict[str, Callable[..., Recommender]] = {"surprise": surprise, "myfm": myfm, "implicit": implicit}

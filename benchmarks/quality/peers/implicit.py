@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from scipy import sparse
 
-from training.dataset import Dataset
-from training.lists import Order
+from training.estimators import Recommender
+from training.interactions import Interactions
 
-from ..grids import Settings
-
-KINDS = {"implicit, ALS": AlternatingLeastSquares, "implicit, BPR": BayesianPersonalizedRanking}
+ALGORITHMS = {"implicit, ALS": AlternatingLeastSquares, "implicit, BPR": BayesianPersonalizedRanking}
 
 
-def order(name: str, dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> Order:
-    """What orders the lists of user rows, fitted to the rows ``index``, every one a positive."""
-    shape = len(dataset.users.vocabulary), len(dataset.movies.vocabulary)
-    ones = np.ones(len(index), np.float32)
-    rated = sparse.csr_matrix((ones, (dataset.user_rows[index], dataset.movie_rows[index])), shape)
-    # A process of its own for every thread would be no gain, and the fit with one is repeatable.
-    model = KINDS[name](random_state=seed, num_threads=1, **settings)
-    model.fit(rated, show_progress=False)
-    users, movies = torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors)
-    return lambda rows: users[rows] @ movies.T
+class Implicit(Recommender):
+    """``algorithm``: a key of ``ALGORITHMS``; the options are those of the algorithm. Every row is a positive."""
+
+    uses_features = False
+
+    def __init__(self, algorithm: str = "implicit, ALS", seed: int = 0, **options: Any) -> None:
+        # A process of its own for every thread would be no gain, and the fit with one is repeatable.
+        self.model = ALGORITHMS[algorithm](random_state=seed, num_threads=1, **options)
+
+    def _fit(self, train: Interactions, validation: Interactions | None) -> None:
+        ones = np.ones(len(train), np.float32)
+        rated = sparse.csr_matrix((ones, (train.user_rows, train.movie_rows)), train.shape)
+        self.model.fit(rated, show_progress=False)
+
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+        """What orders the lists, no ratings: float32 [n]."""
+        return np.einsum("nd,nd->n", self.model.user_factors[users], self.model.item_factors[movies])
+
+    def order(self, users: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(self.model.user_factors)[users] @ torch.from_numpy(self.model.item_factors).T

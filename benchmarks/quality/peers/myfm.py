@@ -12,44 +12,47 @@ import myfm
 import numpy as np
 from scipy import sparse
 
-from training.dataset import Dataset, SideData
-
-from ..grids import Settings
-from . import Predict
+from training.estimators import Recommender
+from training.interactions import Interactions, SideData, feature_matrix
 
 
-def fit(dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> Predict:
-    """A machine fitted to the rows ``index``; the settings' ``blocks`` say what it knows of users and movies."""
-    shape = len(dataset.users.vocabulary), len(dataset.movies.vocabulary)
-    users, movies = dataset.user_rows[index], dataset.movie_rows[index]
-    rated = sparse.csr_matrix((np.ones(len(index)), (users, movies)), shape)
-    sides = [_blocks(dataset.users, rated, settings["blocks"]), _blocks(dataset.movies, rated.T, settings["blocks"])]
-    sizes = [block.shape[1] for side in sides for block in side]
-    tables = [sparse.hstack(side, format="csr") for side in sides]
+class MyFM(Recommender):
+    """``blocks``: what it knows of users and movies: "ids", "histories" (and ids) or "features" (and both).
 
-    def related(rows: Dataset) -> list[myfm.RelationBlock]:
-        maps = rows.user_rows, rows.movie_rows
-        return [myfm.RelationBlock(of, table) for of, table in zip(maps, tables, strict=True)]
+    ``rank``: length of the vectors. ``ordinal``: ratings are ordered levels.
+    """
 
-    levels, labels = np.unique(dataset.ratings[index], return_inverse=True)
-    ordinal = settings.get("ordinal", False)
-    kind = myfm.MyFMOrderedProbit if ordinal else myfm.MyFMRegressor
-    model = kind(rank=settings["rank"], random_seed=seed)
-    model.fit(
-        None,
-        labels if ordinal else dataset.ratings[index].astype(np.float64),
-        X_rel=related(dataset.take(index)),
-        grouping=np.repeat(np.arange(len(sizes)), sizes).tolist(),
-        n_iter=settings["sweeps"],
-        n_kept_samples=settings["sweeps"],
-    )
+    def __init__(
+        self, rank: int = 10, sweeps: int = 512, blocks: str = "ids", ordinal: bool = False, seed: int = 0
+    ) -> None:
+        self.sweeps, self.blocks, self.ordinal = sweeps, blocks, ordinal
+        kind = myfm.MyFMOrderedProbit if ordinal else myfm.MyFMRegressor
+        self.model = kind(rank=rank, random_seed=seed)
 
-    def predict(held_out: Dataset) -> np.ndarray:
-        if ordinal:
-            return model.predict_proba(None, related(held_out)) @ levels
-        return model.predict(None, related(held_out))
+    def _fit(self, train: Interactions, validation: Interactions | None) -> None:
+        rated = sparse.csr_matrix((np.ones(len(train)), (train.user_rows, train.movie_rows)), train.shape)
+        sides = [_blocks(train.users, rated, self.blocks), _blocks(train.movies, rated.T, self.blocks)]
+        sizes = [block.shape[1] for side in sides for block in side]
+        self.tables = [sparse.hstack(side, format="csr") for side in sides]
+        self.levels, labels = np.unique(train.ratings, return_inverse=True)
+        self.model.fit(
+            None,
+            labels if self.ordinal else train.ratings.astype(np.float64),
+            X_rel=self._related(train.user_rows, train.movie_rows),
+            grouping=np.repeat(np.arange(len(sizes)), sizes).tolist(),
+            n_iter=self.sweeps,
+            n_kept_samples=self.sweeps,
+        )
 
-    return predict
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+        """Predicted ratings, not clipped: float32 [n]."""
+        related = self._related(users, movies)
+        if self.ordinal:
+            return (self.model.predict_proba(None, related) @ self.levels).astype(np.float32)
+        return self.model.predict(None, related).astype(np.float32)
+
+    def _related(self, users: np.ndarray, movies: np.ndarray) -> list[myfm.RelationBlock]:
+        return [myfm.RelationBlock(rows, table) for rows, table in zip((users, movies), self.tables, strict=True)]
 
 
 def _blocks(side: SideData, rated: sparse.csr_matrix, what: str) -> list[sparse.csr_matrix]:
@@ -60,9 +63,7 @@ def _blocks(side: SideData, rated: sparse.csr_matrix, what: str) -> list[sparse.
     counts = np.maximum(np.asarray(rated.sum(axis=1)).ravel(), 1)
     blocks.append(sparse.diags(1 / np.sqrt(counts)) @ rated)
     if what == "features":
-        rows = np.repeat(np.arange(len(side.features)), side.features.shape[1])
-        shape = (len(side.features), side.schema.size)
-        known = sparse.csc_matrix((side.weights.ravel().astype(float), (rows, side.features.ravel())), shape)
+        known = sparse.csc_matrix(feature_matrix(side).astype(float))
         ends = [field.offset for field in side.schema.fields] + [side.schema.size]
         blocks += [known[:, first:last] for first, last in pairwise(ends)]
     return blocks

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import surprise
 
-from training.dataset import Dataset
-
-from ..grids import Settings
-from . import Predict
+from training.estimators import Recommender
+from training.interactions import Interactions
 
 
-def fit(dataset: Dataset, index: np.ndarray, settings: Settings, seed: int) -> Predict:
-    """The algorithm that the settings name, fitted to the rows ``index``."""
-    ratings = dataset.ratings[index]
-    rows = pd.DataFrame({"user": dataset.user_rows[index], "movie": dataset.movie_rows[index], "rating": ratings})
-    scale = surprise.Reader(rating_scale=(float(ratings.min()), float(ratings.max())))
-    options = {name: value for name, value in settings.items() if name != "algorithm"}
-    if settings["algorithm"] == "SVD":
-        model = surprise.SVD(random_state=seed, **options)
-    else:
-        model = surprise.BaselineOnly(verbose=False, **options)
-    model.fit(surprise.Dataset.load_from_df(rows, scale).build_full_trainset())
+class Surprise(Recommender):
+    """``algorithm``: "SVD" or "BaselineOnly"; the options are those of the algorithm."""
 
-    def predict(held_out: Dataset) -> np.ndarray:
-        pairs = zip(held_out.user_rows.tolist(), held_out.movie_rows.tolist(), strict=True)
-        return np.array([model.predict(user, movie, clip=False).est for user, movie in pairs])
+    uses_features = False
 
-    return predict
+    def __init__(self, algorithm: str = "SVD", seed: int = 0, **options: Any) -> None:
+        if algorithm == "SVD":
+            self.model = surprise.SVD(random_state=seed, **options)
+        else:
+            self.model = surprise.BaselineOnly(verbose=False, **options)
+
+    def _fit(self, train: Interactions, validation: Interactions | None) -> None:
+        columns = {"user": train.user_rows, "movie": train.movie_rows, "rating": train.ratings}
+        scale = surprise.Reader(rating_scale=(float(train.ratings.min()), float(train.ratings.max())))
+        self.model.fit(surprise.Dataset.load_from_df(pd.DataFrame(columns), scale).build_full_trainset())
+
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+        """Predicted ratings, not clipped: float32 [n]."""
+        pairs = zip(users.tolist(), movies.tolist(), strict=True)
+        return np.array([self.model.predict(user, movie, clip=False).est for user, movie in pairs], np.float32)

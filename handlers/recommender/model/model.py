@@ -20,6 +20,7 @@ from .foldin import Prior, Solution, scorer, solve
 from .link import Link
 from .list_ranker import ListRanker
 from .metadata import Metadata, Titles
+from .positions import evenly_spread
 from .query import MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
 from .similar import Similarity
@@ -131,8 +132,7 @@ class Model:
         if limit is None:
             limit = NAMED_USERS if self.users.integers else 0
         rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
-        chosen = np.linspace(0, len(rated) - 1, min(len(rated), limit)).astype(np.int64)
-        return [self.users.ids[row] for row in rated[chosen]]
+        return [self.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]
 
     # --- parts of answers
 

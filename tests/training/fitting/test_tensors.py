@@ -1,0 +1,36 @@
+"""Scores of a batch: who is in it twice is encoded once."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from tests.training.fits import gradients
+from training.config import preset
+from training.estimators import ESTIMATORS
+from training.fitting.tensors import InteractionTensors
+from training.interactions import encode
+
+
+@pytest.mark.parametrize("count", [7, 5000])
+@pytest.mark.parametrize("model", list(ESTIMATORS))
+def test_whoever_is_in_a_batch_twice_is_encoded_as_ever(log_and_truth, model: str, count: int) -> None:
+    settings = dataclasses.replace(preset("quick", model), method="adam")
+    estimator = ESTIMATORS[model](settings)
+    everything = encode(log_and_truth[0], estimator.uses_features)
+    network = estimator.fresh_network(everything).eval()  # no dropout
+    tensors = InteractionTensors(everything, settings, torch.device("cpu"))
+    drawn = torch.randint(len(everything), (count,), generator=torch.Generator().manual_seed(0))
+    users, movies = tensors.users[drawn], tensors.movies[drawn]
+    plain = network.score_pairs(
+        network.encode_users(network.own_users(users), tensors.user_features[users], tensors.user_weights[users]),
+        network.encode_items(network.own_items(movies), tensors.movie_features[movies], tensors.movie_weights[movies]),
+    )
+    found = tensors.scores(network, users, movies)
+    torch.testing.assert_close(found, plain)
+    ours, expected = (gradients(network, scores.square().mean()) for scores in (found, plain))
+    assert ours.keys() == expected.keys()
+    for name, gradient in ours.items():
+        torch.testing.assert_close(gradient, expected[name])

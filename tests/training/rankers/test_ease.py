@@ -1,0 +1,171 @@
+"""The list ranker, against the dense regression that it is cut from, and on logs whose answer is planted."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from training.config import preset
+from training.data import RatingsLog, generate
+from training.interactions import Interactions, encode
+from training.metrics.ranking import measure
+from training.rankers import ease
+
+SETTINGS = dataclasses.replace(preset("quick", "mf"), list_ridges=(20.0,), list_factors=(8,))
+
+
+@pytest.fixture(scope="module")
+def log() -> RatingsLog:
+    return generate(seed=5, users=200, movies=60, ratings=4000).log
+
+
+def dense_weights(interactions: Interactions, ridge: float) -> np.ndarray:
+    """Each movie regressed on the others one by one, by least squares with the ridge as further rows."""
+    rated = np.zeros((len(interactions.users.vocabulary), len(interactions.movies.vocabulary)))
+    middle, half = interactions.ratings.mean(), np.ptp(interactions.ratings) / 2
+    rated[interactions.user_rows, interactions.movie_rows] = 1 + 0.5 * (interactions.ratings - middle) / half
+    rated = rated[1:, 1:]
+    sizes = (rated != 0).sum(axis=1)
+    root = (sizes / sizes.mean()) ** -0.25  # of the weight of a user
+    own = (rated**2 * root[:, None] ** 2).sum(axis=0)
+    ridges = np.sqrt(ridge * (own / own.mean()) ** 0.25)
+    weights = np.zeros((rated.shape[1],) * 2)
+    for movie in range(len(weights)):
+        others = np.arange(len(weights)) != movie
+        inputs = np.concatenate([rated[:, others] * root[:, None], np.diag(ridges[others])])
+        target = np.concatenate([rated[:, movie] * root, np.zeros(others.sum())])
+        weights[others, movie] = np.linalg.lstsq(inputs, target)[0]
+    return weights
+
+
+def test_at_full_width_it_is_the_regression_of_each_movie_on_the_others(log) -> None:
+    interactions = encode(log, False)
+    settings = dataclasses.replace(SETTINGS, list_factors=(60,))
+    ranker = ease.fit(interactions, settings)
+    product = (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:]
+    assert product == pytest.approx(dense_weights(interactions, 20.0), abs=1e-4)
+
+
+@pytest.mark.parametrize("ridge", [1e-2, 1e-9])
+def test_a_ridge_of_nearly_nothing_leaves_weights_finite(log, ridge: float) -> None:
+    interactions = encode(log, False)
+    regression = ease.Regression(interactions, 512)
+    ranker = regression.ranker(ridge, 60)
+    assert np.isfinite(ranker.inputs.numpy()).all()
+    assert np.isfinite(ranker.items.numpy()).all()
+
+
+def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
+    """No other matrix of that rank is closer, for the users of the log: the error is the rest of the spectrum."""
+    interactions = encode(log, False)
+    regression = ease.Regression(interactions, 512)
+    full, cut = (
+        (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:].astype(float)
+        for ranker in (regression.ranker(20.0, 60), regression.ranker(20.0, 5))
+    )
+    root = regression.weighted.toarray().astype(float)
+    away = np.square(root @ (full - cut)).sum()
+    assert away == pytest.approx(np.square(np.linalg.svd(root @ full)[1][5:]).sum(), rel=1e-3)
+
+
+def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
+    interactions = encode(log, False)
+    regression = ease.Regression(interactions, 512)
+    alike = regression.ranker(20.0, 60).alike.numpy().astype(float)[1:]
+    gram = (regression.weighted.T @ regression.weighted).toarray()
+    own = np.diag(gram)
+    roots = np.sqrt(own + ease.SIMILARITY_SHRINKAGE * own.mean())
+    assert alike @ alike.T == pytest.approx(gram / np.outer(roots, roots), abs=1e-4)
+
+
+def test_lists_hold_the_movies_of_the_users_own_kind() -> None:
+    """Two kinds of movies and two kinds of people who rate nothing else; each has left out one of theirs."""
+    users, movies = np.divmod(np.arange(40 * 20), 20)
+    own = (users % 2) == (movies % 2)
+    missing = movies == (users * 3 + users % 2) % 20
+    missing |= movies == (users + 10) % 20
+    rows = own & ~missing
+    log = generate(seed=0, users=40, movies=20, ratings=400).log
+    ratings = log.ratings.iloc[: rows.sum()].assign(user_id=users[rows], movie_id=movies[rows])
+    log = RatingsLog("planted", ratings.astype({"user_id": "int64", "movie_id": "int64"}))
+    interactions = encode(log, False)
+    settings = dataclasses.replace(SETTINGS, list_factors=(4,))
+    scores = ease.order(ease.fit(interactions, settings), interactions)
+    for row in range(1, 41):
+        seen = set(interactions.movie_rows[interactions.user_rows == row])
+        unseen = [movie for movie in range(1, 21) if movie not in seen]
+        kind = (row - 1) % 2
+        best = sorted(unseen, key=lambda movie: -scores(np.array([row]))[0][movie])
+        wanted = sum((movie - 1) % 2 == kind for movie in unseen)
+        assert {(movie - 1) % 2 for movie in best[:wanted]} == {kind}
+
+
+@pytest.mark.parametrize("likes_only", [False, True])
+def test_somebody_without_a_history_gets_what_most_have_rated(log, likes_only: bool) -> None:
+    if likes_only:
+        log = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    interactions = encode(log, False)
+    settings = dataclasses.replace(SETTINGS, list_factors=(60,))
+    scores = ease.order(ease.fit(interactions, settings), interactions)
+    good = np.ones(len(interactions)) if likes_only else 1 + (interactions.ratings - interactions.ratings.mean()) / 4
+    counts = np.bincount(interactions.movie_rows, good)
+    assert scores(np.array([0]))[0] == pytest.approx(counts / 200, abs=1e-5)
+
+
+def test_side_features_make_a_list_of_their_own(log) -> None:
+    """The taste of an occupation, for somebody who has rated nothing."""
+    interactions = encode(log, True)
+    settings = dataclasses.replace(SETTINGS, list_factors=(60,))
+    order = ease.order(ease.fit(interactions, settings), interactions.take(np.arange(0)))
+    shares = []
+    for row in range(1, len(interactions.users.vocabulary)):
+        seen = interactions.movie_rows[interactions.user_rows == row]
+        of_them, of_nobody = (np.argsort(-order(np.array([who]))[0].numpy(), kind="stable")[:10] for who in (row, 0))
+        shares.append((np.isin(of_them, seen).mean(), np.isin(of_nobody, seen).mean()))
+    described, unknown = np.mean(shares, axis=0)
+    assert described > 1.1 * unknown
+
+
+def test_validation_rows_choose(log) -> None:
+    interactions = encode(log, False)
+    rows = np.random.default_rng(0).permutation(len(interactions))
+    train, validation = interactions.take(rows[:3400]), interactions.take(rows[3400:])
+    settings = dataclasses.replace(SETTINGS, list_ridges=(1e6, 20.0), list_factors=(1, 8))
+    ndcg = {}
+    for ridge, width in itertools.product(settings.list_ridges, settings.list_factors):
+        one = dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(width,))
+        ndcg[ridge, width] = measure(ease.order(ease.fit(train, one), train), train, validation)["ndcg@10"]
+    chosen = ease.choose(train, validation, settings)
+    assert (*chosen.list_ridges, *chosen.list_factors) == max(ndcg, key=ndcg.__getitem__)
+
+
+def test_every_movie_that_somebody_rated_takes_part(log) -> None:
+    interactions = encode(log, False)
+    rated = interactions.take(np.flatnonzero(interactions.movie_rows > 5))
+    ranker = ease.fit(rated, SETTINGS)
+    taking_part = np.flatnonzero(ranker.items.abs().sum(dim=1).numpy())
+    assert taking_part.tolist() == np.unique(rated.movie_rows).tolist()
+
+
+def test_a_truncated_decomposition_orders_nearly_as_the_whole_one() -> None:
+    log = generate(seed=3, users=400, movies=300, ratings=12_000).log
+    interactions = encode(log, False)
+    whole, truncated = (
+        ease.order(ease.fit(interactions, dataclasses.replace(SETTINGS, list_components=components)), interactions)
+        for components in (300, 60)
+    )
+    users = np.arange(1, 401)
+    first = [np.argsort(-of(users).numpy(), axis=1)[:, :20] for of in (whole, truncated)]
+    shared = np.mean([len(np.intersect1d(one, other)) / 20 for one, other in zip(*first, strict=True)])
+    assert shared > 0.8
+
+
+def test_ratings_that_are_all_the_same_weigh_as_likes_do(log) -> None:
+    same = dataclasses.replace(log, ratings=log.ratings.assign(rating=np.float32(1)))
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    of_same, of_likes = (ease.fit(data, SETTINGS) for data in (encode(same, False), encode(likes, False)))
+    assert of_same.weight == of_likes.weight == (1.0, 0.0)
+    assert of_same.items == pytest.approx(of_likes.items)

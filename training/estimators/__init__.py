@@ -1,0 +1,50 @@
+"""The models: the one place that lists them. Each has a network in ``training/models`` and presets in ``config.py``."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .. import models
+from ..fitting.methods import ADAM, GIBBS, GIBBS_THEN_ADAM, Method
+from ..interactions import Interactions
+from ..models import Side
+from .base import Recommender
+from .two_encoder import TwoEncoderEstimator
+
+__all__ = ["ESTIMATORS", "FM", "MF", "DeepFM", "Recommender", "TwoEncoderEstimator"]
+
+
+class MF(TwoEncoderEstimator):
+    """Matrix factorization with biases: ids alone."""
+
+    name, title = "mf", "Matrix Factorization"
+    network_type = models.MF
+    methods: ClassVar = {"gibbs": GIBBS, "adam": ADAM}
+
+
+class FM(TwoEncoderEstimator):
+    """Factorization machine: ids, histories and side features."""
+
+    name, title = "fm", "Factorization Machine"
+    network_type = models.FM
+    methods: ClassVar = {"gibbs": GIBBS, "adam": ADAM}
+
+
+class DeepFM(TwoEncoderEstimator):
+    """A factorization machine and a perceptron over the same embeddings; by default of the probability of a like."""
+
+    name, title = "deepfm", "DeepFM"
+    network_type = models.DeepFM
+    methods: ClassVar = {"gibbs": GIBBS_THEN_ADAM, "adam": ADAM}
+
+    def build(self, users: Side, movies: Side, mean: float) -> models.DeepFM:
+        """A fresh network."""
+        chosen = self.settings
+        return models.DeepFM(users, movies, mean, chosen.hidden, chosen.dropout, chosen.use_fm, chosen.use_mlp)
+
+    def method(self, train: Interactions) -> Method:
+        """As the settings say; Adam where every row is a like, as the sampler takes ratings alone."""
+        return super().method(train) if train.has_ratings else ADAM
+
+
+ESTIMATORS: dict[str, type[TwoEncoderEstimator]] = {each.name: each for each in (MF, FM, DeepFM)}

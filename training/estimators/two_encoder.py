@@ -1,0 +1,169 @@
+"""An estimator whose scores are a two-encoder network's and whose lists the list ranker orders."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+
+from handlers.recommender.model.link import Link
+from handlers.recommender.model.list_ranker import ListRanker
+
+from ..config import MODELS, Settings, preset
+from ..errors import SettingsError
+from ..fitting.fit import Fit
+from ..fitting.losses import OnEpoch
+from ..fitting.methods import ADAM, Method
+from ..fitting.targets import targets_of
+from ..fitting.tensors import InteractionTensors
+from ..fitting.unknown import fit_unknown_rows
+from ..interactions import Interactions
+from ..models import Side, TwoEncoder
+from ..progress import stage
+from ..rankers import ease
+from .base import Ratings, Recommender
+
+
+class TwoEncoderEstimator(Recommender):
+    """The part that MF, FM and DeepFM share: configuration, fit, scores and lists.
+
+    ``settings`` are those of the preset "quick" where none are given; single ones are given by name:
+    ``FM(n_factors=64, seed=1)``. ``seed`` makes a fit on a CPU repeatable; ``device`` is where the network is fitted.
+    Without ``list_ranker`` none is fitted, and the scores order the lists.
+
+    ``name``: of the model on the command line and in its archive. ``title``: for people. ``network_type``: its network.
+    ``methods``: by ``Settings.method``, the ways to fit that.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    network_type: ClassVar[type[TwoEncoder]]
+    methods: ClassVar[dict[str, Method]] = {"adam": ADAM}
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        list_ranker: bool = True,
+        **changes: Any,
+    ) -> None:
+        if settings is None:
+            settings = preset("quick", self.name, changes.get("target")) if self.name in MODELS else Settings()
+        self.settings = dataclasses.replace(settings, **changes)
+        self.seed = seed
+        self.device = torch.device(device)
+        self.list_ranker = list_ranker
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether side features become columns; an ids-only network has none."""
+        return self.network_type.uses_features
+
+    def build(self, users: Side, movies: Side, mean: float) -> TwoEncoder:
+        """A fresh network; ``mean``: of the targets, as a raw score."""
+        return self.network_type(users, movies, mean)
+
+    def method(self, train: Interactions) -> Method:
+        """How the network is fitted to ``train``. Raises SettingsError for a method that this model does not have."""
+        if self.settings.method not in self.methods:
+            known = ", ".join(self.methods)
+            raise SettingsError(f"--method is {self.settings.method}: {self.title} is fitted by {known}")
+        return self.methods[self.settings.method]
+
+    def fit(self, train: Ratings, validation: Ratings | None = None, on_epoch: OnEpoch = lambda *_: None) -> Self:
+        """Learn from ``train``; ``on_epoch`` is told the losses.
+
+        ``validation`` rows choose the ridge and the length of the list ranker and, where the method has epochs, the
+        number of these. Raises DivergedError for a loss that is not finite, SettingsError for settings that do not go
+        together.
+        """
+        return super().fit(train, validation, on_epoch=on_epoch)
+
+    def choose_list_ranker(self, train: Interactions, validation: Interactions) -> Self:
+        """An estimator, not fitted, with the list ranker that ``validation`` rows choose; nothing else is fitted."""
+        return self._with(ease.choose(train, validation, self.settings))
+
+    def with_choices(self) -> Self:
+        """An estimator, not fitted, with all that the validation rows chose for this one."""
+        self._needs_fit()
+        return self._with(self._chosen)
+
+    def _with(self, settings: Settings) -> Self:
+        return type(self)(settings, seed=self.seed, device=self.device, list_ranker=self.list_ranker)
+
+    def _fit(self, train: Interactions, validation: Interactions | None, on_epoch: OnEpoch) -> None:
+        settings, method = self.settings, self.method(train)
+        if self.list_ranker and validation is not None:
+            settings = ease.choose(train, validation, settings)
+        with stage("fitting"):
+            network = self.fresh_network(train).to(self.device)
+            fitted = method.fit(network, train, validation, settings, self.seed, on_epoch)
+            fit_unknown_rows(network.eval(), fitted.link, train, settings, copy_to_unrated=not method.draws_unrated)
+        if self.list_ranker:
+            self._ranker = ease.fit(train, settings)
+            self._order = ease.order(self._ranker, train)
+        self._fitted = fitted
+        self._chosen = settings if validation is None else method.with_best_epoch(settings, fitted.losses)
+
+    def fresh_network(self, train: Interactions) -> TwoEncoder:
+        """A network for the sides of ``train``, centred on its mean target, with the seed's initial weights."""
+        torch.manual_seed(self.seed)
+        sides = [
+            Side(len(side.vocabulary), [field.size for field in side.schema.fields], self.settings.n_factors)
+            for side in (train.users, train.movies)
+        ]
+        mean = float(targets_of(train.ratings, self.settings).mean())
+        if self.settings.target == "like":
+            mean = float(np.log(mean / (1 - mean))) if 0 < mean < 1 else 0.0
+        return self.build(*sides, mean)
+
+    @property
+    def network(self) -> TwoEncoder:
+        """The fitted network."""
+        return self._needs_fit().network
+
+    @property
+    def link(self) -> Link:
+        """What the network's raw scores mean."""
+        return self._needs_fit().link
+
+    @property
+    def losses(self) -> dict[str, list[float]]:
+        """Of ``train`` and of ``validation``, by epoch; by sample, where posterior samples are averaged."""
+        return dataclasses.asdict(self._needs_fit().losses)
+
+    @property
+    def ranker(self) -> ListRanker:
+        """What orders the lists. Raises NotFittedError where none was fitted."""
+        self._needs_fit()
+        if not self.list_ranker:
+            raise NotFittedError(f"this {type(self).__name__} has no list ranker: leave out list_ranker=False")
+        return self._ranker
+
+    def _needs_fit(self) -> Fit:
+        _ = self.train  # raises NotFittedError
+        return self._fitted
+
+    @torch.no_grad()
+    def raw_scores(self, users: np.ndarray, movies: np.ndarray) -> torch.Tensor:
+        """Raw scores of aligned rows int64 [n]: float32 [n] on the CPU."""
+        if not len(users):
+            return torch.empty(0)
+        network = self.network
+        pairs = self.train.with_pairs(users, movies)
+        tensors = InteractionTensors(pairs, self.settings, network.mean.device)
+        return tensors.all_scores(network, tensors.users, tensors.movies).cpu()
+
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+        """Ratings, or probabilities of a like, float32 [n] of aligned rows int64 [n]."""
+        return self.link.inverse_link(self.raw_scores(users, movies)).numpy()
+
+    def order(self, users: np.ndarray) -> torch.Tensor:
+        """What orders the lists of user rows [B]: float32 [B, movies], of the list ranker where there is one."""
+        self._needs_fit()
+        return self._order(users) if self.list_ranker else super().order(users)

@@ -1,0 +1,1 @@
+"""Measures of quality, used by training, the report and the benchmarks alike; ``names.py`` declares them."""

@@ -1,0 +1,1 @@
+"""List rankers: models that order the movies of a list."""

@@ -1,0 +1,1 @@
+"""Gibbs sampling of factorizations, and the average of the samples."""
