@@ -4,7 +4,7 @@
     for movie in recommender.recommend(user_id=196, k=10).recommendations:
         print(movie.title, movie.score)
 
-What an answer may leave out is ``msgspec.UNSET`` where it is left out, which is false in an ``if``.
+A field that an answer leaves out is ``msgspec.UNSET``, which is false in an ``if``.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class _MovieFields(TypedDict, total=False):
 
 
 class _ListFields(TypedDict, total=False):
-    k: int
+    k: int  # the most movies of the list; the server has a default
     exclude: list[Id]
     candidates: list[Id]
     genres: list[str]
