@@ -18,9 +18,9 @@ PATH = ROOT / "docs" / "openapi.json"
 Schema = dict[str, Any]
 
 ABOUT = f"""\
-What you leave out is what you get back: give a user and get movies, give a movie and get similar ones, give both and
-get a score. A score is on the scale of what the model was trained for: a rating (`mf`, `fm`), or the probability of a
-rating above a threshold (`deepfm`); in lists of similar movies it is a cosine.
+The fields that you send select the kind of request. A user alone gives a list of movies, a movie alone gives similar
+movies, and both together give a score. A score is on the scale of the training target: a rating (`mf`, `fm`), or the
+probability of a rating above a threshold (`deepfm`). In lists of similar movies it is a cosine.
 
 Ids are all integers or all strings, as in the data that a model was trained on; an integer may be given as its decimal
 string. An id, genre or feature value that the model does not know is skipped, or stands for the average user or movie,
