@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from serving.config import MODELS
-from training.models import NETWORKS
+from training.estimators import ESTIMATORS
 from web.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_imports_go_one_way() -> None:
 
 
 def test_the_models_are_those_that_the_servers_configuration_loads() -> None:
-    assert set(NETWORKS) == set(MODELS)
+    assert set(ESTIMATORS) == set(MODELS)
     assert Settings().models == MODELS
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.search(rf"^  MODEL +{' '.join(MODELS)} ", shown, re.MULTILINE)
