@@ -58,7 +58,7 @@ def test_the_tuned_contestant_is_the_one_with_the_planted_answer() -> None:
     """One of three orders knows what is held out: it is chosen on validation rows and scores 1 on the test rows."""
     data = planted([(user, movie) for user in (1, 2, 3) for movie in (1, 2, 3, 4, 5)])
     movies = data.movie_rows
-    parts = Split(*(np.flatnonzero(np.isin(movies, some)) for some in ([1, 2, 3], [4], [5])))
+    parts = Split(*(np.flatnonzero(np.isin(movies, part)) for part in ([1, 2, 3], [4], [5])))
     scores = {"best": [0, 0, 0, 0, 5, 4, 0], "flat": [0, 1, 1, 1, 1, 1, 2], "worst": [0, 9, 9, 9, 0, 0, 9]}
 
     def fit(_: Interactions, settings: dict) -> Order:

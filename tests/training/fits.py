@@ -53,4 +53,4 @@ def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
 def gradients(network: TwoEncoder, loss: torch.Tensor) -> dict[str, torch.Tensor]:
     network.zero_grad()
     loss.backward()
-    return {name: one.grad.clone() for name, one in network.named_parameters() if one.grad is not None}
+    return {name: weight.grad.clone() for name, weight in network.named_parameters() if weight.grad is not None}

@@ -73,8 +73,8 @@ def test_other_contents_train() -> None:
     assert names(before, asked(LOG, settings, "random", 0, True, None, running)) == ["running"]
 
 
-def names(one: module.Asked, other: module.Asked) -> list[str]:
-    return sorted(name for name in one.keys() | other.keys() if one[name] != other[name])
+def names(first: module.Asked, second: module.Asked) -> list[str]:
+    return sorted(name for name in first.keys() | second.keys() if first[name] != second[name])
 
 
 def test_other_packages_train(monkeypatch) -> None:

@@ -34,15 +34,15 @@ class TestThePretence:
 
     def test_devices_do_not_mix(self) -> None:
         with PretendedGPU():
-            there, here = torch.ones(3, device="cuda"), torch.ones(3)
+            on_gpu, on_cpu = torch.ones(3, device="cuda"), torch.ones(3)
             for mixed in (
-                lambda: there + here,
-                lambda: here.index_select(0, torch.zeros(1, dtype=torch.long).to(GPU)),
-                lambda: torch.cat([there, here]),
-                lambda: torch.nn.functional.linear(here.expand(2, 3), there.expand(2, 3)),
-                lambda: there.numpy(),
-                lambda: torch.where(there > 0, here, here),
-                lambda: there.__setitem__(torch.tensor([0, 1]), torch.ones(2)),
+                lambda: on_gpu + on_cpu,
+                lambda: on_cpu.index_select(0, torch.zeros(1, dtype=torch.long).to(GPU)),
+                lambda: torch.cat([on_gpu, on_cpu]),
+                lambda: torch.nn.functional.linear(on_cpu.expand(2, 3), on_gpu.expand(2, 3)),
+                lambda: on_gpu.numpy(),
+                lambda: torch.where(on_gpu > 0, on_cpu, on_cpu),
+                lambda: on_gpu.__setitem__(torch.tensor([0, 1]), torch.ones(2)),
                 lambda: torch.randperm(3, generator=torch.Generator(), device="cuda"),
             ):
                 with pytest.raises(MixedDevicesError):
@@ -50,13 +50,18 @@ class TestThePretence:
 
     def test_what_a_gpu_allows_is_allowed(self) -> None:
         with PretendedGPU():
-            there, here = torch.ones(3, device="cuda"), torch.ones(3)
-            for allowed in (there + torch.tensor(1.0), there[torch.tensor([0, 1])], there * 2, here.to(there.device)):
+            on_gpu, on_cpu = torch.ones(3, device="cuda"), torch.ones(3)
+            for allowed in (
+                on_gpu + torch.tensor(1.0),
+                on_gpu[torch.tensor([0, 1])],
+                on_gpu * 2,
+                on_cpu.to(on_gpu.device),
+            ):
                 assert allowed.device == GPU
-            assert there.copy_(here).device == GPU
-            there[torch.tensor([0, 1])] = torch.ones(2, device="cuda")
-            there[torch.tensor([0, 1])] = 1
-            assert there.cpu().numpy().tolist() == [1, 1, 1]
+            assert on_gpu.copy_(on_cpu).device == GPU
+            on_gpu[torch.tensor([0, 1])] = torch.ones(2, device="cuda")
+            on_gpu[torch.tensor([0, 1])] = 1
+            assert on_gpu.cpu().numpy().tolist() == [1, 1, 1]
 
     def test_gradients_and_modules_follow(self) -> None:
         with PretendedGPU():

@@ -96,14 +96,14 @@ def test_between_two_lines_is_half_a_minute(lines) -> None:
 
 
 def test_the_rate_leaves_out_what_the_first_unit_waited_for() -> None:
-    one = progress.Stage("sampling", 10, "sample")
-    one.started -= 1000
-    assert one.rate() is None
-    one.advance()
-    one.first -= 100
-    one.advance()
-    one.advance()
-    assert one.rate() == pytest.approx(0.02, rel=0.1)
+    sampling = progress.Stage("sampling", 10, "sample")
+    sampling.started -= 1000
+    assert sampling.rate() is None
+    sampling.advance()
+    sampling.first -= 100
+    sampling.advance()
+    sampling.advance()
+    assert sampling.rate() == pytest.approx(0.02, rel=0.1)
 
 
 def test_of_stages_within_stages_the_outermost_is_counted(lines, monkeypatch) -> None:

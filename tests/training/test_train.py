@@ -79,13 +79,13 @@ def test_a_run_leaves_logs_and_a_picture_of_its_losses(log, tmp_path: Path) -> N
 
 def test_test_rows_given_apart_touch_nothing_else(log, tmp_path: Path) -> None:
     given = tmp_path / "test.csv"
-    some = log.ratings.iloc[:100].assign(rating=lambda table: 6 - table["rating"])
-    some.to_csv(given, index=False)
+    turned = log.ratings.iloc[:100].assign(rating=lambda table: 6 - table["rating"])
+    turned.to_csv(given, index=False)
     test = read_pairs(given, log, allow_overlap=True)
     without = run("mf", tmp_path / "without", log, test=test.iloc[:0])
     beside = run("mf", tmp_path / "with", log, test=test)
     assert beside["test"]["rows"] == 100
-    assert any("100 of the 100 test rows are in the log too" in one for one in beside["warnings"])
+    assert any("100 of the 100 test rows are in the log too" in warning for warning in beside["warnings"])
     assert beside["validation"] == without["validation"]
     assert without["validation"]["rows"] == 100
     files = {path.name for path in (tmp_path / "with/build/mf").iterdir()} - {"metrics.json", "report.json"}

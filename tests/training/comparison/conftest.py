@@ -41,5 +41,5 @@ def deepfm(before: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def running(mf: Path) -> Iterator[Running]:
-    with opened(mf) as one:
-        yield one
+    with opened(mf) as unpacked:
+        yield unpacked

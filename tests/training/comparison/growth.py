@@ -27,5 +27,5 @@ def grown(log: RatingsLog, seed: int) -> RatingsLog:
     """The same rows and some 2,500 more: of 60 users who have come since, and of those who were there."""
     rng = np.random.default_rng(seed)
     users = np.concatenate([np.arange(THEN), THEN + rng.choice(USERS - THEN, 60, replace=False)])
-    here = log.ratings["user_id"].isin(log.users["user_id"].iloc[users]).to_numpy()
-    return of_users(log, then(log) | (here & (rng.random(len(log)) < 0.7)), users)
+    present = log.ratings["user_id"].isin(log.users["user_id"].iloc[users]).to_numpy()
+    return of_users(log, then(log) | (present & (rng.random(len(log)) < 0.7)), users)

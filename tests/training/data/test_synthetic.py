@@ -58,9 +58,9 @@ def test_the_best_prediction_is_unbiased_and_the_best(made):
     assert 0.9 * made.truth.noise < best < 1.1 * made.truth.noise
     assert np.mean(rating - expected) == pytest.approx(0, abs=0.015)
     for low in np.arange(1, 5, 0.5):  # calibrated all along the scale, its clipped ends included
-        here = (expected >= low) & (expected < low + 0.5)
-        if here.sum() > 200:
-            assert rating[here].mean() == pytest.approx(expected[here].mean(), abs=0.08)
+        in_bin = (expected >= low) & (expected < low + 0.5)
+        if in_bin.sum() > 200:
+            assert rating[in_bin].mean() == pytest.approx(expected[in_bin].mean(), abs=0.08)
     assert best < rmse(made.truth.level(users, movies).clip(1, 5), rating) + 1e-3
     for other in (expected + 0.1, expected * 0.9 + 0.3, np.full_like(rating, rating.mean())):
         assert best < rmse(other, rating)

@@ -132,9 +132,9 @@ class TestEveryRecommender:
         assert set(listed["movie_id"]) == {f"m{movie}" for movie in range(MOVIES)}
 
     def test_a_batch_is_answered_as_each_alone(self, fitted, ratings, users) -> None:
-        some = ratings.iloc[:20]
-        scores = fitted.predict(some["user_id"], some["movie_id"])
-        alone = [fitted.predict([user], [movie])[0] for user, movie in zip(some["user_id"], some["movie_id"])]
+        few = ratings.iloc[:20]
+        scores = fitted.predict(few["user_id"], few["movie_id"])
+        alone = [fitted.predict([user], [movie])[0] for user, movie in zip(few["user_id"], few["movie_id"])]
         np.testing.assert_allclose(scores, alone, rtol=1e-4, atol=1e-5)
         together = fitted.recommend(users[:6], k=3)
         each = pd.concat([fitted.recommend([user], k=3) for user in users[:6]], ignore_index=True)

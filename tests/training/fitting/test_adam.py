@@ -37,7 +37,7 @@ def test_who_is_encoded_once_has_the_gradients_of_each_row_alone(model: str, log
     expected = gradients(network, scores.square().mean() + shrunk / len(users))
     gradients(network, tensors.scores(network, users, movies).square().mean())
     adam.shrink(network, tensors, users, movies, settings)
-    found = {name: one.grad for name, one in network.named_parameters() if one.grad is not None}
+    found = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
         torch.testing.assert_close(gradient, expected[name])

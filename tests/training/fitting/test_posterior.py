@@ -44,18 +44,18 @@ def test_a_feature_value_that_no_rated_movie_has_leaves_the_samples_scores(log_a
     log = log_and_truth[0]
     unseen = log.movies.iloc[:1].assign(movie_id=1_000_000, genres="Opera")
     interactions = encode(dataclasses.replace(log, movies=pd.concat([log.movies, unseen], ignore_index=True)), True)
-    side = Side(len(interactions.movies.vocabulary), [one.size for one in interactions.movies.schema.fields], 4)
+    side = Side(len(interactions.movies.vocabulary), [field.size for field in interactions.movies.schema.fields], 4)
     rows = len(interactions.movies.vocabulary) + interactions.movies.schema.size
     table = torch.randn(rows, 5, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         posterior._write_side(side, interactions.movies, table, True, interactions.movie_rows)
         features, weights = (
-            torch.from_numpy(one) for one in (interactions.movies.features, interactions.movies.weights)
+            torch.from_numpy(table) for table in (interactions.movies.features, interactions.movies.weights)
         )
         vectors, biases = side.fm_half(side.own.weight, features, weights)
     torch.testing.assert_close(vectors, table[: len(features), :4], atol=1e-5, rtol=0)
     torch.testing.assert_close(biases, table[: len(features), 4], atol=1e-5, rtol=0)
-    (genres,) = (one for one in interactions.movies.schema.fields if one.name == "genres")
+    (genres,) = (field for field in interactions.movies.schema.fields if field.name == "genres")
     opera = genres.offset + 1 + genres.values.index("Opera")
     assert not torch.allclose(side.features.weight[opera], table[len(features) + opera])
 

@@ -49,8 +49,8 @@ def test_the_interval_is_as_wide_as_that_of_a_bootstrap_over_users(metric: str) 
     rows = [np.flatnonzero(who == user) for user in range(who.max() + 1)]
     again = []
     for _ in range(600):
-        some = np.concatenate([rows[user] for user in rng.integers(0, len(rows), len(rows))])
-        again.append(plain(second[some], likes[some]) - plain(first[some], likes[some]))
+        drawn_rows = np.concatenate([rows[user] for user in rng.integers(0, len(rows), len(rows))])
+        again.append(plain(second[drawn_rows], likes[drawn_rows]) - plain(first[drawn_rows], likes[drawn_rows]))
     wide = 2 * 2.64 * np.std(again)  # 2.64: the 99.5th percentile of Student's distribution, 79 degrees of freedom
     assert found["high"] - found["low"] == pytest.approx(wide, rel=0.12)
 

@@ -135,9 +135,9 @@ def test_validation_rows_choose(log) -> None:
     train, validation = interactions.take(rows[:3400]), interactions.take(rows[3400:])
     settings = dataclasses.replace(SETTINGS, list_ridges=(1e6, 20.0), list_factors=(1, 8))
     ndcg = {}
-    for ridge, width in itertools.product(settings.list_ridges, settings.list_factors):
-        one = dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(width,))
-        ndcg[ridge, width] = measure(ease.order(ease.fit(train, one), train), train, validation)["ndcg@10"]
+    for ridge, n_factors in itertools.product(settings.list_ridges, settings.list_factors):
+        chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(n_factors,))
+        ndcg[ridge, n_factors] = measure(ease.order(ease.fit(train, chosen), train), train, validation)["ndcg@10"]
     chosen = ease.choose(train, validation, settings)
     assert (*chosen.list_ridges, *chosen.list_factors) == max(ndcg, key=ndcg.__getitem__)
 
@@ -159,7 +159,7 @@ def test_a_truncated_decomposition_orders_nearly_as_the_whole_one() -> None:
     )
     users = np.arange(1, 401)
     first = [np.argsort(-of(users).numpy(), axis=1)[:, :20] for of in (whole, truncated)]
-    shared = np.mean([len(np.intersect1d(one, other)) / 20 for one, other in zip(*first, strict=True)])
+    shared = np.mean([len(np.intersect1d(*lists)) / 20 for lists in zip(*first, strict=True)])
     assert shared > 0.8
 
 

@@ -21,12 +21,12 @@ def test_the_error_by_count_is_that_of_each_bin() -> None:
     zeros = np.zeros(len(counts), np.int64)
     predictions = Predictions(zeros, zeros, raw, Regression(-9, 9, 1.0), zeros.astype(np.float32), ratings)
     bins = by_count(predictions, counts, Settings())
-    assert [(one["from"], one["to"], one["rows"]) for one in bins] == [
+    assert [(each["from"], each["to"], each["rows"]) for each in bins] == [
         (0, 0, 10),
         (1, 1, 200),
         (5, 5, 200),
         (40, 40, 200),
     ]
-    assert [one["error"] for one in bins] == pytest.approx([1, 0.5, 0.25, 0.125], rel=1e-5)
+    assert [each["error"] for each in bins] == pytest.approx([1, 0.5, 0.25, 0.125], rel=1e-5)
     one_class = predictions._replace(link=Logistic(3), raw=torch.zeros(len(counts)))
     assert by_count(one_class, counts, Settings(target="like"))[0]["error"] == pytest.approx(np.log(2))

@@ -28,7 +28,7 @@ def test_the_pages_numbers_are_the_metrics(model: str, build: Path, tmp_path: Pa
             assert shown.groups() == (f"{metrics['validation'][name]:.4f}", f"{value:.4f}"), name
     assert f'<td>rows</td><td class="n">700</td><td class="n">{metrics["test"]["rows"]:,}</td>' in page
     details = json.loads((build / model / "report.json").read_text())
-    assert sum(one["rows"] for one in details["by_count"]) == metrics["test"]["rows"]
+    assert sum(each["rows"] for each in details["by_count"]) == metrics["test"]["rows"]
     assert ("Calibration" in page) == ("ece" in metrics["test"])
 
 

@@ -18,7 +18,7 @@ class TestAveraging:
 
     def mean_score(self, samples) -> np.ndarray:
         return np.mean(
-            [one.users[:, :-1] @ one.movies[:, :-1].T + one.users[:, -1:] + one.movies[:, -1] for one in samples],
+            [each.users[:, :-1] @ each.movies[:, :-1].T + each.users[:, -1:] + each.movies[:, -1] for each in samples],
             axis=0,
         )
 

@@ -35,16 +35,16 @@ def test_cut_derivatives_are_those_of_the_log_likelihood() -> None:
         return (torch.special.ndtr(upper) - torch.special.ndtr(lower)).log().sum()
 
     cuts = torch.tensor([-0.7, 0.1, 1.2], dtype=torch.float64)
-    value, gradient, precision = log_likelihood_by_cuts(codes, root, *(one.numpy() for one in bounds(cuts)), 4)
+    value, gradient, precision = log_likelihood_by_cuts(codes, root, *(bound.numpy() for bound in bounds(cuts)), 4)
     assert value == pytest.approx(log_likelihood(cuts).item())
     step = 1e-4 * torch.eye(3, dtype=torch.float64)
 
     def difference(of, at, by):
         return (of(at + by) - of(at - by)) / 2e-4
 
-    np.testing.assert_allclose(gradient, [difference(log_likelihood, cuts, one) for one in step], rtol=1e-4)
+    np.testing.assert_allclose(gradient, [difference(log_likelihood, cuts, by) for by in step], rtol=1e-4)
     curved = [
-        [difference(lambda at, one=one: difference(log_likelihood, at, one), cuts, other) for one in step]
+        [difference(lambda point, by=by: difference(log_likelihood, point, by), cuts, other) for by in step]
         for other in step
     ]
     np.testing.assert_allclose(precision, -np.array(curved), rtol=1e-3, atol=1e-3)
