@@ -60,10 +60,10 @@ def notebook(estimator: TwoEncoderEstimator, data: Interactions) -> None:
     loader = DataLoader(Rows(tensors), batch_size=settings.batch_size, shuffle=True)
     for users, movies, targets in chain.from_iterable(loader for _ in range(settings.epochs)):
         of_users = network.encode_users(
-            network.own_users(users), tensors.user_features[users], tensors.user_weights[users]
+            network.user_embeddings(users), tensors.user_features[users], tensors.user_weights[users]
         )
         of_movies = network.encode_items(
-            network.own_items(movies), tensors.movie_features[movies], tensors.movie_weights[movies]
+            network.item_embeddings(movies), tensors.movie_features[movies], tensors.movie_weights[movies]
         )
         loss = loss_function(network.score_pairs(of_users, of_movies), targets)
         optimizer.zero_grad()

@@ -11,6 +11,12 @@ from .errors import SettingsError
 
 Target = Literal["rating", "like"]
 
+
+def _formerly(option: str) -> Any:
+    """The name of an option in earlier releases, which the command line still takes."""
+    return tyro.conf.arg(aliases=[option])
+
+
 # Which values are allowed, for a number or for each of several. All must be finite; None is allowed where it is the
 # default.
 BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
@@ -37,14 +43,14 @@ class Settings:
     """What a score is: a rating, or the probability of liking."""
     like_above: float = 3.0
     """A rating above this is a like."""
-    n_factors: int = 32
+    n_factors: Annotated[int, _formerly("--width")] = 32
     """Length of the vectors."""
     method: Literal["gibbs", "adam"] = "adam"
     """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), or by descent."""
 
     ratings_as: Literal["numbers", "levels"] = "numbers"
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
-    sample_factors: int = 10
+    sample_factors: Annotated[int, _formerly("--rank")] = 10
     """gibbs: length of one sample's vectors; their average is cut to ``n_factors``."""
     prior_precision: float = 10.0
     """gibbs: of vectors and biases before any data; longer vectors need a higher one, or they fit the noise."""
@@ -62,11 +68,11 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
 
-    list_components: int = 512
+    list_components: Annotated[int, _formerly("--list-rank")] = 512
     """Lists: components of the log's truncated singular value decomposition that the regression is made from."""
     list_ridges: tuple[float, ...] = (300.0, 100.0, 1000.0)
     """Lists: how much the regression that orders them is shrunk; the validation rows choose, else the first counts."""
-    list_factors: tuple[int, ...] = (32, 64, 128, 256)
+    list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256)
     """Lists: length of its vectors; chosen in the same way."""
 
     epochs: int = 40

@@ -86,11 +86,11 @@ def _arrays(
     scripted: torch.jit.ScriptModule, known: Interactions, tensors: InteractionTensors
 ) -> dict[str, np.ndarray]:
     user_rows, movie_rows = (torch.arange(count) for count in known.shape)
-    items = scripted.encode_items(scripted.own_items(movie_rows), tensors.movie_features, tensors.movie_weights)
-    users = scripted.encode_users(scripted.own_users(user_rows), tensors.user_features, tensors.user_weights)
+    items = scripted.encode_items(scripted.item_embeddings(movie_rows), tensors.movie_features, tensors.movie_weights)
+    users = scripted.encode_users(scripted.user_embeddings(user_rows), tensors.user_features, tensors.user_weights)
     directions = torch.nn.functional.normalize(items[:, : scripted.items.n_factors], dim=1)
     order = np.lexsort((known.movie_rows, known.user_rows))
-    prior = prior_of(scripted.own_users(torch.from_numpy(np.unique(known.user_rows))).numpy())
+    prior = prior_of(scripted.user_embeddings(torch.from_numpy(np.unique(known.user_rows))).numpy())
     return {
         "user_features": known.users.features,
         "user_weights": known.users.weights,
@@ -122,7 +122,7 @@ def plane(directions: np.ndarray) -> np.ndarray:
 
 def _list_arrays(ranker: ListRanker, known: Interactions) -> dict[str, np.ndarray]:
     users = ease.encoder(ranker, known)(np.arange(known.shape[0]))
-    tables = {f"rank_{name}": getattr(ranker, name).numpy() for name in RANK_TABLES}
+    tables = {name: table.numpy() for name, table in zip(RANK_TABLES, ranker.tables, strict=True)}
     read_whole = {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
     return {"rank_users": users.numpy()} | tables | read_whole
 
@@ -151,7 +151,7 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         scale=log.scale if log.has_ratings else None,
         like_above=settings.like_above,
         width=settings.n_factors,
-        prior_noise=max(link.spread**2, 1e-3),
+        prior_noise=max(link.noise_std**2, 1e-3),
         similarity_shrinkage=SIMILARITY_SHRINKAGE,
         user_features=known.users.schema,
         movie_features=known.movies.schema,

@@ -196,10 +196,10 @@ class TestEveryModel:
         rows, items = torch.arange(1, 101), torch.arange(1, len(movies))
         with torch.no_grad():
             encoded = network.encode_users(
-                network.own_users(rows), arrays["user_features"][rows], arrays["user_weights"][rows]
+                network.user_embeddings(rows), arrays["user_features"][rows], arrays["user_weights"][rows]
             )
             catalogue = network.encode_items(
-                network.own_items(items), arrays["movie_features"][items], arrays["movie_weights"][items]
+                network.item_embeddings(items), arrays["movie_features"][items], arrays["movie_weights"][items]
             )
             raw = network.score_all(encoded, catalogue)
         expected = raw.sigmoid() if model == "deepfm" else raw.clamp(1, 5)

@@ -46,6 +46,13 @@ def test_a_value_that_cannot_be_is_named(words: str, message: str) -> None:
         main(["train", "mf", "--data", "synthetic", *words.split()])
 
 
+def test_options_are_taken_by_their_names_of_earlier_releases() -> None:
+    words = ["--width", "8", "--rank", "4", "--list-rank", "20", "--list-widths", "8", "16"]
+    settings = commands.parse(["train", "mf", *words]).settings
+    assert (settings.n_factors, settings.sample_factors, settings.list_components) == (8, 4, 20)
+    assert settings.list_factors == (8, 16)
+
+
 def test_no_burn_in_is_a_choice() -> None:
     assert commands.parse(["train", "mf", "--burn-in", "0"]).settings.burn_in == 0
 

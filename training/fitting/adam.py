@@ -90,7 +90,12 @@ def shrink(network: TwoEncoder, tensors: InteractionTensors, users: Tensor, movi
         (network.users, users, tensors.user_features, tensors.user_weights),
         (network.items, movies, tensors.movie_features, tensors.movie_weights),
     ):
-        _shrink(side.own, rows, torch.ones_like(rows, dtype=side.own.weight.dtype), settings.decay / len(users))
+        _shrink(
+            side.embeddings,
+            rows,
+            torch.ones_like(rows, dtype=side.embeddings.weight.dtype),
+            settings.decay / len(users),
+        )
         if network.uses_features:
             values, shares = features.index_select(0, rows), weights.index_select(0, rows)
             _shrink(side.features, values.flatten(), shares.flatten(), settings.feature_decay / len(users))

@@ -107,15 +107,15 @@ def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: 
     The network adds the pairs within a side to the bias; the samples' bias has them in it, so they are taken out.
     ``rated`` [n]: the entities of the training rows.
     """
-    table = table.to(side.own.weight.device)
+    table = table.to(side.embeddings.weight.device)
     total, coefficients = table[: len(data.vocabulary)], table[len(data.vocabulary) :]
     if not uses_features:
-        side.own.weight.copy_(total)
+        side.embeddings.weight.copy_(total)
         return
     side.features.weight.copy_(coefficients)
     fill_unseen_features(side, data, rated)
     features, weights = (torch.from_numpy(values).to(table.device) for values in (data.features, data.weights))
     explained = layers.mix(features, weights, side.features.weight)
-    side.own.weight.copy_(total - explained)
-    _, scalar = side.fm_half(side.own.weight, features, weights)
-    side.own.weight[:, -1] += total[:, -1] - scalar
+    side.embeddings.weight.copy_(total - explained)
+    _, scalar = side.fm_half(side.embeddings.weight, features, weights)
+    side.embeddings.weight[:, -1] += total[:, -1] - scalar

@@ -37,12 +37,12 @@ class InteractionTensors:
         users, user_of = _distinct(users, len(self.user_features))
         movies, movie_of = _distinct(movies, len(self.movie_features))
         of_users = network.encode_users(
-            network.own_users(users),
+            network.user_embeddings(users),
             self.user_features.index_select(0, users),
             self.user_weights.index_select(0, users),
         )
         of_movies = network.encode_items(
-            network.own_items(movies),
+            network.item_embeddings(movies),
             self.movie_features.index_select(0, movies),
             self.movie_weights.index_select(0, movies),
         )

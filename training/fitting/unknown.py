@@ -37,11 +37,11 @@ def fit_unknown_rows(
             fill_unseen_features(side, data, rows.cpu().numpy())
         row_zero = _row_zero(network, link, side, tensors, train, settings)
         with torch.no_grad():
-            side.own.weight[0] = row_zero
+            side.embeddings.weight[0] = row_zero
             if copy_to_unrated:
                 untouched = torch.ones(len(data.vocabulary), dtype=torch.bool, device=rows.device)
                 untouched[rows] = False
-                side.own.weight[untouched] = row_zero
+                side.embeddings.weight[untouched] = row_zero
 
 
 @torch.no_grad()
@@ -71,7 +71,7 @@ def _row_zero(
         users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
     with_features = (torch.rand(len(users), generator=generator) < 0.5).to(users.device)
     with torch.no_grad():
-        known_users, known_movies = tensors.encode(network, users, movies)
+        knuser_embeddings, known_movies = tensors.encode(network, users, movies)
 
     def score(embeddings: Tensor) -> Tensor:
         if side is network.users:
@@ -80,7 +80,7 @@ def _row_zero(
             return network.score_pairs(encoded, known_movies)
         rows = movies * with_features
         encoded = network.encode_items(embeddings, tensors.movie_features[rows], tensors.movie_weights[rows])
-        return network.score_pairs(known_users, encoded)
+        return network.score_pairs(knuser_embeddings, encoded)
 
     size = side.n_factors + 1
     weak_prior = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))

@@ -43,7 +43,7 @@ def fit(
     link = posterior.fit(machine, train, None, ratings, seed, lambda *_: None).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
-        _to_logits(network, InteractionTensors(train, settings, device), LOGISTIC / link.spread)
+        _to_logits(network, InteractionTensors(train, settings, device), LOGISTIC / link.noise_std)
     for side in (network.users, network.items):
         side.requires_grad_(False)
     torch.nn.init.zeros_(network.rest[-1].weight)
@@ -59,7 +59,7 @@ def fit(
 def _to_logits(network: DeepFM, tensors: InteractionTensors, slope: float) -> None:
     """Multiply the factorization machine's scores by ``slope`` and shift them to the share of likes in ``tensors``."""
     for side in (network.users, network.items):
-        for table in (side.own, side.features):
+        for table in (side.embeddings, side.features):
             table.weight[:, :-1] *= math.sqrt(slope)
             table.weight[:, -1] *= slope
     network.mean.zero_()

@@ -53,5 +53,5 @@ def like_probabilities(raw: torch.Tensor, link: Link, like_above: float) -> np.n
     if isinstance(link, Ordinal):
         liked = int(np.searchsorted(link.levels, like_above, side="right"))  # the lowest level that is a like
         ends = np.array([-np.inf, *link.cuts, np.inf])
-        return ndtr((raw.double().numpy() - ends[liked]) / link.spread)
+        return ndtr((raw.double().numpy() - ends[liked]) / link.noise_std)
     return None

@@ -29,15 +29,15 @@ class Side(nn.Module):
         super().__init__()
         self.n_factors = n_factors
         self.values_of_fields = values_of_fields
-        self.own = nn.Embedding(rows, n_factors + 1)
+        self.embeddings = nn.Embedding(rows, n_factors + 1)
         self.features = nn.Embedding(max(1, sum(values_of_fields)), n_factors + 1)
-        for table in (self.own, self.features):
+        for table in (self.embeddings, self.features):
             nn.init.normal_(table.weight, std=0.1 / n_factors**0.5)
             nn.init.zeros_(table.weight[:, n_factors])
 
     def rows(self, rows: Tensor) -> Tensor:
         """The ids' own embeddings: rows [B] to [B, n_factors + 1]."""
-        return self.own.weight.index_select(0, rows)  # its gradient is many times faster than an Embedding's
+        return self.embeddings.weight.index_select(0, rows)  # its gradient is many times faster than an Embedding's
 
     def fm_half(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """This side of a factorization machine: a vector [B, n_factors] and a scalar [B].
@@ -84,8 +84,8 @@ def item_encoding(vector: Tensor, scalar: Tensor) -> Tensor:
 class TwoEncoder(nn.Module):
     """``score(u, i) = combine(encode_users(u), encode_items(i))``; here the combiner is a dot product.
 
-    ``embeddings`` [B, n_factors + 1] are those of ids (``own_users(rows)``), or were solved for new users. ``features``
-    [B, C] int64 and ``weights`` [B, C] float32 are side features in the layout of
+    ``embeddings`` [B, n_factors + 1] are those of ids (``user_embeddings(rows)``), or were solved for new users.
+    ``features`` [B, C] int64 and ``weights`` [B, C] float32 are side features in the layout of
     ``handlers.recommender.model.features``. Scores are unclipped ratings, or logits where the target is "like".
     """
 
@@ -98,12 +98,12 @@ class TwoEncoder(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
 
     @torch.jit.export
-    def own_users(self, rows: Tensor) -> Tensor:
+    def user_embeddings(self, rows: Tensor) -> Tensor:
         """The users' own embeddings: rows [B] to [B, n_factors + 1]."""
         return self.users.rows(rows)
 
     @torch.jit.export
-    def own_items(self, rows: Tensor) -> Tensor:
+    def item_embeddings(self, rows: Tensor) -> Tensor:
         """The movies' own embeddings: rows [N] to [N, n_factors + 1]."""
         return self.items.rows(rows)
 

@@ -27,7 +27,6 @@ import torch
 from scipy import sparse
 from scipy.sparse.linalg import aslinearoperator
 
-from handlers.recommender.model.files import RANK_TABLES
 from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import Settings
@@ -72,8 +71,7 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
 
 def truncated(ranker: ListRanker, n_factors: int) -> ListRanker:
     """The ranker cut further: the first of its columns matter most."""
-    tables = {name: getattr(ranker, name)[:, :n_factors].contiguous() for name in RANK_TABLES}
-    return dataclasses.replace(ranker, **tables)
+    return ListRanker(*(table[:, :n_factors].contiguous() for table in ranker.tables), ranker.weight)
 
 
 def order(ranker: ListRanker, histories: Interactions) -> Order:
@@ -135,8 +133,8 @@ class Regression:
         return ListRanker(
             inputs=self._table(weights @ directions),
             items=self._table(directions),
-            people=torch.from_numpy(np.ascontiguousarray(self.groups @ directions, dtype=np.float32)),
-            alike=self._table(self._similarity(directions)),
+            cold_start=torch.from_numpy(np.ascontiguousarray(self.groups @ directions, dtype=np.float32)),
+            item_similarity=self._table(self._similarity(directions)),
             weight=self.weight,
         )
 

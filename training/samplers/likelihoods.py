@@ -118,13 +118,13 @@ class OrderedProbitLikelihood(GaussianLikelihood):
 
         The noise about an average score is that about a sample's, plus the samples' variance.
         """
-        cuts, spread = np.mean(self.kept_cuts, axis=0), float(np.sqrt(np.mean(self.errors) + variance))
-        expected = self._link(cuts, spread).inverse_link(torch.from_numpy(scores)).numpy()
+        cuts, noise_std = np.mean(self.kept_cuts, axis=0), float(np.sqrt(np.mean(self.errors) + variance))
+        expected = self._link(cuts, noise_std).inverse_link(torch.from_numpy(scores)).numpy()
         slope, shift = np.polyfit(scores, expected, 1).tolist() if len(cuts) else (1.0, self.levels[0])
-        return Scale(slope, shift, self._link(slope * cuts + shift, slope * spread))
+        return Scale(slope, shift, self._link(slope * cuts + shift, slope * noise_std))
 
-    def _link(self, cuts: np.ndarray, spread: float) -> Ordinal:
-        return Ordinal(tuple(self.levels.tolist()), tuple(cuts.tolist()), spread)
+    def _link(self, cuts: np.ndarray, noise_std: float) -> Ordinal:
+        return Ordinal(tuple(self.levels.tolist()), tuple(cuts.tolist()), noise_std)
 
     def update(self, scores: np.ndarray) -> None:
         """Draw cut points, noisy scores and noise precisions given ``scores`` float32 [n]."""

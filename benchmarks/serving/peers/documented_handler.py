@@ -32,7 +32,7 @@ class DocumentedHandler(BaseHandler):
             torch.tensor([ids.rows.get(one, 0) for one in side])
             for ids, side in zip((model.users, model.movies), data, strict=True)
         )
-        users = model.network.encode_users(model.network.own_users(rows), *model.features_of(rows))
+        users = model.network.encode_users(model.network.user_embeddings(rows), *model.features_of(rows))
         items = model.arrays["item_encodings"].index_select(0, movie_rows)
         scores = model.inverse_link(model.network.score_pairs(users, items)).tolist()
         return [

@@ -30,7 +30,7 @@ class Network:
         model = self.model
         rows, movie_rows = map(torch.from_numpy, self._rows(users, movies))
         features, weights = model.features_of(rows)
-        encoded = model.network.encode_users(model.network.own_users(rows), features, weights)
+        encoded = model.network.encode_users(model.network.user_embeddings(rows), features, weights)
         items = model.arrays["item_encodings"].index_select(0, movie_rows)
         return model.inverse_link(model.network.score_pairs(encoded, items)).tolist()
 

@@ -46,7 +46,9 @@ class Explainer:
         missing, weights = (part.to(model.device) for part in model.features_of(row))
         self._missing, self._weights = missing[0], weights[0]  # [C]: nothing known
         network = model.network
-        self._unknown_user = network.encode_users(network.own_users(row.to(model.device)), missing, weights)  # [1, D]
+        self._unknown_user = network.encode_users(
+            network.user_embeddings(row.to(model.device)), missing, weights
+        )  # [1, D]
 
     def explain(
         self, user: UserQuery, rows: Tensor, raw: Tensor, order: Tensor | None

@@ -31,15 +31,16 @@ ARRAYS = {
 
 ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
 
-RANK_TABLES = ("inputs", "items", "people", "alike")
+# The files of the list ranker's tables, in the order of its fields.
+RANK_TABLES = ("rank_inputs", "rank_items", "rank_people", "rank_alike")
 
 # The list ranker's, where there is one.
 RANK_ARRAYS = {
     "rank_users": "float32",  # [users, R]: the users of the log, encoded at export
     "rank_inputs": "float32",  # [movies, R]
     "rank_items": "float32",  # [movies, R], by column
-    "rank_people": "float32",  # [1 + user feature values, R]
-    "rank_alike": "float32",  # [movies, R], by column
+    "rank_people": "float32",  # [1 + user feature values, R]: ListRanker.cold_start
+    "rank_alike": "float32",  # [movies, R], by column: ListRanker.item_similarity
 }
 
 
@@ -65,12 +66,12 @@ def check_sizes(
     """
     state = network.state_dict()
     pt = f"{metadata.model}.pt"
-    embeddings = state["users.own.weight"]
+    embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
     # What has a size, where the same size stands, and that size.
     expected = {
         f"{pt} (user table)": (embeddings.size(0), "users.json", rows["users"]),
-        f"{pt} (movie table)": (state["items.own.weight"].size(0), "movies.json", rows["movies"]),
+        f"{pt} (movie table)": (state["items.embeddings.weight"].size(0), "movies.json", rows["movies"]),
         f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
         f"{pt} (user features)": (
             state["users.features.weight"].size(0), "metadata.json (user_features)", user_values,

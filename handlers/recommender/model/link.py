@@ -16,7 +16,7 @@ class Link(Protocol):
     """Between raw scores [n] and the scale of the target."""
 
     @property
-    def spread(self) -> float:
+    def noise_std(self) -> float:
         """Standard deviation of what was observed about a raw score, in raw scores."""
 
     def inverse_link(self, raw: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class Regression:
     noise: float
 
     @property
-    def spread(self) -> float:
+    def noise_std(self) -> float:
         """Of the noise."""
         return math.sqrt(self.noise)
 
@@ -62,7 +62,7 @@ class Logistic:
     like_above: float
 
     @property
-    def spread(self) -> float:
+    def noise_std(self) -> float:
         """Of a standard logistic variable."""
         return math.pi / math.sqrt(3)
 
@@ -87,21 +87,21 @@ class Logistic:
 class Ordinal:
     """A rating is the level in whose interval the raw score plus Gaussian noise falls (ordered probit).
 
-    ``levels`` ascending, ``cuts`` (one fewer) between them; ``spread``: standard deviation of the noise. On the scale
-    a raw score is the expected rating. McCullagh, Regression Models for Ordinal Data, JRSS B 42(2), 1980. A rating
-    between two levels counts as the nearer one.
+    ``levels`` ascending, ``cuts`` (one fewer) between them; ``noise_std``: standard deviation of the noise. The inverse
+    link of a raw score is the expected rating. A rating between two levels counts as the nearer one. McCullagh,
+    Regression Models for Ordinal Data, JRSS B 42(2), 1980.
     """
 
     levels: tuple[float, ...]
     cuts: tuple[float, ...]
-    spread: float
+    noise_std: float
 
     def inverse_link(self, raw: Tensor) -> Tensor:
         """The expected rating."""
         # The levels' steps, each weighted by the chance of being above the cut between them.
         levels, cuts = (torch.tensor(ends, dtype=raw.dtype, device=raw.device) for ends in (self.levels, self.cuts))
         steps = levels.diff()
-        above = _below((raw.unsqueeze(-1) - cuts) / self.spread)
+        above = _below((raw.unsqueeze(-1) - cuts) / self.noise_std)
         return self.levels[0] + (above * steps).sum(-1)
 
     def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
@@ -113,10 +113,10 @@ class Ordinal:
         """By the ends of the levels' intervals."""
         chance, lower, upper = self._interval(raw, ratings)
         at_lower, at_upper = _density(lower) / chance, _density(upper) / chance
-        slope = (at_lower - at_upper) / self.spread
+        slope = (at_lower - at_upper) / self.noise_std
         # At an infinite end the density is zero, and so is the product.
         bend = upper.nan_to_num(posinf=0) * at_upper - lower.nan_to_num(neginf=0) * at_lower
-        curvature = slope.square() + bend / self.spread**2
+        curvature = slope.square() + bend / self.noise_std**2
         return slope.to(raw.dtype), curvature.clamp_min(1e-6).to(raw.dtype)
 
     def _interval(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,7 +124,7 @@ class Ordinal:
         levels = torch.tensor(self.levels, dtype=torch.float64, device=raw.device)
         level = torch.bucketize(ratings.double(), (levels[1:] + levels[:-1]) / 2)
         ends = torch.tensor([-math.inf, *self.cuts, math.inf], dtype=torch.float64, device=raw.device)
-        lower, upper = ((ends[level + end] - raw.double()) / self.spread for end in (0, 1))
+        lower, upper = ((ends[level + end] - raw.double()) / self.noise_std for end in (0, 1))
         # The difference of two values near one would be lost in rounding: take it in the lower tail.
         flip = lower + upper > 0
         low, high = torch.where(flip, -upper, lower), torch.where(flip, -lower, upper)

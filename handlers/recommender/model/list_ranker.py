@@ -2,9 +2,9 @@
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019: a movie's number is the sum, over the movies that a
 user has rated, of an item-item weight. Here the weights have low rank, ``inputs @ items.T``. A user's vector is
-``sum of weight(rating) * inputs[movie]`` plus ``people / (1 + number of ratings)``: what is true of everybody, and of
-users with the same side features, which counts less the more a user has rated. The vector has no part of the user's
-own, so a new user with the same ratings gets the same vector.
+``sum of weight(rating) * inputs[movie]`` plus ``cold_start / (1 + number of ratings)``: what is true of everybody, and
+of users with the same side features, which counts less the more a user has rated. The vector depends on nothing else,
+so a new user with the same ratings gets the same vector.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,22 @@ History = tuple[np.ndarray, np.ndarray]  # movie rows [n] and ratings [n]; not f
 class ListRanker:
     """The tables of the ranker, all with D columns.
 
-    ``inputs``, ``items`` float32 [movies, D]. ``people`` float32 [1 + user feature values, D]; the first row is
-    everybody's. ``alike`` float32 [movies, D]: the product of two movies' rows is the cosine of their raters, shrunk
-    for movies with few ratings; zero for a movie that nobody has rated.
+    ``inputs``, ``items`` float32 [movies, D]. ``cold_start`` float32 [1 + user feature values, D]; the first row is
+    everybody's. ``item_similarity`` float32 [movies, D]: the product of two movies' rows is the cosine of their raters,
+    shrunk for movies with few ratings; zero for a movie that nobody has rated.
     ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like weighs 1.
     """
 
     inputs: Tensor
     items: Tensor
-    people: Tensor
-    alike: Tensor
+    cold_start: Tensor
+    item_similarity: Tensor
     weight: tuple[float, float]
+
+    @property
+    def tables(self) -> tuple[Tensor, ...]:
+        """All tables, in the order of the fields."""
+        return self.inputs, self.items, self.cold_start, self.item_similarity
 
     def encode_users(self, histories: Sequence[History], features: Tensor, weights: Tensor) -> Tensor:
         """[B, D] from B histories, side features int64 [B, C] and their weights float32 [B, C]."""
@@ -48,7 +53,7 @@ class ListRanker:
             mode="sum",
             per_sample_weights=self._weighed(ratings),
         )
-        known = self.people[0] + (self.people[1:][features] * weights.unsqueeze(2)).sum(dim=1)
+        known = self.cold_start[0] + (self.cold_start[1:][features] * weights.unsqueeze(2)).sum(dim=1)
         return rated + known / torch.from_numpy(1 + counts).to(device, torch.float32).unsqueeze(1)
 
     def score_all(self, users: Tensor) -> Tensor:
@@ -65,7 +70,7 @@ class ListRanker:
         rated, ratings = history
         items = self.items[rows]  # [k, D]
         by_movie = (items @ self.inputs[torch.from_numpy(rated).to(items.device)].t()) * self._weighed(ratings)
-        known = torch.cat([self.people[:1], self.people[1:][features] * weights.unsqueeze(1)])  # [1 + C, D]
+        known = torch.cat([self.cold_start[:1], self.cold_start[1:][features] * weights.unsqueeze(1)])  # [1 + C, D]
         by_known = items @ known.t() / (1 + len(rated))
         return by_movie, by_known[:, 0], by_known[:, 1:]
 

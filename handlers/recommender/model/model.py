@@ -81,7 +81,7 @@ class Model:
             parameter.requires_grad_(False)
         check_sizes(metadata, network, {"users": len(users), "movies": len(movies)}, len(titles.titles), arrays)
         checksums = folder / CHECKSUMS
-        tables = [arrays[f"rank_{name}"].to(device) for name in RANK_TABLES if f"rank_{name}" in arrays]
+        tables = [arrays[name].to(device) for name in RANK_TABLES if name in arrays]
         return cls(
             metadata=metadata,
             metrics=metrics,
@@ -182,7 +182,7 @@ class Model:
 
     def _encode_new_users(self, users: Sequence[UserQuery]) -> Tensor:
         features, weights = self.features_of_queries(users)
-        embeddings = self.network.own_users(torch.zeros(len(users), dtype=torch.int64, device=self.device))
+        embeddings = self.network.user_embeddings(torch.zeros(len(users), dtype=torch.int64, device=self.device))
         for position, user in enumerate(users):
             if user.ratings:
                 embeddings[position] = self.fold_in(features[position], weights[position], user.ratings).embedding
@@ -190,7 +190,7 @@ class Model:
 
     def _encode_new_movie(self, movie: MovieQuery) -> Tensor:
         indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)
-        unknown = self.network.own_items(torch.zeros(1, dtype=torch.int64, device=self.device))
+        unknown = self.network.item_embeddings(torch.zeros(1, dtype=torch.int64, device=self.device))
         return self.network.encode_items(unknown, indices, weights)[0]
 
     def _history(self, name: str, user_row: int) -> np.ndarray:

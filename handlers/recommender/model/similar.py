@@ -35,8 +35,8 @@ class Similarity:
     def _of_row(self, row: int) -> Tensor:
         """The cosine of each movie with one of the catalogue: [movies]."""
         ranker, directions = self._model.ranker, self._model.arrays["item_directions"]
-        if ranker is not None and ranker.alike[row].any():
-            return ranker.alike @ ranker.alike[row]
+        if ranker is not None and ranker.item_similarity[row].any():
+            return ranker.item_similarity @ ranker.item_similarity[row]
         if self._model.metadata.movie_features.fields and not self._model.catalogue.counts[row]:
             directions = self._by_features[1]
         return (directions @ directions[row]) * self._trust
@@ -55,7 +55,7 @@ class Similarity:
         """
         model = self._model
         features, weights = (model.arrays[f"movie_{part}"].to(model.device) for part in ("features", "weights"))
-        unknown = model.network.own_items(torch.zeros(len(features), dtype=torch.int64, device=model.device))
+        unknown = model.network.item_embeddings(torch.zeros(len(features), dtype=torch.int64, device=model.device))
         vectors = model.network.encode_items(unknown, features, weights)[:, : model.metadata.width]
         centre = self._trust @ vectors / self._trust.sum()
         return centre, normalize(vectors - centre, dim=1)

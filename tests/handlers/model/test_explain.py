@@ -23,7 +23,7 @@ class Shares:
             return json.loads((folder / f"{name}.json").read_text())
 
         self.inputs, self.items, self.people, _ = (
-            np.load(folder / f"rank_{name}.npy").astype(float) for name in RANK_TABLES
+            np.load(folder / f"{name}.npy").astype(float) for name in RANK_TABLES
         )
         self.features, self.weights = (np.load(folder / f"user_{name}.npy") for name in ("features", "weights"))
         self.movies, self.users, self.metadata = read("movies"), read("users"), read("metadata")

@@ -23,7 +23,7 @@ def test_tables_that_meet_a_vector_whole_lie_by_column(model, services) -> None:
     """As packed, and as mapped: a list then reads memory in order."""
     rank = services[model].model.ranker
     assert rank.items.t().is_contiguous()
-    assert rank.alike.t().is_contiguous()
+    assert rank.item_similarity.t().is_contiguous()
 
 
 @pytest.mark.parametrize("name", RANK_ARRAYS)

@@ -18,7 +18,7 @@ LINKS: list[Link] = [Regression(1, 5, 0.7), Logistic(2.0), ORDINAL]
 def probabilities(raw: float) -> list[float]:
     """Of the levels, as areas under the normal density."""
     ends = [-np.inf, *ORDINAL.cuts, np.inf]
-    return np.diff(norm.cdf(ends, raw, ORDINAL.spread)).tolist()
+    return np.diff(norm.cdf(ends, raw, ORDINAL.noise_std)).tolist()
 
 
 def test_an_ordinal_score_is_the_expected_level() -> None:
@@ -27,7 +27,7 @@ def test_an_ordinal_score_is_the_expected_level() -> None:
     np.testing.assert_allclose(ORDINAL.inverse_link(raw), expected, atol=1e-5)
 
 
-def test_an_ordinal_misfit_is_the_log_probability_of_the_levels() -> None:
+def test_the_ordinal_negative_log_likelihood_is_that_of_the_levels() -> None:
     raw, ratings = torch.tensor([-2.0, 0.3, 1.0, 9.0]), torch.tensor([0.5, 1.0, 5.0, 5.0])
     chances = [probabilities(one)[ORDINAL.levels.index(level)] for one, level in zip(raw.tolist(), ratings.tolist())]
     assert ORDINAL.negative_log_likelihood(raw, ratings).item() == pytest.approx(-np.log(chances).sum(), rel=1e-5)
@@ -42,7 +42,7 @@ def test_a_rating_between_two_levels_is_the_nearer_one() -> None:
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda one: type(one).__name__)
 class TestEveryLink:
-    def test_pulls_are_the_derivatives_of_the_misfit(self, link: Link) -> None:
+    def test_gradient_and_curvature_are_derivatives_of_the_log_likelihood(self, link: Link) -> None:
         raw = torch.tensor([-3.0, -0.2, 0.4, 1.7, 6.0], dtype=torch.float64, requires_grad=True)
         ratings = torch.tensor([1.0, 5.0, 0.5, 3.0, 1.0], dtype=torch.float64)
         slope, curvature = link.gradient_and_curvature(raw.detach(), ratings)

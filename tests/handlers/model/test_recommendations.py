@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("model", MODELS)
 def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
     """Written out once more, from the archive's files alone."""
-    inputs, items, people, _ = (np.load(build / model / f"rank_{name}.npy") for name in RANK_TABLES)
+    inputs, items, people, _ = (np.load(build / model / f"{name}.npy") for name in RANK_TABLES)
     metadata = json.loads((build / model / "metadata.json").read_text())
     features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
     ids = json.loads((build / model / "movies.json").read_text())

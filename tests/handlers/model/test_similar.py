@@ -40,7 +40,7 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
 
     network, metadata = flow.model.network, flow.model.metadata
     features, weights = (torch.from_numpy(np.load(folder / f"movie_{part}.npy")) for part in ("features", "weights"))
-    unknown = network.own_items(torch.zeros(len(features), dtype=torch.int64))
+    unknown = network.item_embeddings(torch.zeros(len(features), dtype=torch.int64))
     vectors = network.encode_items(unknown, features, weights)[:, : metadata.width].numpy().astype(float)
     trust = counts / (counts + metadata.similarity_shrinkage)
     away = vectors - np.average(vectors, axis=0, weights=trust)

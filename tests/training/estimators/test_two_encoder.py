@@ -63,7 +63,7 @@ class TestEveryModel:
             fitted(model, log_and_truth[0], settings, parts[0], seed=seed).network.state_dict() for seed in (1, 1, 2)
         )
         assert all(torch.equal(first[name], second[name]) for name in first)
-        assert not torch.equal(first["users.own.weight"], other["users.own.weight"])
+        assert not torch.equal(first["users.embeddings.weight"], other["users.embeddings.weight"])
 
     def test_fits_likes(self, model, log_and_truth, parts) -> None:
         log = log_and_truth[0]

@@ -27,7 +27,7 @@ def test_who_is_encoded_once_has_the_gradients_of_each_row_alone(model: str, log
         (tensors.movie_features[movies], tensors.movie_weights[movies].double()),
     )
     tensors.user_weights, tensors.movie_weights = tensors.user_weights.double(), tensors.movie_weights.double()
-    own = network.own_users(users), network.own_items(movies)
+    own = network.user_embeddings(users), network.item_embeddings(movies)
     scores = network.score_pairs(network.encode_users(own[0], *sides[0]), network.encode_items(own[1], *sides[1]))
     shrunk = settings.decay * (own[0].square().sum() + own[1].square().sum())
     for side, (features, weights) in zip((network.users, network.items), sides, strict=True):

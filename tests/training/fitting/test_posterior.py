@@ -26,7 +26,7 @@ def test_gibbs_refuses_what_it_cannot_fit(log_and_truth, parts) -> None:
 def test_a_sampler_without_burn_in_has_a_finite_loss(log_and_truth, parts, ratings_as: str) -> None:
     estimator = fitted("mf", log_and_truth[0], quick("mf", ratings_as=ratings_as, burn_in=0, sweeps=5), parts[0])
     assert np.isfinite(estimator.losses["train"]).all()
-    assert np.isfinite(estimator.link.spread)
+    assert np.isfinite(estimator.link.noise_std)
 
 
 def test_movies_without_ratings_do_not_change_what_is_predicted(log_and_truth, many_unrated, parts) -> None:
@@ -52,7 +52,7 @@ def test_a_feature_value_that_no_rated_movie_has_leaves_the_samples_scores(log_a
         features, weights = (
             torch.from_numpy(table) for table in (interactions.movies.features, interactions.movies.weights)
         )
-        vectors, biases = side.fm_half(side.own.weight, features, weights)
+        vectors, biases = side.fm_half(side.embeddings.weight, features, weights)
     torch.testing.assert_close(vectors, table[: len(features), :4], atol=1e-5, rtol=0)
     torch.testing.assert_close(biases, table[: len(features), 4], atol=1e-5, rtol=0)
     (genres,) = (field for field in interactions.movies.schema.fields if field.name == "genres")

@@ -25,8 +25,10 @@ def test_whoever_is_in_a_batch_twice_is_encoded_as_ever(log_and_truth, model: st
     drawn = torch.randint(len(everything), (count,), generator=torch.Generator().manual_seed(0))
     users, movies = tensors.users[drawn], tensors.movies[drawn]
     plain = network.score_pairs(
-        network.encode_users(network.own_users(users), tensors.user_features[users], tensors.user_weights[users]),
-        network.encode_items(network.own_items(movies), tensors.movie_features[movies], tensors.movie_weights[movies]),
+        network.encode_users(network.user_embeddings(users), tensors.user_features[users], tensors.user_weights[users]),
+        network.encode_items(
+            network.item_embeddings(movies), tensors.movie_features[movies], tensors.movie_weights[movies]
+        ),
     )
     found = tensors.scores(network, users, movies)
     torch.testing.assert_close(found, plain)

@@ -53,7 +53,7 @@ def test_the_ends_of_the_scale_are_in_the_first_and_last_bin() -> None:
 @pytest.mark.parametrize("like_above", [0.5, 1, 2.5, 3, 4, 5])
 def test_levels_are_above_a_rating_as_often_as_the_noise_puts_them_there(like_above: float) -> None:
     raw = torch.tensor([2.0, 3.5])
-    noisy = raw.numpy() + np.random.default_rng(0).normal(scale=ORDINAL.spread, size=(200_000, 2))
+    noisy = raw.numpy() + np.random.default_rng(0).normal(scale=ORDINAL.noise_std, size=(200_000, 2))
     drawn = np.array(ORDINAL.levels)[np.searchsorted(ORDINAL.cuts, noisy)]
     expected = (drawn > like_above).mean(axis=0)
     np.testing.assert_allclose(like_probabilities(raw, ORDINAL, like_above), expected, atol=0.005)

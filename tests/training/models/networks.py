@@ -41,16 +41,16 @@ def inputs(count: int, rows: int, fields: tuple[tuple[int, int], ...]) -> tuple[
 
 def users_of(network, count: int = 5) -> torch.Tensor:
     rows, features, weights = inputs(count, USERS, USER_FIELDS)
-    return network.encode_users(network.own_users(rows), features, weights)
+    return network.encode_users(network.user_embeddings(rows), features, weights)
 
 
 def items_of(network, count: int = MOVIES) -> torch.Tensor:
     rows, features, weights = inputs(count, MOVIES, MOVIE_FIELDS)
-    return network.encode_items(network.own_items(rows), features, weights)
+    return network.encode_items(network.item_embeddings(rows), features, weights)
 
 
 def active_of(network, side: Side, row: int, features: torch.Tensor, weights: torch.Tensor) -> list:
-    rows = [side.own.weight[row]] + [
+    rows = [side.embeddings.weight[row]] + [
         side.features.weight[feature] * weight for feature, weight in zip(features, weights, strict=True)
     ]
     return [(embedding[:FACTORS], embedding[FACTORS]) for embedding in rows]

@@ -23,8 +23,8 @@ def test_deepfm_equals_fm_plus_a_plain_perceptron_over_the_concatenated_fields()
     network = make("deepfm", hidden=(10, 5))
     users, items = inputs(6, USERS, USER_FIELDS), inputs(6, MOVIES, MOVIE_FIELDS)
     scores = network.score_pairs(
-        network.encode_users(network.own_users(users[0]), *users[1:]),
-        network.encode_items(network.own_items(items[0]), *items[1:]),
+        network.encode_users(network.user_embeddings(users[0]), *users[1:]),
+        network.encode_items(network.item_embeddings(items[0]), *items[1:]),
     )
     first = torch.cat([network.first_users.weight, network.first_items.weight], dim=1)
     for pair in range(6):

@@ -11,9 +11,9 @@ def test_mf_is_the_dot_product_of_the_ids_and_their_biases() -> None:
     network = make("mf")
     users, items = inputs(4, USERS, USER_FIELDS), inputs(4, MOVIES, MOVIE_FIELDS)
     scores = network.score_pairs(
-        network.encode_users(network.own_users(users[0]), *users[1:]),
-        network.encode_items(network.own_items(items[0]), *items[1:]),
+        network.encode_users(network.user_embeddings(users[0]), *users[1:]),
+        network.encode_items(network.item_embeddings(items[0]), *items[1:]),
     )
-    user, item = network.users.own.weight[users[0]], network.items.own.weight[items[0]]
+    user, item = network.users.embeddings.weight[users[0]], network.items.embeddings.weight[items[0]]
     expected = network.mean + user[:, -1] + item[:, -1] + (user[:, :-1] * item[:, :-1]).sum(1)
     torch.testing.assert_close(scores, expected)

@@ -74,7 +74,7 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
 def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
     interactions = encode(log, False)
     regression = ease.Regression(interactions, 512)
-    alike = regression.ranker(20.0, 60).alike.numpy().astype(float)[1:]
+    alike = regression.ranker(20.0, 60).item_similarity.numpy().astype(float)[1:]
     gram = (regression.weighted.T @ regression.weighted).toarray()
     own = np.diag(gram)
     roots = np.sqrt(own + ease.SIMILARITY_SHRINKAGE * own.mean())
