@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 LOWER_IS_BETTER = {"rmse", "mae", "log_loss"}
 HIGHER_IS_BETTER = {"auc", "ndcg@10", "recall@20"}
-GROUPS = {"knuser_embeddings": "users it knows", "new_users": "users new since"}
+GROUPS = {"known_users": "users it knows", "new_users": "users new since"}
 TOO_FEW = "too few to measure both versions on"
 
 

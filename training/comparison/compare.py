@@ -27,7 +27,7 @@ from ..progress import stage
 from .questions import Questions
 from .running import Running
 
-GROUPS = "knuser_embeddings", "new_users"
+GROUPS = "known_users", "new_users"
 HELD_OUT = 0.5  # of the new rows; of the whole log not more than an ordinary test takes
 ORDINARY_TEST = 0.2
 FEWEST_ROWS = 100  # with fewer an interval says nothing
@@ -66,7 +66,7 @@ def compare(
 
     What is returned: ``running``: which version. ``new_rows``: how many rows of the log it has not seen.
     ``changed_ratings``: the share of those it has seen that have another rating now. ``rows``: how many both were
-    measured on. ``knuser_embeddings``, ``new_users``: their ``rows`` and ``users``, and for each metric what
+    measured on. ``known_users``, ``new_users``: their ``rows`` and ``users``, and for each metric what
     ``intervals.compared`` says, where there are users enough.
 
     Raises CannotAnswerError where one of the two archives does not answer.

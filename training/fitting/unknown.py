@@ -71,7 +71,7 @@ def _row_zero(
         users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
     with_features = (torch.rand(len(users), generator=generator) < 0.5).to(users.device)
     with torch.no_grad():
-        knuser_embeddings, known_movies = tensors.encode(network, users, movies)
+        known_users, known_movies = tensors.encode(network, users, movies)
 
     def score(embeddings: Tensor) -> Tensor:
         if side is network.users:
@@ -80,7 +80,7 @@ def _row_zero(
             return network.score_pairs(encoded, known_movies)
         rows = movies * with_features
         encoded = network.encode_items(embeddings, tensors.movie_features[rows], tensors.movie_weights[rows])
-        return network.score_pairs(knuser_embeddings, encoded)
+        return network.score_pairs(known_users, encoded)
 
     size = side.n_factors + 1
     weak_prior = Prior(torch.zeros(size).to(users.device), torch.eye(size).to(users.device))

@@ -72,7 +72,7 @@ def test_ordinary_growth_passes_whatever_came(seed: int, whole: RatingsLog, mf: 
 def test_ordinary_growth_of_a_model_of_likes_passes(seed: int, whole: RatingsLog, deepfm: Path, tmp_path: Path) -> None:
     metrics = trained(grown(whole, seed), deepfm, tmp_path)
     assert refused(gate(metrics, deepfm)) == []
-    assert {"auc", "log_loss", "ndcg@10", "recall@20"} <= metrics["comparison"]["knuser_embeddings"].keys()
+    assert {"auc", "log_loss", "ndcg@10", "recall@20"} <= metrics["comparison"]["known_users"].keys()
 
 
 def test_a_fit_that_has_learnt_nothing_is_refused(grown_ill: dict[str, Any], mf: Path) -> None:
@@ -142,8 +142,8 @@ def test_a_log_of_likes_is_compared_too(whole: RatingsLog, deepfm: Path, tmp_pat
     likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
     found = trained(likes, deepfm, tmp_path)["comparison"]
     assert found["changed_ratings"] is None
-    assert {"auc", "ndcg@10"} <= found["knuser_embeddings"].keys()
-    assert found["knuser_embeddings"]["rows"] + found["new_users"]["rows"] == found["rows"]
+    assert {"auc", "ndcg@10"} <= found["known_users"].keys()
+    assert found["known_users"]["rows"] + found["new_users"]["rows"] == found["rows"]
 
 
 def test_rows_that_another_split_holds_out_are_not_compared(whole: RatingsLog, mf: Path, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_rows_that_another_split_holds_out_are_not_compared(whole: RatingsLog, m
 
 def test_by_its_answers_the_new_one_is_what_training_measures(grown_well: dict[str, Any]) -> None:
     test = grown_well["test"]
-    groups = [grown_well["comparison"][name] for name in ("knuser_embeddings", "new_users")]
+    groups = [grown_well["comparison"][name] for name in ("known_users", "new_users")]
     squares = [group["rmse"]["new"] ** 2 for group in groups]
     assert np.average(squares, weights=[group["rows"] for group in groups]) ** 0.5 == pytest.approx(test["rmse"])
     for name in ("ndcg@10", "recall@20"):
