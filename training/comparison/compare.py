@@ -69,7 +69,7 @@ def compare(
     measured on. ``known_users``, ``new_users``: their ``rows`` and ``users``, and for each metric what
     ``intervals.compared`` says, where there are users enough.
 
-    Raises CannotAnswerError where one of the two archives does not answer.
+    Raises CannotAnswer where one of the two archives does not answer.
     """
     fresh = running.places(log.ratings) < 0
     rows = held_out[running.places(held_out) < 0]

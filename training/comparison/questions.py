@@ -52,7 +52,7 @@ class Questions:
         self._lists = [{"user_id": user, "k": LENGTH, "exclude": seen.get(user, [])} for user in self.users.tolist()]
 
     def ask(self, folder: Path) -> Answers:
-        """What the archive unpacked in ``folder`` answers. Raises CannotAnswerError where it does not."""
+        """What the archive unpacked in ``folder`` answers. Raises CannotAnswer where it does not."""
         most = min(MOST_IDS, limits(folder).get("max_ids", MOST_IDS))
         lists = [question | {"exclude": question["exclude"][:most]} for question in self._lists]
         answers = ask_each(folder, [*self._pairs, *lists])

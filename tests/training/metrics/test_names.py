@@ -26,5 +26,5 @@ def test_the_gate_of_a_rollout_knows_which_way_is_better(names: set[str], better
     assert {Metric(name).better for name in names} == {better}
 
 
-def test_the_headlines_are_those_with_a_better_way() -> None:
+def test_every_headline_says_which_way_is_better() -> None:
     assert all(metric.better for metric in HEADLINES)

@@ -43,4 +43,3 @@ def test_deepfm_without_its_fm_part_is_the_perceptron_and_without_the_perceptron
     )  # fmt: skip
     scores = [network.score_all(users_of(network), items_of(network)) - 0.7 for network in (whole, fm, mlp)]
     torch.testing.assert_close(scores[0], scores[1] + scores[2])
-    assert isinstance(whole, DeepFM)
