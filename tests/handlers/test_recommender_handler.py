@@ -12,7 +12,7 @@ import torch
 from tests.conftest import MODELS, Client
 from training.data import RatingsLog
 
-BOTH = pytest.mark.parametrize("model", MODELS)
+EVERY_MODEL = pytest.mark.parametrize("model", MODELS)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def ids(entries: list[dict]) -> list[int]:
     return [entry["movie_id"] for entry in entries]
 
 
-@BOTH
+@EVERY_MODEL
 class TestEveryModel:
     def test_a_pair_gets_its_score(self, client: Client, model: str, user: int, movie: int) -> None:
         response = client.post(model, {"user_id": user, "movie_id": movie})
@@ -185,7 +185,7 @@ class TestEveryModel:
         assert response.status_code == 400
         assert "Content-Type: application/json" in response.json()["message"]
 
-    def test_served_scores_equal_the_eager_networks(self, client: Client, model: str, log, build) -> None:
+    def test_served_scores_are_those_of_the_network(self, client: Client, model: str, log, build) -> None:
         network = torch.jit.load(str(build / model / f"{model}.pt")).eval()
         arrays = {
             name: torch.from_numpy(np.load(build / model / f"{name}.npy"))
@@ -241,7 +241,7 @@ def test_a_new_movie_by_its_features(client: Client, model: str, user: int) -> N
     assert all("Comedy" in entry["genres"] for entry in entries)
 
 
-@BOTH
+@EVERY_MODEL
 def test_describe_says_what_the_archive_is(client: Client, model: str, log: RatingsLog) -> None:
     url = f"{client.server.management}/models/{model}?customized=true"
     described = requests.get(url, timeout=30).json()[0]["customizedMetadata"]

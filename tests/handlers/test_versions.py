@@ -85,10 +85,10 @@ def test_versions_whose_code_differs_each_run_their_own(
     client: Client, management: Management, server: Server, build: Path, tmp_path: Path, monkeypatch
 ) -> None:
     handlers = Path(shutil.copytree(archive_module.HANDLERS, tmp_path / "handlers"))
-    flow = handlers / "recommender/api/description.py"
-    changed = flow.read_text().replace('"model": metadata.model,', '"model": metadata.model, "greeting": "hello",')
-    assert changed != flow.read_text()
-    flow.write_text(changed)
+    service = handlers / "recommender/api/description.py"
+    changed = service.read_text().replace('"model": metadata.model,', '"model": metadata.model, "greeting": "hello",')
+    assert changed != service.read_text()
+    service.write_text(changed)
     monkeypatch.setattr(archive_module, "HANDLERS", handlers)
     archive("mf", "1.1", build, server.store)
     versions = Versions(server, "mf")

@@ -21,7 +21,7 @@ class Budget:
         self._limits = limits
         self._started = time.monotonic()
 
-    def take(self, bodies: Sequence[Sequence[Job]]) -> Iterator[Sequence[Job]]:
+    def groups(self, bodies: Sequence[Sequence[Job]]) -> Iterator[Sequence[Job]]:
         """Groups of jobs that are not done, each to be given an answer or an error: the bodies take turns.
 
         What is left when the budget is spent is refused; so is the rest of a body whose answer is too large.

@@ -9,8 +9,8 @@ from msgspec import Meta
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of an archive; set under ``handler:`` in ``model-config.yaml``.
 
-    ``named_users``: how many user ids the description names, to whoever asks. None: as many as
-    ``Model.named_users`` thinks harmless.
+    ``named_users``: how many user ids the description names, to whoever asks. None: 50 where ids
+    are integers, none where they are strings, which may be e-mail addresses.
     """
 
     max_k: int = 1000

@@ -39,7 +39,7 @@ METRICS = tuple(value for value in list(globals().values()) if isinstance(value,
 Key = tuple[Metric, str]
 
 
-class Batch:
+class BatchCounts:
     """What one batch adds to the metrics. Times are in milliseconds."""
 
     def __init__(self) -> None:
@@ -53,8 +53,8 @@ class Batch:
         self.counts[phase, ""] += (now - self._last) * 1000
         self._last = now
 
-    def count(self, metric: Metric, value: int = 1, label: str = "") -> None:
-        """Add to a counter."""
+    def add(self, metric: Metric, value: int = 1, label: str = "") -> None:
+        """Add to the count of a metric."""
         if value:
             self.counts[metric, label] += value
 
@@ -69,8 +69,8 @@ class Tally:
         self._counts: Counter[Key] = Counter()
         self._scores: list[np.ndarray] = []
 
-    def add(self, batch: Batch) -> None:
-        """Add a batch."""
+    def add(self, batch: BatchCounts) -> None:
+        """Add the counts of a batch."""
         with self._lock:
             self._counts.update(batch.counts)
             self._scores += batch.scores

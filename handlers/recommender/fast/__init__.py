@@ -1,11 +1,11 @@
 """What only makes answers faster. Without it they are the same."""
 
 from ..api.service import Service
-from .pairs import PairLane
+from .pairs import PairShortcut
 
 
 def accelerate(service: Service) -> None:
-    """Answer pairs on a lane of their own, and score the pairs of all other requests as that lane does."""
-    lane = PairLane(service.model, service.limits)
-    service.shortcut = lane.answer
-    service.model.score_pairs = lane.scorer.score_encodings
+    """Answer pairs by a shortcut, and score the pairs of all other requests by the same arithmetic."""
+    pairs = PairShortcut(service.model, service.limits)
+    service.shortcut = pairs.answer
+    service.model.score_pairs = pairs.scorer.score_encodings

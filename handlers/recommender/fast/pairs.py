@@ -1,4 +1,4 @@
-"""The most frequent request on a lane of its own: a user id and a movie id, alone or in ``instances``.
+"""A shortcut for the most frequent request: a user id and a movie id, alone or in ``instances``.
 
 The answers are those of ``Service.answer``, without a job for each: bodies are decoded into structs of two fields, and
 all pairs of a batch share one look-up, one forward pass and one conversion.
@@ -28,7 +28,7 @@ from ..api.metrics import (
     INSTANCES,
     LOOKUP_TIME,
     UNKNOWN_IDS,
-    Batch,
+    BatchCounts,
 )  # fmt: skip
 from ..api.requests import Id
 from ..model.model import Model
@@ -104,22 +104,22 @@ class PairScorer:
         self.kernel = kernel if kernel and kernel.block_size == BLOCK_SIZE else None
         self.inverse_link = inverse_link_of(model.link)
 
-    def score(self, pairs: Sequence[Pair], batch: Batch) -> list[ScoredPair]:
-        """The answers in order, with ids in the archive's own type and unknown ones named. Counts in ``batch``."""
+    def score(self, pairs: Sequence[Pair], counts: BatchCounts) -> list[ScoredPair]:
+        """The answers in order, with ids in the archive's own type and unknown ones named. Adds to ``counts``."""
         users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
         movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
-        batch.lap(LOOKUP_TIME)
+        counts.lap(LOOKUP_TIME)
         scores = self.score_rows(np.array([user_rows, movie_rows]))
-        batch.lap(FORWARD_TIME)
+        counts.lap(FORWARD_TIME)
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
         if 0 in user_rows or 0 in movie_rows:
             for answer, user, movie in zip(answers, user_rows, movie_rows, strict=True):
                 if not (user and movie):
                     answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
-                    batch.count(UNKNOWN_IDS, len(answer.unknown))
-                    batch.count(FALLBACKS)
-        batch.count(INSTANCES, len(pairs))
-        batch.scores.append(scores)
+                    counts.add(UNKNOWN_IDS, len(answer.unknown))
+                    counts.add(FALLBACKS)
+        counts.add(INSTANCES, len(pairs))
+        counts.scores.append(scores)
         return answers
 
     def score_encodings(self, users: Tensor, items: Tensor) -> Tensor:
@@ -141,33 +141,33 @@ class PairScorer:
             return self.staging.to_host(self.model.inverse_link(raw))
 
 
-class PairLane:
+class PairShortcut:
     """Answers the bodies of a batch that are pairs alone."""
 
     def __init__(self, model: Model, limits: Limits) -> None:
         self.scorer = PairScorer(model)
         self._limits = limits
 
-    def answer(self, bodies: Sequence[Body], batch: Batch) -> list[Answer | None]:
+    def answer(self, bodies: Sequence[Body], counts: BatchCounts) -> list[Answer | None]:
         """The answers to bodies that are pairs alone, None in the place of all others."""
         requests = list(map(read, bodies))
         single = set(map(type, requests)) == {Pair}  # what most batches are
         groups = [] if single else [self._group(request) for request in requests]
         pairs = requests if single else [pair for group in groups for pair in group]
-        batch.lap(DECODE_TIME)
+        counts.lap(DECODE_TIME)
         if not pairs:
             return [None] * len(bodies)
         try:
-            scored = self.scorer.score(pairs, batch)
+            scored = self.scorer.score(pairs, counts)
             max_bytes = self._limits.max_answer_bytes
             if single:
                 answers: list[Answer | None] = [answer_of(pair, max_bytes) for pair in scored]
             else:
-                answers = self._answer_groups(requests, groups, iter(scored), batch)
+                answers = self._answer_groups(requests, groups, iter(scored), counts)
         except Exception:
             logger.exception("a batch of %d pairs failed", len(pairs))
             return [None] * len(bodies)
-        batch.lap(ENCODE_TIME)
+        counts.lap(ENCODE_TIME)
         return answers
 
     def _group(self, request: Pair | list[Pair] | None) -> list[Pair]:
@@ -177,7 +177,7 @@ class PairLane:
         return request if request and len(request) <= self._limits.max_instances else []
 
     def _answer_groups(
-        self, requests: Sequence[Any], groups: Sequence[list[Pair]], scored: Iterator[ScoredPair], batch: Batch
+        self, requests: Sequence[Any], groups: Sequence[list[Pair]], scored: Iterator[ScoredPair], counts: BatchCounts
     ) -> list[Answer | None]:
         answers: list[Answer | None] = []
         for request, group in zip(requests, groups, strict=True):
@@ -188,6 +188,6 @@ class PairLane:
             value = predictions[0] if isinstance(request, Pair) else {"predictions": predictions}
             answer = answer_of(value, self._limits.max_answer_bytes)
             if answer.code != 200:  # refused as a whole
-                batch.count(ERRORS, len(predictions), str(answer.code))
+                counts.add(ERRORS, len(predictions), str(answer.code))
             answers.append(answer)
         return answers

@@ -1,4 +1,4 @@
-"""Positions that represent many."""
+"""Evenly spaced positions."""
 
 import numpy as np
 

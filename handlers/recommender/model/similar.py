@@ -51,7 +51,7 @@ class Similarity:
     def _by_features(self) -> tuple[Tensor, Tensor]:
         """The average movie [width], and each movie's direction from it [movies, width], both by features alone.
 
-        Seen from zero, all movies lie in the same direction: a described comedy would be near to any description.
+        Without centring, all cosines would be near 1, and a described comedy would be similar to every description.
         """
         model = self._model
         features, weights = (model.arrays[f"movie_{part}"].to(model.device) for part in ("features", "weights"))

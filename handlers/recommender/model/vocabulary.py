@@ -1,4 +1,4 @@
-"""Raw ids and dense rows: two words, never mixed."""
+"""Maps raw ids to rows, and rows to raw ids."""
 
 import re
 from collections.abc import Sequence

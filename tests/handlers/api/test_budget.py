@@ -16,12 +16,12 @@ LIST = {"user_id": 11, "k": 5}
 
 
 @pytest.fixture
-def flow(services: dict[str, Service]) -> Service:
+def service(services: dict[str, Service]) -> Service:
     return limited(services["fm"])
 
 
-def answered(flow: Service, *requests: Any) -> list[Any]:
-    return [json.loads(one.body) for one in flow.answer([json.dumps(one).encode() for one in requests])]
+def answered(service: Service, *requests: Any) -> list[Any]:
+    return [json.loads(one.body) for one in service.answer([json.dumps(one).encode() for one in requests])]
 
 
 def refused(predictions: list[Any]) -> list[bool]:
@@ -29,12 +29,12 @@ def refused(predictions: list[Any]) -> list[bool]:
 
 
 def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_first(
-    flow: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (alone,) = answered(flow, LIST)
+    (alone,) = answered(service, LIST)
     seconds = itertools.count()
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))  # a second at each look at the clock
-    large, small = answered(limited(flow, max_batch_seconds=2), {"instances": [LIST] * 200}, LIST)
+    large, small = answered(limited(service, max_batch_seconds=2), {"instances": [LIST] * 200}, LIST)
     assert small == alone
     done = 2 * budget.CLOCK_INTERVAL - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (200 - done)
@@ -47,32 +47,32 @@ def test_what_is_left_when_the_time_is_over_is_refused_and_small_requests_come_f
 
 @pytest.mark.parametrize("one", [LIST, {"user_id": 11, "movie_id": 103}], ids=["lists", "pairs"])
 def test_each_question_of_a_body_that_is_refused_as_a_whole_counts_as_an_error(
-    flow: Service, one: dict[str, int]
+    service: Service, one: dict[str, int]
 ) -> None:
-    small = limited(flow, max_answer_bytes=2000)
+    small = limited(service, max_answer_bytes=2000)
     (refusal,) = answered(small, {"instances": [one] * 100})
     assert (refusal["code"], refusal["type"]) == (413, "TooLarge")
     counts = small.tally.take()
     assert counts[metrics.ERRORS, "413"] == counts[metrics.INSTANCES, ""] == 100
 
 
-def test_what_is_left_when_the_bytes_are_spent_is_refused(flow: Service) -> None:
-    large, small = answered(limited(flow, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
-    assert small == answered(flow, LIST)[0]
+def test_what_is_left_when_the_bytes_are_spent_is_refused(service: Service) -> None:
+    large, small = answered(limited(service, max_batch_bytes=1000), {"instances": [LIST] * 100}, LIST)
+    assert small == answered(service, LIST)[0]
     done = budget.CLOCK_INTERVAL - 1
     assert refused(large["predictions"]) == [False] * done + [True] * (100 - done)
 
 
-def test_what_comes_after_a_body_that_is_too_large_is_answered(flow: Service) -> None:
+def test_what_comes_after_a_body_that_is_too_large_is_answered(service: Service) -> None:
     large, *others = answered(
-        limited(flow, max_batch_bytes=60_000, max_answer_bytes=40_000), {"instances": [LIST] * 400}, *[LIST] * 3
+        limited(service, max_batch_bytes=60_000, max_answer_bytes=40_000), {"instances": [LIST] * 400}, *[LIST] * 3
     )
     assert (large["code"], large["type"]) == (413, "TooLarge")
-    assert others == answered(flow, *[LIST] * 3)
+    assert others == answered(service, *[LIST] * 3)
 
 
-def test_bodies_take_turns(flow: Service) -> None:
-    first, second = answered(limited(flow, max_batch_bytes=1000), *[{"instances": [LIST] * 100}] * 2)
+def test_bodies_take_turns(service: Service) -> None:
+    first, second = answered(limited(service, max_batch_bytes=1000), *[{"instances": [LIST] * 100}] * 2)
     done = budget.CLOCK_INTERVAL // 2
     for body in (first, second):
         assert refused(body["predictions"]) == [False] * done + [True] * (100 - done)
@@ -83,24 +83,24 @@ def test_bodies_take_turns(flow: Service) -> None:
     [({"user_id": 11, "explain": True}, 4), ({"user_id": 11, "candidates": [1] * 5000}, 4), (LIST, 64)],
 )
 def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
-    flow: Service, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int
+    service: Service, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int
 ) -> None:
     sizes = []
-    real = flow._run
-    monkeypatch.setattr(flow, "_run", lambda jobs: [sizes.append(len(jobs)), real(jobs)])
-    answered(flow, {"instances": [heavy] * 100})
+    real = service._run
+    monkeypatch.setattr(service, "_run", lambda jobs: [sizes.append(len(jobs)), real(jobs)])
+    answered(service, {"instances": [heavy] * 100})
     assert max(sizes) == most
     assert sum(sizes) == 100
 
 
-def test_a_request_that_is_refused_alone_has_the_status(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_refused_alone_has_the_status(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = itertools.count()
     monkeypatch.setattr(budget.time, "monotonic", lambda: next(seconds))
-    (answer,) = limited(flow, max_batch_seconds=0).answer([json.dumps(LIST).encode()])
+    (answer,) = limited(service, max_batch_seconds=0).answer([json.dumps(LIST).encode()])
     assert (answer.code, answer.phrase) == (503, "Overloaded")
 
 
-def test_metrics_count_what_was_refused(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow = limited(flow, max_batch_bytes=1000)
-    answered(flow, {"instances": [LIST] * 100})
-    assert (metrics.ERRORS, "503") in flow.tally.take()
+def test_metrics_count_what_was_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = limited(service, max_batch_bytes=1000)
+    answered(service, {"instances": [LIST] * 100})
+    assert (metrics.ERRORS, "503") in service.tally.take()

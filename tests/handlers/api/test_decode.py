@@ -69,12 +69,12 @@ def test_what_is_wrong_is_named(services, model: str, case: str) -> None:
 
 
 def test_a_decoded_body_is_judged_as_a_raw_one(services) -> None:
-    flow = services["fm"]
+    service = services["fm"]
     for raw, _, code in WRONG.values():
         try:
             decoded = json.loads(raw, parse_constant=lambda name: math.nan)
         except (ValueError, RecursionError):
             continue
-        (answer,) = flow.answer([decoded])
+        (answer,) = service.answer([decoded])
         assert answer.code == code, raw[:80]
         json.loads(answer.body)

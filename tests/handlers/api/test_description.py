@@ -20,9 +20,9 @@ def test_a_model_of_likes_says_so(of_likes) -> None:
 ])  # fmt: skip
 def test_whom_a_description_names(services, of_likes, model: str, setting: int | None, names: int | None) -> None:
     """Ids that are texts may be e-mail addresses: nobody's unless the setting says so."""
-    flow = of_likes if model == "of likes" else services[model]
-    described = Service(flow.model, Limits(named_users=setting)).describe()
-    archive, named = flow.model, described["some_users"]
+    service = of_likes if model == "of likes" else services[model]
+    described = Service(service.model, Limits(named_users=setting)).describe()
+    archive, named = service.model, described["some_users"]
     rated = [one for row, one in enumerate(archive.users.ids) if len(archive.seen(row))]
     assert len(named) == (len(rated) if names is None else names)
     assert len(set(named)) == len(named)

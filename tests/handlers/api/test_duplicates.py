@@ -50,8 +50,8 @@ FINE = {
 }
 
 
-def ask(flow: Service, *bodies: str | bytes) -> list[tuple[int, Any]]:
-    answers = flow.answer([one.encode() if isinstance(one, str) else one for one in bodies])
+def ask(service: Service, *bodies: str | bytes) -> list[tuple[int, Any]]:
+    answers = service.answer([one.encode() if isinstance(one, str) else one for one in bodies])
     return [(one.code, json.loads(one.body)) for one in answers]
 
 
@@ -164,10 +164,12 @@ def texts_with_repeats(draw: st.DrawFn) -> tuple[str, bool]:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(texts_with_repeats(), min_size=1, max_size=4))
 def test_what_is_written_twice_is_refused_and_nothing_else(services, drawn: list[tuple[str, bool]]) -> None:
-    flow = services["fm"]
+    service = services["fm"]
     bodies = [text for text, _ in drawn]
-    ((_, together),) = ask(flow, f'{{"instances": [{", ".join(bodies)}]}}')
-    for (code, answer), (_, repeats), instance in zip(ask(flow, *bodies), drawn, together["predictions"], strict=True):
+    ((_, together),) = ask(service, f'{{"instances": [{", ".join(bodies)}]}}')
+    for (code, answer), (_, repeats), instance in zip(
+        ask(service, *bodies), drawn, together["predictions"], strict=True
+    ):
         assert code == (400 if repeats else 200), answer
         assert ("given more than once" in answer.get("message", "")) == repeats
         assert ("given more than once" in instance.get("error", {}).get("message", "")) == repeats

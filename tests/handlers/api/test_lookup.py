@@ -33,8 +33,8 @@ def test_a_side_feature_of_another_kind_is_an_error_of_its_own_request(services,
     ],
 )
 def test_features_that_are_known_are_named_by_side(services, of_likes, model: str, given, known: str) -> None:
-    flow = of_likes if model == "of likes" else services[model]
-    (answer,) = flow.answer([json.dumps(given).encode()])
+    service = of_likes if model == "of likes" else services[model]
+    (answer,) = service.answer([json.dumps(given).encode()])
     assert answer.code == 400
     message = json.loads(answer.body)["message"]
     assert "is not a side feature of this model" in message

@@ -13,8 +13,9 @@ from handlers.recommender.api.service import Service
 from handlers.recommender.fast import kernel
 from handlers.recommender.fast.pairs import PairScorer
 from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
-from tests.conftest import MODELS
 from training.models import DeepFM, Side
+
+MODELS = ("mf", "fm", "deepfm")  # those with an architecture that the kernel knows
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -33,34 +34,34 @@ class TestEveryModel:
     def test_without_it_the_network_gives_the_same_answers(
         self, model: str, services: dict[str, Service], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        lane = PairScorer(services[model].model)
-        rows = np.arange(400).reshape(2, -1) % min(len(lane.kernel.users), len(lane.kernel.items))
-        by_kernel = lane.score_rows(rows)
-        monkeypatch.setattr(lane, "kernel", None)
-        np.testing.assert_allclose(lane.score_rows(rows), by_kernel, atol=1e-5)
+        scorer = PairScorer(services[model].model)
+        rows = np.arange(400).reshape(2, -1) % min(len(scorer.kernel.users), len(scorer.kernel.items))
+        by_kernel = scorer.score_rows(rows)
+        monkeypatch.setattr(scorer, "kernel", None)
+        np.testing.assert_allclose(scorer.score_rows(rows), by_kernel, atol=1e-5)
 
     def test_a_score_does_not_depend_on_what_comes_with_it(self, model: str, services: dict[str, Service]) -> None:
-        """Alone, among a thousand, beside a bad instance (the general flow), in a list: to the last digit.
+        """Alone, among a thousand, beside a bad instance (the general service), in a list: to the last digit.
 
         Of a probability that digit may differ by one: OpenBLAS adds up the products of one row in another order.
         """
-        flow = services[model]
-        users, movies = flow.model.users.ids[1:], flow.model.movies.ids[1:]
+        service = services[model]
+        users, movies = service.model.users.ids[1:], service.model.movies.ids[1:]
         pairs = [{"user_id": users[n % len(users)], "movie_id": movies[n * 7 % len(movies)]} for n in range(1000)]
 
         def scores(instances: list[dict[str, Any]]) -> list[float]:
-            (answer,) = flow.answer([json.dumps({"instances": instances}).encode()])
+            (answer,) = service.answer([json.dumps({"instances": instances}).encode()])
             return [one["score"] for one in json.loads(answer.body)["predictions"] if "score" in one]
 
-        alone = [json.loads(flow.answer([json.dumps(one).encode()])[0].body)["score"] for one in pairs]
+        alone = [json.loads(service.answer([json.dumps(one).encode()])[0].body)["score"] for one in pairs]
         away = 0 if model != "deepfm" else 1.01e-6
         np.testing.assert_allclose(scores(pairs), alone, rtol=0, atol=away)
         np.testing.assert_allclose(scores([*pairs[:999], {}]), alone[:999], rtol=0, atol=away)
         for user in users[:20]:
-            (listed,) = flow.answer([json.dumps({"user_id": user, "k": 10}).encode()])
+            (listed,) = service.answer([json.dumps({"user_id": user, "k": 10}).encode()])
             for entry in json.loads(listed.body)["recommendations"]:
                 pair = {"user_id": user, "movie_id": entry["movie_id"]}
-                (answer,) = flow.answer([json.dumps(pair).encode()])
+                (answer,) = service.answer([json.dumps(pair).encode()])
                 assert abs(entry["score"] - json.loads(answer.body)["score"]) <= away
 
 

@@ -1,4 +1,4 @@
-"""The lane for pairs answers what the general flow would, and counts what it does."""
+"""The lane for pairs answers what the general service would, and counts what it does."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ PHASES = (metrics.DECODE_TIME, metrics.LOOKUP_TIME, metrics.FORWARD_TIME, metric
 
 
 @pytest.fixture(params=MODELS)
-def flow(request: pytest.FixtureRequest, services: dict[str, Service]) -> Iterator[Service]:
-    flow = services[request.param]
-    flow.tally.take()
-    yield flow
-    flow.tally.take()
+def service(request: pytest.FixtureRequest, services: dict[str, Service]) -> Iterator[Service]:
+    service = services[request.param]
+    service.tally.take()
+    yield service
+    service.tally.take()
 
 
 def encoded(body: Any) -> bytes:
@@ -61,30 +61,30 @@ def encoded(body: Any) -> bytes:
 
 
 @pytest.fixture
-def plain(flow: Service, build: Path) -> Service:
+def plain(service: Service, build: Path) -> Service:
     """The service of the same model without anything of fast/."""
-    return Service(Model.load(build / flow.model.metadata.model, torch.device("cpu")), Limits())
+    return Service(Model.load(build / service.model.metadata.model, torch.device("cpu")), Limits())
 
 
 @pytest.mark.parametrize("body", PAIRS)
-def test_the_lane_takes_pairs(flow: Service, body: Any) -> None:
+def test_the_shortcut_takes_pairs(service: Service, body: Any) -> None:
     assert pairs.read(encoded(body)) is not None
 
 
 @pytest.mark.parametrize("body", OTHERS[:4] + OTHERS[5:7] + OTHERS[8:])
-def test_the_lane_leaves_everything_else(body: Any) -> None:
+def test_the_shortcut_leaves_everything_else(body: Any) -> None:
     assert pairs.read(encoded(body)) is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"user_id": 1, "movie_id": "\xff"}', b"[" * 100_000])
-def test_the_lane_leaves_what_is_no_json(raw: bytes) -> None:
+def test_the_shortcut_leaves_what_is_no_json(raw: bytes) -> None:
     assert pairs.read(raw) is None
 
 
-def test_a_mixed_batch_is_answered_as_without_the_lane(flow: Service, plain: Service) -> None:
+def test_a_mixed_batch_is_answered_as_without_the_shortcut(service: Service, plain: Service) -> None:
     bodies = [encoded(body) for two in zip(PAIRS + PAIRS[:2], OTHERS, strict=True) for body in two]
     bodies += [Form({"user_id": b"11", "movie_id": b"103"}), Form({})]
-    for answer, expected in zip(flow.answer(bodies), plain.answer(bodies), strict=True):
+    for answer, expected in zip(service.answer(bodies), plain.answer(bodies), strict=True):
         assert (answer.code, answer.phrase) == (expected.code, expected.phrase)
         found, reference = json.loads(answer.body), json.loads(expected.body)
         ours = found.get("predictions", [found])
@@ -93,24 +93,26 @@ def test_a_mixed_batch_is_answered_as_without_the_lane(flow: Service, plain: Ser
             assert list(one.items()) == list(other.items())
 
 
-def test_a_fault_in_the_lane_leaves_the_answer_to_the_service(flow: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    (reference,) = flow.answer([encoded(KNOWN)])
+def test_a_fault_in_the_shortcut_leaves_the_answer_to_the_service(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reference,) = service.answer([encoded(KNOWN)])
 
     def fail(*_: Any) -> None:
         raise RuntimeError("no memory on the device")
 
     monkeypatch.setattr(pairs.PairScorer, "score", fail)
-    (answer,) = flow.answer([encoded(KNOWN)])
+    (answer,) = service.answer([encoded(KNOWN)])
     found, expected = json.loads(answer.body), json.loads(reference.body)
     assert answer.code == 200
     assert found.pop("score") == pytest.approx(expected.pop("score"), abs=1e-4)
     assert found == expected
 
 
-def test_what_a_batch_did_is_counted(flow: Service) -> None:
-    flow.answer([encoded(body) for body in (*PAIRS, OTHERS[0], OTHERS[1], {"user_id": 999_999, "k": 1})])
-    flow.answer([encoded(KNOWN)])
-    counts = flow.tally.take()
+def test_what_a_batch_did_is_counted(service: Service) -> None:
+    service.answer([encoded(body) for body in (*PAIRS, OTHERS[0], OTHERS[1], {"user_id": 999_999, "k": 1})])
+    service.answer([encoded(KNOWN)])
+    counts = service.tally.take()
     assert counts[metrics.BATCHES, ""] == 2
     assert counts[metrics.REQUESTS, ""] == len(PAIRS) + 4
     assert counts[metrics.INSTANCES, ""] == len(PAIRS) + 2 + 4
@@ -119,4 +121,4 @@ def test_what_a_batch_did_is_counted(flow: Service) -> None:
     assert counts[metrics.FALLBACKS, ""] == 5
     assert counts[metrics.SCORES, "+Inf"] == 11
     assert all(counts[phase, ""] > 0 for phase in PHASES)
-    assert not flow.tally.take()
+    assert not service.tally.take()

@@ -64,7 +64,8 @@ def check_shares(body: dict, shares: Shares, given: dict, features: dict, user_r
 @pytest.mark.parametrize("model", MODELS)
 def test_the_shares_of_an_entrys_place_are_those_of_the_arrays(model, answer, build: Path, planted) -> None:
     shares = Shares(build / model)
-    columns = {} if model == "mf" else {"gender": [0], "age": [1], "occupation": [2]}
+    uses_features = bool(json.loads((build / model / "metadata.json").read_text())["user_features"]["fields"])
+    columns = {"gender": [0], "age": [1], "occupation": [2]} if uses_features else {}
     people = planted.log.users.set_index("user_id")
     some = ratings_of(planted.log, 17)[:3]
     for who, user, ratings in (
@@ -74,7 +75,7 @@ def test_the_shares_of_an_entrys_place_are_those_of_the_arrays(model, answer, bu
         ({"ratings": some, "user": people.loc[13, ["gender", "age", "occupation"]].to_dict()}, 13, some),
         ({"user": people.loc[13, ["gender", "age", "occupation"]].to_dict()}, 13, []),
     ):
-        if model == "mf" and "user" in who:
+        if not uses_features and "user" in who:
             continue
         (body,) = said(answer(model, [who | {"k": 12, "explain": True}]))
         given = {one["movie_id"]: one["rating"] for one in ratings}

@@ -27,7 +27,7 @@ def test_tables_that_meet_a_vector_whole_lie_by_column(model, services) -> None:
 
 
 @pytest.mark.parametrize("name", RANK_ARRAYS)
-def test_arrays_of_another_head_are_refused(name: str, build: Path, tmp_path: Path) -> None:
+def test_arrays_of_another_ranker_are_refused(name: str, build: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
     array = np.load(folder / f"{name}.npy")
     np.save(folder / f"{name}.npy", array[:-1])

@@ -33,8 +33,8 @@ def archive(folder: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def ask(archive: Model):
-    flow = Service(archive, Limits())
-    return lambda request: json.loads(flow.answer([json.dumps(request).encode()])[0].body)
+    service = Service(archive, Limits())
+    return lambda request: json.loads(service.answer([json.dumps(request).encode()])[0].body)
 
 
 def test_scores_are_expected_ratings(archive: Model, ask, planted: Planted) -> None:

@@ -35,10 +35,10 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
     alike[5] = counts[5] = 0
     np.save(folder / "rank_alike.npy", alike)
     np.save(folder / "rating_counts.npy", counts)
-    flow = load_service(folder)
-    (unrated,) = said(flow.answer([msgspec.json.encode({"movie_id": flow.model.movies.ids[5], "k": 3})]))
+    service = load_service(folder)
+    (unrated,) = said(service.answer([msgspec.json.encode({"movie_id": service.model.movies.ids[5], "k": 3})]))
 
-    network, metadata = flow.model.network, flow.model.metadata
+    network, metadata = service.model.network, service.model.metadata
     features, weights = (torch.from_numpy(np.load(folder / f"movie_{part}.npy")) for part in ("features", "weights"))
     unknown = network.item_embeddings(torch.zeros(len(features), dtype=torch.int64))
     vectors = network.encode_items(unknown, features, weights)[:, : metadata.width].numpy().astype(float)
@@ -48,21 +48,21 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
     expected = sorted(np.delete(cosines, [0, 5]), reverse=True)[:3]
     assert [one["score"] for one in unrated["similar"]] == pytest.approx(expected, abs=1e-5)
 
-    movie = planted.log.movies.set_index("movie_id").loc[flow.model.movies.ids[5]]
+    movie = planted.log.movies.set_index("movie_id").loc[service.model.movies.ids[5]]
     described = {"movie": {"genres": movie["genres"], "year": int(movie["year"])}, "k": 3}
-    (body,) = said(flow.answer([msgspec.json.encode(described)]))
+    (body,) = said(service.answer([msgspec.json.encode(described)]))
     assert body["similar"] == unrated["similar"]
 
 
-def test_what_is_rated_too_rarely_for_the_head_is_similar_by_its_vector(build: Path, tmp_path: Path) -> None:
+def test_what_is_rated_too_rarely_for_the_list_ranker_is_similar_by_its_vector(build: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
     alike, directions = np.load(folder / "rank_alike.npy"), np.load(folder / "item_directions.npy")
     alike[5] = 0
     np.save(folder / "rank_alike.npy", alike)
-    flow = load_service(folder)
-    (body,) = said(flow.answer([msgspec.json.encode({"movie_id": flow.model.movies.ids[5], "k": 3})]))
+    service = load_service(folder)
+    (body,) = said(service.answer([msgspec.json.encode({"movie_id": service.model.movies.ids[5], "k": 3})]))
     counts = np.load(folder / "rating_counts.npy")
-    cosines = directions @ directions[5] * counts / (counts + flow.model.metadata.similarity_shrinkage)
+    cosines = directions @ directions[5] * counts / (counts + service.model.metadata.similarity_shrinkage)
     assert [one["score"] for one in body["similar"]] == pytest.approx(
         sorted(np.delete(cosines, [0, 5]), reverse=True)[:3], abs=1e-5
     )

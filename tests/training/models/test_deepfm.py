@@ -16,7 +16,6 @@ from tests.training.models.networks import (
     naive_fm,
     users_of,
 )
-from training.models import DeepFM
 
 
 def test_deepfm_equals_fm_plus_a_plain_perceptron_over_the_concatenated_fields() -> None:

@@ -88,8 +88,8 @@ class FrameReader:
 def _request(buffer: bytearray, offset: int) -> tuple[FrameRequest | None, int]:
     """The request at ``offset``, None at the end of the batch, and where the next one starts.
 
-    Raises struct.error where the buffer ends before it. Slices need no check of their own: a length follows each, and
-    is read from beyond the buffer where the slice was cut. A negative length counts as none, as with TorchServe.
+    Raises struct.error where the buffer ends before the request does: a length follows each field, so if a field is
+    incomplete, reading the next length raises it. A negative length counts as zero, as in TorchServe's reader.
     """
     (size,) = _length(buffer, offset)
     offset += 4
@@ -97,7 +97,7 @@ def _request(buffer: bytearray, offset: int) -> tuple[FrameRequest | None, int]:
         return None, offset
     end = offset + size if size > 0 else offset
     identifier = buffer[offset:end]
-    # A client's requests have the same headers, so most are known: those between here and the next end of a list.
+    # The requests of a client have the same headers, so most blocks of headers have been read before.
     offset = buffer.find(_END, end) + 4
     is_describe = _known_headers(bytes(buffer[end:offset]))
     if is_describe is None:

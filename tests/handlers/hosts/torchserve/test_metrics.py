@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 import requests
 
-from handlers.recommender.api.metrics import ERRORS, REQUESTS, Batch, Tally
+from handlers.recommender.api.metrics import ERRORS, REQUESTS, BatchCounts, Tally
 from handlers.recommender.hosts.torchserve.metrics import Reporter
 from tests.conftest import MODELS, Client
 
@@ -61,9 +61,9 @@ def test_metrics_are_printed_once_a_report(caplog: pytest.LogCaptureFixture) -> 
     tally = Tally(1.0, 5.0)
     reporter = Reporter(tally, cache, "1.0", "cpu")
     for _ in range(1000):
-        batch = Batch()
-        batch.count(REQUESTS, 3)
-        batch.count(ERRORS, label="404")
+        batch = BatchCounts()
+        batch.add(REQUESTS, 3)
+        batch.add(ERRORS, label="404")
         tally.add(batch)
     reporter.report()
     reporter.report()
