@@ -16,8 +16,11 @@ PROGRAM = Path(__file__).with_name("ask_handler.py")
 
 def check(folder: Path, python: str = sys.executable) -> None:
     """Ask the archive unpacked in ``folder`` for the list of one user. Raises CannotAnswer."""
-    users = json.loads((folder / USERS).read_bytes())
-    ask(folder, [{"user_id": users[-1], "k": 1}], python)
+    try:
+        user = json.loads((folder / USERS).read_bytes())[-1]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CannotAnswer(f"{USERS} holds no list of users ({error})") from error
+    ask(folder, [{"user_id": user, "k": 1}], python)
 
 
 def ask(folder: Path, bodies: list[dict[str, Any]], python: str = sys.executable) -> list[dict[str, Any]]:

@@ -266,7 +266,10 @@ class Recommender(AbstractContextManager):
         response = self._retrying(self.session.post, self.url, data=body, headers=headers, timeout=self.timeout)
         if not response.ok:
             raise RecommenderError(_error(response))
-        return msgspec.json.decode(response.content, type=answer)
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise RecommenderError(Error(response.status_code, "NotAnAnswer", response.text[:200])) from None
 
     def _many(self, instances: list[bytes]) -> list[AnyAnswer | RecommenderError]:
         # What is too large for one request is sent in halves, one after the other.

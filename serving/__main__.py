@@ -19,7 +19,7 @@ from archives.store import locked
 from archives.verify import verify
 from client.recommender_client import RecommenderError
 
-from . import console, ports
+from . import ports
 from .config import MODELS, ROOT
 from .gate import Tolerance
 from .management import ManagementError
@@ -187,6 +187,8 @@ class RollOut(Switching):
     def run(self) -> None:
         """Roll out."""
         settings = (self.sha256, self.tolerance, self.keep, self.drain, self.downgrade)
+        from . import console
+
         console.run(Rollout(self.options.running(), self.model, self.version, *settings))
 
 
@@ -198,6 +200,8 @@ class RollBack(Switching):
 
     def run(self) -> None:
         """Roll back."""
+        from . import console
+
         console.run(rollback(self.options.running(), self.model, keep=self.keep, drain=self.drain))
 
 
@@ -216,6 +220,8 @@ class Retrain(Switching):
 
     def run(self) -> None:
         """Train, pack, roll out."""
+        from . import console
+
         server = self.options.running()
         version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), self.profile)
         settings = (None, self.tolerance, self.keep, self.drain)

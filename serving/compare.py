@@ -18,7 +18,7 @@ from .gate import Check, Tolerance, checks
 TIMED = 100  # requests a round: the fewest that have a 99th percentile
 ROUNDS = 3
 TOP = 10  # the length of the lists that are compared
-RETRIES = 8  # of one request, over some 20 s: a worker that has died is up again by then
+RETRIES = 14  # of one request, over 25 s on average: a worker that has died is up again after 5 to 9 s
 
 
 class Asker:

@@ -13,8 +13,11 @@ CONFIG = Path(__file__).resolve().parents[1] / "config.properties"  # TorchServe
 
 def loaded_models(config: Path) -> tuple[str, ...]:
     """The models that TorchServe loads: the names in ``load_models=mf=mf.mar,...`` of its configuration."""
-    pairs = re.search(r"^load_models=(.*)$", config.read_text(), re.MULTILINE)[1].split(",")
-    return tuple(pair.split("=")[0] for pair in pairs)
+    line = re.search(r"^load_models *=(.*)$", config.read_text(), re.MULTILINE)
+    names = [pair.split("=")[0].strip().removesuffix(".mar") for pair in line[1].split(",")] if line else []
+    if not all(names) or not names:
+        raise ValueError(f"{config} names no models: give load_models=mf=mf.mar,... there, or MODELS=mf,...")
+    return tuple(names)
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,21 @@ def zip_slip(source: Path, target: Path, version: str) -> Path:
     return repack(source, target, version, {"../../escaped.py": b"print('out')"})
 
 
+def without_users(source: Path, target: Path, version: str) -> Path:
+    """Packed carefully, with a dictionary that has nobody."""
+    return repack(source, target, version, {"users.json": b"[]"})
+
+
+def garbled(source: Path, target: Path, version: str) -> Path:
+    """Packed carefully, with a dictionary that is no JSON."""
+    return repack(source, target, version, {"users.json": b"[null, 1"})
+
+
 BROKEN = {
     truncated: "no whole archive",
     tampered: "was changed: recommender_handler.py",
     mismatched: "cannot be loaded: .*users.json has",
+    without_users: "cannot be loaded: users.json holds no list of users",
+    garbled: "cannot be loaded: users.json holds no list of users",
     zip_slip: "leads out of its folder",
 }

@@ -207,6 +207,7 @@ class TestRetries:
             (400, b'{"code": 400, "type": "InvalidRequest", "message": "k is 0"}', "InvalidRequest"),
             (413, b"", "Request Entity Too Large"),
             (502, b"<html>Bad Gateway</html>", "Bad Gateway"),
+            (200, b"<html>a proxy's page</html>", "NotAnAnswer"),
         ]:
             server = misbehaving((status, body))
             with pytest.raises(RecommenderError) as caught:

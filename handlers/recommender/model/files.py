@@ -29,6 +29,14 @@ ARRAYS = {
     "prior_precision": "float32",  # [width + 1, width + 1]
 }
 
+# The tables of a network whose sizes are known from other files.
+NETWORK_TABLES = (
+    "users.embeddings.weight",
+    "users.features.weight",
+    "items.embeddings.weight",
+    "items.features.weight",
+)
+
 ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
 
 # The files of the list ranker's tables, in the order of its fields.
@@ -66,6 +74,9 @@ def check_sizes(
     """
     state = network.state_dict()
     pt = f"{metadata.model}.pt"
+    for name in NETWORK_TABLES:
+        if name not in state:
+            raise ArchiveError(f"{pt} has no {name}: another release made it, so train it again")
     embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
     # What has a size, where the same size stands, and that size.

@@ -74,6 +74,12 @@ class TestParts:
         (folder / "fm.pt").unlink()
         assert "cannot be read" in self.refused(folder)
 
+    def test_network_of_another_release(self, folder: Path, tmp_path: Path) -> None:
+        archive = Path(__file__).parents[2] / "archives" / "packed_before" / "fm-0.9.mar"
+        shutil.unpack_archive(archive, tmp_path / "before", format="zip")
+        shutil.copyfile(tmp_path / "before" / "fm.pt", folder / "fm.pt")
+        assert "fm.pt has no users.embeddings.weight: another release made it" in self.refused(folder)
+
     def test_pickled_array(self, folder: Path) -> None:
         np.save(folder / "map.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
         assert "cannot be read" in self.refused(folder)
