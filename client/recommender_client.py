@@ -196,10 +196,9 @@ def _is_broken(error: BaseException) -> bool:
 class Recommender(AbstractContextManager):
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
-    ``timeout`` is in seconds, for connecting and for each wait for bytes; a request that meets it is not sent again.
-    A request that met a status of ``ASK_AGAIN`` or a broken connection is sent again, ``retries`` times at most, after
-    random waits that double up to ``longest_wait`` seconds. Then requests' own exception, or RecommenderError, is
-    raised. ``token`` is TorchServe's inference token, where it asks for one. Use one Recommender a thread.
+    ``timeout``: seconds for connecting and for each wait for bytes; a request that exceeds it is not sent again. After a
+    status of ``ASK_AGAIN`` or a broken connection it is sent again, at most ``retries`` times, after random waits of up to
+    ``longest_wait`` seconds; then requests' own exception or RecommenderError is raised. One Recommender per thread.
     """
 
     def __init__(
