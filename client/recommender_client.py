@@ -196,9 +196,9 @@ def _is_broken(error: BaseException) -> bool:
 class Recommender(AbstractContextManager):
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
-    ``timeout``: seconds for connecting and for each wait for bytes; a request that exceeds it is not sent again. After a
-    status of ``ASK_AGAIN`` or a broken connection it is sent again, at most ``retries`` times, after random waits of up to
-    ``longest_wait`` seconds; then requests' own exception or RecommenderError is raised. One Recommender per thread.
+    ``timeout``: seconds for connecting and for each wait for bytes; a request that exceeds it is not sent again. After
+    a status of ``ASK_AGAIN`` or a broken connection it is sent again, at most ``retries`` times, after random waits of
+    up to ``longest_wait`` seconds; then RecommenderError or requests' own is raised. One Recommender per thread.
     """
 
     def __init__(
