@@ -17,11 +17,11 @@ from tyro.conf import OmitArgPrefixes, Positional
 from archives.errors import ArchiveRefused, CannotAnswer
 
 from . import progress
-from .asked import asked, differing
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
 from .data import RatingsLog, load, read_pairs
-from .errors import MendableError, SettingsError
+from .errors import SettingsError, UserError
+from .fingerprint import differing, fingerprint
 
 Model = Literal[MODELS]
 Preset = Literal["quick", "best"]
@@ -108,7 +108,7 @@ class Train:
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
-            wanted = asked(log, self.settings, self.split, self.seed, self.refit, test, running)
+            wanted = fingerprint(log, self.settings, self.split, self.seed, self.refit, test, running)
             others = differing(folder, wanted)
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
@@ -218,7 +218,7 @@ def main(arguments: list[str]) -> None:
     try:
         with logging_redirect_tqdm():
             parse(arguments).run()
-    except (MendableError, ArchiveRefused, CannotAnswer) as error:
+    except (UserError, ArchiveRefused, CannotAnswer) as error:
         sys.exit(f"error: {error}")
 
 

@@ -1,7 +1,7 @@
 """Errors that the user can mend; every other exception is a bug."""
 
 
-class MendableError(Exception):
+class UserError(Exception):
     """Something that the user can mend; the message says what is wrong and what to do.
 
     The command line shows it as one line. Every other exception is a bug and keeps its traceback, also a ``ValueError``
@@ -9,5 +9,5 @@ class MendableError(Exception):
     """
 
 
-class SettingsError(MendableError):
+class SettingsError(UserError):
     """A setting with a value that it cannot have, or settings that do not go together."""

@@ -15,7 +15,7 @@ from .fitting.targets import likes_of, with_negatives
 from .interactions import Interactions
 from .metrics.names import Metric
 from .metrics.ranking import measure
-from .metrics.rating import of_likes, of_ratings
+from .metrics.rating import like_metrics, rating_metrics
 from .progress import stage
 
 
@@ -84,7 +84,7 @@ def evaluate(estimator: TwoEncoderEstimator, held_out: Interactions) -> dict[str
 def of_scores(predictions: Predictions, settings: Settings) -> dict[Metric, float]:
     """Metrics of single scores, without those of lists."""
     raw, link = predictions.raw, predictions.link
-    found = of_likes(predictions.likes, raw, link, settings.like_above, settings.target)
+    found = like_metrics(predictions.likes, raw, link, settings.like_above, settings.target)
     if settings.target == "rating":
-        found |= of_ratings(predictions.ratings, predictions.scores)
+        found |= rating_metrics(predictions.ratings, predictions.scores)
     return found

@@ -30,7 +30,7 @@ from .models import TwoEncoder
 from .progress import stage
 from .rankers import ease
 
-SIMILARITY_SHRINKAGE = 20.0
+COSINE_SHRINKAGE = 20.0  # ratings: a movie with n of them has its similarities multiplied by n / (n + 20)
 TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 
@@ -152,7 +152,7 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         like_above=settings.like_above,
         width=settings.n_factors,
         prior_noise=max(link.noise_std**2, 1e-3),
-        similarity_shrinkage=SIMILARITY_SHRINKAGE,
+        similarity_shrinkage=COSINE_SHRINKAGE,
         user_features=known.users.schema,
         movie_features=known.movies.schema,
         rank_weight=estimator.ranker.weight,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .asked import asked
 from .checks import check, unmeasured
 from .comparison.compare import compare, digest, split_of_new
 from .comparison.running import Running
@@ -21,6 +20,7 @@ from .data.splits import split
 from .estimators import TwoEncoderEstimator
 from .evaluate import evaluate
 from .export import export
+from .fingerprint import fingerprint
 from .fitting.losses import OnEpoch
 from .interactions import Interactions, encode, to_rows
 from .progress import stage
@@ -54,7 +54,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     """
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
-    wanted = asked(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
+    wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
     everything = encode(log, estimator.uses_features)
     plan = _plan(run, log, test)
     recorder = Recorder(run.runs / estimator.name, estimator.settings)
@@ -77,7 +77,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
             exported = measured.with_choices().fit(everything)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    shown = {"losses": recorder.losses, "asked": wanted} | (details(measured, held_out) if len(held_out) else {})
+    shown = {"losses": recorder.losses, "fingerprint": wanted} | (details(measured, held_out) if len(held_out) else {})
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}

@@ -26,7 +26,7 @@ from serving.config import MODELS, ROOT
 from serving.versions import Versions
 
 from . import catalogue, servers
-from .load import PEER, asked, check, drive, machine, medians
+from .load import PEER, check, drive, machine, medians, sample_load
 from .report import RESULTS
 
 CLIENTS = (1, 16, 64, 128, 256)
@@ -83,7 +83,7 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
 
 def of_pairs(options: Options, work: Path) -> dict[str, Any]:
     """Single pairs: by server and number of clients, medians over rounds in which each is started once."""
-    load, starts = asked(PEER, options.build, "pairs"), contestants(options, work)
+    load, starts = sample_load(PEER, options.build, "pairs"), contestants(options, work)
     runs: dict[str, dict[int, list[dict[str, float]]]] = {}
     for number in range(options.rounds):
         for name, start in starts.items():
@@ -105,11 +105,11 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
     with servers.torchserve(work / "ours", archives) as server:
         # What the first model's lists would otherwise pay alone: the JVM compiles what it runs often.
         for model in MODELS:
-            drive(f"{server.inference}/predictions/{model}", asked(model, options.build, "pairs"), 64, WARM_UP)
+            drive(f"{server.inference}/predictions/{model}", sample_load(model, options.build, "pairs"), 64, WARM_UP)
         for model in MODELS:
             url = f"{server.inference}/predictions/{model}"
             for kind, clients in (("lists", 64), ("instances", 4)):
-                load = asked(model, options.build, kind)
+                load = sample_load(model, options.build, kind)
                 check(url, load, 5)
                 drive(url, load, clients, WARM_UP)
                 rounds = [drive(url, load, clients, options.seconds) for _ in range(options.rounds)]
@@ -120,7 +120,7 @@ def of_ours(options: Options, work: Path) -> dict[str, Any]:
 
 def of_workers(options: Options, work: Path) -> dict[str, Any]:
     """Seconds from registration to an answer, and resident memory without shared pages, beside a no-op handler's."""
-    mar, load = options.store / f"{PEER}-1.0.mar", asked(PEER, options.build, "pairs")
+    mar, load = options.store / f"{PEER}-1.0.mar", sample_load(PEER, options.build, "pairs")
     noop = (servers.PEERS / "noop_handler.py").read_text()
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(options.rounds):

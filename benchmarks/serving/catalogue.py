@@ -1,7 +1,8 @@
 """Top-10 of a million movies, exact, one thread: ours against faiss' IndexFlatIP on vectors of the same width.
 
-Lists are ordered by the head that all three models carry; DeepFM's own scores of the whole catalogue stand beside that,
-against the time of their matrix products alone in the same blocks. Random vectors: no search looks at what they are.
+Lists are ordered by the list ranker that all models carry; DeepFM's own scores of the whole catalogue stand beside
+that, against the time of their matrix products alone in the same blocks. Random vectors: no search looks at what they
+are.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ def measure(movies: int, rounds: int) -> dict[str, dict[str, float]]:
 def _lists(movies: int) -> tuple[Callable[[], object], Callable[[], object]]:
     items, user = torch.randn(movies, WIDTH), torch.randn(1, WIDTH)
     nothing = torch.zeros(1, WIDTH)
-    head = ListRanker(nothing, torch.from_numpy(by_column(items.numpy())), nothing, nothing, (1.0, 0.0))
+    ranker = ListRanker(nothing, torch.from_numpy(by_column(items.numpy())), nothing, nothing, (1.0, 0.0))
     index = faiss.IndexFlatIP(WIDTH)
     index.add(items.numpy())
-    return lambda: _ten(head.score_all(user)), lambda: index.search(user.numpy(), 10)
+    return lambda: _ten(ranker.score_all(user)), lambda: index.search(user.numpy(), 10)
 
 
 def _scores_of_deepfm(movies: int) -> tuple[Callable[[], object], Callable[[], object]]:

@@ -31,7 +31,7 @@ class Load:
     expected: Sequence[Any] | None = None  # what each answer must be, scores within 1e-4
 
 
-def asked(model: str, build: Path, kind: str) -> Load:
+def sample_load(model: str, build: Path, kind: str) -> Load:
     """Requests about known users and movies, drawn by a fixed seed, with the answers of the handler's flow."""
     service = load_service(build / model)
     rng = random.Random(0)

@@ -19,7 +19,7 @@ import tyro
 from serving.config import CONFIG, ROOT, properties
 
 from . import servers
-from .load import PEER, asked, drive, machine, medians
+from .load import PEER, drive, machine, medians, sample_load
 from .report import SETTINGS
 
 CLIENTS = (64, 128)
@@ -70,7 +70,7 @@ VARIANTS = {
 
 def measure(options: Options, work: Path) -> dict[str, dict[str, dict[str, float]]]:
     """Single pairs by variant and number of clients: medians over rounds in which each is started once."""
-    load, mar = asked(PEER, options.build, "pairs"), options.store / f"{PEER}-1.0.mar"
+    load, mar = sample_load(PEER, options.build, "pairs"), options.store / f"{PEER}-1.0.mar"
     runs: dict[str, dict[str, list[dict[str, float]]]] = {}
     order = deque(VARIANTS)
     for number in range(options.rounds):

@@ -206,7 +206,7 @@ def test_a_rollout_that_was_killed_completes_when_it_is_run_again(fm: Server, st
 
 @pytest.fixture
 def small_disk(fm: Server, tmp_path: Path):
-    """The server's store seen through a tmpfs of 6 MB that holds copies of its archives and little else."""
+    """The server's store seen through a tmpfs of 7 MB that holds copies of its archives and little else."""
     mounted = tmp_path / "small"
     mounted.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", mounted], capture_output=True).returncode:

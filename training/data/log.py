@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.errors import MendableError
+from training.errors import UserError
 from training.progress import stage
 
 _LONGEST_VALUE = 60  # characters of a value that an error message quotes
 
 
-class DataError(MendableError):
+class DataError(UserError):
     """Data that cannot be used. The message says where, what and what to do.
 
     `row` counts from 1 at the first row below the header.

@@ -73,8 +73,8 @@ def generate(
 ) -> Synthetic:
     """A log of `ratings` rows in random order, the same for the same arguments.
 
-    Users like clusters of movies, by occupation and by person; gender turns the taste a little, the old rate
-    higher, so do newer movies; popular and better movies are rated more often, and so are those the user
+    Users like clusters of movies, by occupation and by person; gender turns the taste a little; older users give
+    higher ratings, and newer movies get them; popular and better movies are rated more often, and so are those the user
     likes. Ids are integers that are no positions (users 11, 13, ..., movies 103, 106, ...), or "u-1" and
     "m-1" with `string_ids`.
 

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from sklearn.exceptions import NotFittedError
 
+from handlers.recommender.api.requests import DEFAULT_K
 from handlers.recommender.model.topk import top
 from handlers.recommender.model.vocabulary import RawId
 
@@ -55,7 +56,7 @@ class Recommender(ABC):
             raise ValueError(f"{len(users)} users and {len(items)} items: give one movie for each user")
         return self.predict_rows(self._user_rows(users), rows_of(self.train.movies.vocabulary, pd.Series(items)))
 
-    def recommend(self, users: Sequence[RawId], k: int = 10) -> pd.DataFrame:
+    def recommend(self, users: Sequence[RawId], k: int = DEFAULT_K) -> pd.DataFrame:
         """The ``k`` best movies for each of ``users``, best first, without those that they have rated in ``train``.
 
         Columns ``user_id``, ``movie_id`` and ``score``, the prediction for the pair. A list is shorter where there are

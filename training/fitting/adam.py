@@ -49,23 +49,8 @@ def fit(
     losses, best = Losses(), None
     most = settings.epochs if held_out is not None else settings.stop_after or settings.epochs
     for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
-        network.train()
-        order = torch.randperm(len(tensors), generator=generator).to(device)
-        columns = (tensors.users, tensors.movies, tensors.targets)
-        shuffled = (column.index_select(0, order).split(settings.batch_size) for column in columns)
-        total = 0.0
-        for users, movies, targets in zip(*shuffled, strict=True):
-            count = len(users)
-            if not train.has_ratings:
-                users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
-            loss = loss_function(tensors.scores(network, users, movies), targets)
-            optimizer.zero_grad()
-            loss.backward()
-            shrink(network, tensors, users, movies, settings)
-            optimizer.step()
-            total += loss.item() * count
+        losses.train.append(_epoch(network, tensors, train, settings, loss_function, optimizer, generator))
         schedule.step()
-        losses.train.append(total / len(tensors))
         if not np.isfinite(losses.train[-1]):
             raise DivergedError(f"the loss is {losses.train[-1]} in epoch {epoch}: try a lower --learning-rate")
         if held_out is not None:
@@ -78,6 +63,37 @@ def fit(
     if best is not None:
         network.load_state_dict(best)
     return Fit(network, losses, link or plain_link(network.eval(), tensors, settings))
+
+
+def _epoch(
+    network: TwoEncoder,
+    tensors: InteractionTensors,
+    train: Interactions,
+    settings: Settings,
+    loss_function: Loss,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+) -> float:
+    """One step for each batch of the rows of ``train``, in random order; returns their mean loss.
+
+    ``tensors``: the same rows on the network's device. A batch of a log of likes is joined by random dislikes.
+    """
+    network.train()
+    order = torch.randperm(len(tensors), generator=generator).to(tensors.users.device)
+    columns = (tensors.users, tensors.movies, tensors.targets)
+    shuffled = (column.index_select(0, order).split(settings.batch_size) for column in columns)
+    total = 0.0
+    for users, movies, targets in zip(*shuffled, strict=True):
+        count = len(users)
+        if not train.has_ratings:
+            users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
+        loss = loss_function(tensors.scores(network, users, movies), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        shrink(network, tensors, users, movies, settings)
+        optimizer.step()
+        total += loss.item() * count
+    return total / len(tensors)
 
 
 @torch.no_grad()

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import MendableError
+from ..errors import UserError
 
 NOTICEABLE = 2e-4  # a loss that falls by a smaller share than this in an epoch changes no metric
 
 OnEpoch = Callable[[int, float, float | None], None]  # told the epoch, from 1, and its two losses
 
 
-class DivergedError(MendableError):
+class DivergedError(UserError):
     """The loss is not finite any more."""
 
 

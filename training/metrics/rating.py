@@ -12,7 +12,7 @@ from .calibration import like_probabilities, reliability
 from .names import Metric
 
 
-def of_ratings(ratings: np.ndarray, scores: np.ndarray) -> dict[Metric, float]:
+def rating_metrics(ratings: np.ndarray, scores: np.ndarray) -> dict[Metric, float]:
     """RMSE and MAE of ``scores`` [n] on the scale of the ``ratings`` [n]."""
     return {
         Metric.RMSE: float(root_mean_squared_error(ratings, scores)),
@@ -20,7 +20,9 @@ def of_ratings(ratings: np.ndarray, scores: np.ndarray) -> dict[Metric, float]:
     }
 
 
-def of_likes(likes: np.ndarray, raw: torch.Tensor, link: Link, like_above: float, target: str) -> dict[Metric, float]:
+def like_metrics(
+    likes: np.ndarray, raw: torch.Tensor, link: Link, like_above: float, target: str
+) -> dict[Metric, float]:
     """Metrics of raw scores [n] for ``likes`` [n], zeros and ones; empty where there is only one of the two.
 
     The AUC; the log loss where the ``target`` of the fit is "like"; the expected calibration error where ``link`` gives

@@ -41,7 +41,7 @@ FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users 
 RATING_SLOPE = 0.5  # the additional weight of a rating that is half the scale above the mean
 USER_POWER = -0.5
 RIDGE_POWER = 0.25
-SIMILARITY_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
+GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 
 @stage("fitting the list ranker")
@@ -155,9 +155,7 @@ class Regression:
         seen = self.weighted @ directions
         values, vectors = np.linalg.eigh(seen.T @ seen)
         root = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0))
-        return (
-            directions @ root / np.sqrt(self.gram_diagonal + SIMILARITY_SHRINKAGE * self.gram_diagonal.mean())[:, None]
-        )
+        return directions @ root / np.sqrt(self.gram_diagonal + GRAM_SHRINKAGE * self.gram_diagonal.mean())[:, None]
 
     def _table(self, values: np.ndarray) -> torch.Tensor:
         table = np.zeros((self.rows, values.shape[1]), np.float32)

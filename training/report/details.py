@@ -12,7 +12,7 @@ from ..evaluate import Predictions, predict
 from ..interactions import Interactions
 from ..metrics.calibration import like_probabilities, reliability
 from ..metrics.names import Metric
-from ..metrics.rating import like_log_loss, of_ratings
+from ..metrics.rating import like_log_loss, rating_metrics
 
 BINS = 8
 
@@ -50,5 +50,5 @@ def by_count(predictions: Predictions, counts: np.ndarray, settings: Settings) -
 
 def _error(predictions: Predictions, settings: Settings) -> float:
     if settings.target == "rating":
-        return of_ratings(predictions.ratings, predictions.scores)[Metric.RMSE]
+        return rating_metrics(predictions.ratings, predictions.scores)[Metric.RMSE]
     return like_log_loss(predictions.likes, predictions.scores)

@@ -18,7 +18,7 @@ from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.errors import ArchiveError
 
-from ..errors import MendableError
+from ..errors import UserError
 from ..estimators import ESTIMATORS
 from ..metrics.names import HEADLINES
 from . import charts, movies
@@ -27,7 +27,7 @@ EXAMPLES = 3
 LENGTH = 8
 
 
-class ReportError(MendableError):
+class ReportError(UserError):
     """There is nothing to report on; the message says what to do."""
 
 

@@ -8,14 +8,14 @@ import pytest
 import requests
 
 from benchmarks.serving import report, servers
-from benchmarks.serving.load import PEER, asked, check
+from benchmarks.serving.load import PEER, check, sample_load
 from benchmarks.serving.peers.network import SCORERS, scorer
 
 
 @pytest.mark.parametrize("name", SCORERS)
 def test_a_peer_answers_as_ours_does(name: str, build: Path) -> None:
     with servers.fastapi(build / PEER, 1, name) as url:
-        check(url, asked(PEER, build, "pairs"))
+        check(url, sample_load(PEER, build, "pairs"))
         stranger = requests.post(url, json={"user_id": 0, "movie_id": 0}, timeout=30)
     assert 0 < stranger.json()["score"] < 1
 

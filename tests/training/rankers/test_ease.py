@@ -77,7 +77,7 @@ def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log)
     alike = regression.ranker(20.0, 60).item_similarity.numpy().astype(float)[1:]
     gram = (regression.weighted.T @ regression.weighted).toarray()
     own = np.diag(gram)
-    roots = np.sqrt(own + ease.SIMILARITY_SHRINKAGE * own.mean())
+    roots = np.sqrt(own + ease.GRAM_SHRINKAGE * own.mean())
     assert alike @ alike.T == pytest.approx(gram / np.outer(roots, roots), abs=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""What a training was asked for, kept beside the model that it made: the same command again then does nothing."""
+"""The fingerprint of a training, kept beside the model that it made: the same command again then does nothing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("training", "handlers/recommender")
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
-Asked = dict[str, Any]
+Fingerprint = dict[str, Any]
 
 
-def asked(
+def fingerprint(
     log: RatingsLog,
     settings: Settings,
     split: str,
@@ -33,7 +33,7 @@ def asked(
     refit: bool,
     test: pd.DataFrame | None = None,
     running: Running | None = None,
-) -> Asked:
+) -> Fingerprint:
     """All that decides what a training makes, by name; as JSON reads it back.
 
     These are the contents of the log and of the test rows, the settings as they are given (before the validation rows
@@ -54,10 +54,10 @@ def asked(
     return json.loads(json.dumps(found))
 
 
-def differing(folder: Path, wanted: Asked) -> list[str] | None:
+def differing(folder: Path, wanted: Fingerprint) -> list[str] | None:
     """The names under which ``wanted`` differs from what the model in ``folder`` was made for; None without a model."""
     try:
-        made = json.loads((folder / DETAILS).read_text())["asked"]
+        made = json.loads((folder / DETAILS).read_text())["fingerprint"]
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         return None
     if not (folder / f"{folder.name}.pt").is_file() or not (folder / "metadata.json").is_file():
