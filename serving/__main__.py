@@ -137,7 +137,7 @@ class Register(Command):
         server = self.options.running()
         with locked(server.store):
             verify(server.store / file_name(self.model, self.version), self.model, self.version, None)
-            new = Versions(server, self.model).put_in(self.version)
+            new = Versions(server, self.model).register_and_wait(self.version)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
 
 
@@ -157,7 +157,7 @@ class Unregister(Command):
 
         server = self.options.running()
         with locked(server.store), Console().status(f"{self.model} {self.version}: waiting for its last answers"):
-            Versions(server, self.model).take_out(self.version, self.drain)
+            Versions(server, self.model).drain_and_unregister(self.version, self.drain)
         print(f"{self.model} {self.version} is registered no more")
 
 

@@ -4,7 +4,7 @@ Metrics can be compared only where they are of the same rows. Training with ``--
 new version on rows that neither has seen, and writes the interval of each difference into the new archive.
 
 A new tolerance is a field of ``Tolerance``, which is its option of the command line too, and a ``Check`` that reads it:
-here for numbers that the archives hold, in ``compare.py`` for answers of the server.
+here for numbers that the archives hold, in ``answers.py`` for answers of the server.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Check(NamedTuple):
     note: str = ""
 
 
-def checks(old: dict[str, Any], new: dict[str, Any], tolerance: Tolerance) -> Iterator[Check]:
+def compare_metrics(old: dict[str, Any], new: dict[str, Any], tolerance: Tolerance) -> Iterator[Check]:
     """The checks of the metrics in the descriptions of two archives: ``old`` runs, ``new`` is to replace it.
 
     - Where the new version was measured beside this running version: each metric, of users whom the running version

@@ -16,8 +16,8 @@ from archives.verify import verify
 from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
-from .compare import Asker, Sample, compare
-from .gate import Check, Tolerance
+from .answers import Asker, Sample, compare_answers
+from .gate import Check, Tolerance, compare_metrics
 from .management import ManagementError
 from .record import Record
 from .server import Server
@@ -130,8 +130,11 @@ class Rollout:
         old = self.versions.default()
         if self.tolerance is None or old in (None, self.version):
             return
-        abouts = {version: self.management.about(self.model, version) for version in (old, self.version)}
-        checks = compare(self.asker, Sample.of(self.default), old, self.version, abouts, self.tolerance)
+        descriptions = [self.management.about(self.model, version) for version in (old, self.version)]
+        checks = [
+            *compare_answers(self.asker, Sample.of(self.default), old, self.version, self.tolerance),
+            *compare_metrics(*descriptions, self.tolerance),
+        ]
         self.report(checks)
         failed = [check for check in checks if not check.good]
         if failed:

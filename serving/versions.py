@@ -59,7 +59,7 @@ class Versions:
         """What the name of the folder begins with in which a version is unpacked."""
         return f"{self.model}-{version}-{by}-"
 
-    def put_in(self, version: str) -> bool:
+    def register_and_wait(self, version: str) -> bool:
         """``register`` a version and wait until it answers; returns False where it was registered already.
 
         Raises NotReady where it does not answer. It is taken out again then, unless it is the default.
@@ -129,7 +129,7 @@ class Versions:
                     f"{self.model} {version}: {what}, its workers are {states}: {self.server.home}/workers.log says why"
                 )
 
-    def take_out(self, version: str, seconds: float | None) -> None:
+    def drain_and_unregister(self, version: str, seconds: float | None) -> None:
         """``drain`` and ``unregister`` a version.
 
         Raises ManagementError where it is the default, or where it is not registered.

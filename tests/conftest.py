@@ -1,4 +1,4 @@
-"""A small planted log, the three models trained on it, and a real TorchServe that serves their archives."""
+"""A small planted log, all models trained on it, and a real TorchServe that serves their archives."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def planted() -> Planted:
 
 @pytest.fixture(scope="session")
 def build(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``build/`` with all three models, trained on the planted log."""
+    """``build/`` with all models, trained on the planted log."""
     folder = tmp_path_factory.mktemp("trained")
     for model in MODELS:
         train_small(model, planted.log, folder)
@@ -115,7 +115,7 @@ def likes_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model store with version 1.0 of all three."""
+    """A model store with version 1.0 of each model."""
     folder = tmp_path_factory.mktemp("model_store")
     for model in MODELS:
         archive(model, "1.0", build, folder)
@@ -124,7 +124,7 @@ def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real TorchServe with the three models, shared by all tests that leave it as it was."""
+    """A real TorchServe with all models, shared by all tests that leave it as it was."""
     running = server_on_free_ports(store, tmp_path_factory.mktemp("torchserve"))
     running.start()
     yield running

@@ -52,7 +52,7 @@ def _known(model: str, request: Request) -> str:
     return model
 
 
-To = Annotated[Gateway, Depends(_gateway)]
+GatewayDep = Annotated[Gateway, Depends(_gateway)]
 Model = Annotated[str, Depends(_known)]
 routes = APIRouter()
 
@@ -95,29 +95,29 @@ for path in ("", *(view["route"] for view in VIEWS)):
 
 
 @routes.get("/health")
-async def health(to: To) -> dict[str, str]:
+async def health(gateway: GatewayDep) -> dict[str, str]:
     """Whether the gateway lives, and whether TorchServe does."""
-    return {"status": "ok", "torchserve": "up" if await to.torchserve.up() else "down"}
+    return {"status": "ok", "torchserve": "up" if await gateway.torchserve.up() else "down"}
 
 
 @routes.get("/api/models")
-async def models(to: To) -> dict[str, Any]:
+async def models(gateway: GatewayDep) -> dict[str, Any]:
     """A card a model, or the reason why there is none."""
-    return {"models": await asyncio.gather(*(_card(to.catalogues, name) for name in to.settings.models))}
+    return {"models": await asyncio.gather(*(_card(gateway.catalogues, name) for name in gateway.settings.models))}
 
 
 @routes.post("/api/predictions/{model}")
-async def predictions(to: To, model: Model, ask: Ask) -> Response:
+async def predictions(gateway: GatewayDep, model: Model, ask: Ask) -> Response:
     """A model's answer, as the contract has it."""
-    answer = await to.torchserve.ask(model, ask.model_dump_json(exclude_unset=True).encode())
+    answer = await gateway.torchserve.ask(model, ask.model_dump_json(exclude_unset=True).encode())
     headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
     return Response(answer.body, answer.status, headers, "application/json")
 
 
 @routes.get("/api/movies/{model}")
-async def movies(to: To, model: Model, request: Request) -> Response:
+async def movies(gateway: GatewayDep, model: Model, request: Request) -> Response:
     """Every movie, with its place on the map."""
-    catalogue = await to.catalogues.of(model)
+    catalogue = await gateway.catalogues.of(model)
     headers = {"ETag": catalogue.etag}
     if request.headers.get("If-None-Match", "").removeprefix("W/") == catalogue.etag:
         return Response(status_code=304, headers=headers)
@@ -126,16 +126,19 @@ async def movies(to: To, model: Model, request: Request) -> Response:
 
 @routes.get("/api/search/{model}")
 async def search(
-    to: To, model: Model, q: Annotated[str, Query(max_length=200)], k: Annotated[int, Query(ge=1, le=50)] = SUGGESTIONS
+    gateway: GatewayDep,
+    model: Model,
+    q: Annotated[str, Query(max_length=200)],
+    k: Annotated[int, Query(ge=1, le=50)] = SUGGESTIONS,
 ) -> dict[str, Any]:
     """Movies for what has been typed so far."""
-    return {"movies": (await to.catalogues.of(model)).index.find(q, k)}
+    return {"movies": (await gateway.catalogues.of(model)).index.find(q, k)}
 
 
 @routes.get("/api/users/{model}/random")
-async def random_user(to: To, model: Model) -> dict[str, Any]:
+async def random_user(gateway: GatewayDep, model: Model) -> dict[str, Any]:
     """One of the users that the archive's description names: the contract lists no users."""
-    card = await to.catalogues.card(model)
+    card = await gateway.catalogues.card(model)
     if not card.some_users:
         raise NoUser("This model names none of its users, because their ids may be personal. Type an id.")
     return {"user_id": random.choice(card.some_users)}

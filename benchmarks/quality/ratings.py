@@ -1,7 +1,7 @@
 """Predicting held-out ratings: u1 to u5 of MovieLens 100K, and a random tenth of MovieLens 1M.
 
-RMSE of predictions clipped to the scale; AUC of "rated above 3", the predictions taken as they are as an order of all
-test pairs. No contestant sees a test row, or chooses anything by one.
+RMSE and MAE of predictions clipped to the scale; AUC of "rated above 3", the predictions taken as they are as an order
+of all test pairs. No contestant sees a test row, or chooses anything by one.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, root_mean_squared_error
+from sklearn.metrics import roc_auc_score
 
 from training.config import preset
 from training.data import RatingsLog, split
 from training.data.splits import FOLDS
 from training.estimators import Recommender
 from training.interactions import Interactions, encode
+from training.metrics.names import Metric
+from training.metrics.rating import rating_metrics
 
 from . import grids, ours
 from .grids import Settings
@@ -57,10 +59,8 @@ def part(log: RatingsLog, how: str, seed: int) -> Part:
 def score(predicted: np.ndarray, ratings: np.ndarray) -> Record:
     """Of predictions [n] that are not clipped, and the ratings [n] that were given."""
     clipped = np.clip(predicted, ratings.min(), ratings.max())
-    return {
-        "rmse": round(float(root_mean_squared_error(ratings, clipped)), 5),
-        "auc": round(float(roc_auc_score(ratings > LIKE_ABOVE, predicted)), 5),
-    }
+    found = rating_metrics(ratings, clipped) | {Metric.AUC: float(roc_auc_score(ratings > LIKE_ABOVE, predicted))}
+    return {name: round(value, 5) for name, value in found.items()}
 
 
 def of_peer(log: RatingsLog, how: str, seed: int, library: str, settings: Settings | list[Settings]) -> Record:
@@ -82,7 +82,7 @@ def _tuned(
     aside, rest = np.split(order, [round(VALIDATION_SHARE * len(order))])
     fitted_to, held_out = train.take(np.sort(rest)), train.take(aside)
     with stopwatch("tuning") as seconds:
-        found = [_error(make(**settings).fit(fitted_to), held_out)["rmse"] for settings in grid]
+        found = [_error(make(**settings).fit(fitted_to), held_out)[Metric.RMSE] for settings in grid]
     best = int(np.argmin(found))
     return grid[best], grids.choice(best, grid) | seconds
 

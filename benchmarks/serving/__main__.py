@@ -128,7 +128,7 @@ def of_workers(options: Options, work: Path) -> dict[str, Any]:
             with servers.torchserve(work / "worker", {}) as server:
                 servers.repacked(mar, server.store / f"{PEER}-1.0.mar", files)
                 started = time.perf_counter()
-                Versions(server, PEER).put_in("1.0")
+                Versions(server, PEER).register_and_wait("1.0")
                 seconds = time.perf_counter() - started
                 drive(f"{server.inference}/predictions/{PEER}", load, 64, 2)
                 (worker,) = (

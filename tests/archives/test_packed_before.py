@@ -32,7 +32,7 @@ def served(server: Server) -> Iterator[str]:
     """Version 0.9, served beside the version of today."""
     shutil.copyfile(PACKED, server.store / PACKED.name)
     versions = Versions(server, "fm")
-    versions.put_in("0.9")
+    versions.register_and_wait("0.9")
     yield "0.9"
     versions.unregister("0.9")
     (server.store / PACKED.name).unlink()

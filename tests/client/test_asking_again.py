@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from client.recommender_client import ASK_AGAIN, Recommender, RecommenderError
-from serving import compare
+from serving import answers
 from tests.client.conftest import BREAKS_OFF, HANGS_UP
 from web import torchserve as gateway
 from web.problems import Problem
@@ -34,7 +34,7 @@ def by_the_client(url: str, timeout: float) -> None:
 
 
 def by_the_comparison(url: str, timeout: float) -> None:
-    asker = compare.Asker(url, "fm", None)
+    asker = answers.Asker(url, "fm", None)
     asker._client = partial(asker._client, longest_wait=0.01, timeout=timeout)
     asker.ask("1.0", {})
 

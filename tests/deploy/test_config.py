@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from archives.contents import sha256_of
-from serving.compare import Tolerance
 from serving.config import CONFIG, ROOT, loaded_models, properties
+from serving.gate import Tolerance
 from serving.management import Management, ManagementError
 from serving.rollout import Rollout
 from serving.server import Server

@@ -36,8 +36,8 @@ def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest
     for model, here in versions.items():
         train_small(model, strings, folder, sweeps=20)
         archive(model, "2.0", folder / "build", server.store)
-        assert here.put_in("2.0")
-        assert not here.put_in("2.0"), "the same version again is there already"
+        assert here.register_and_wait("2.0")
+        assert not here.register_and_wait("2.0"), "the same version again is there already"
     yield "2.0"
     for model, here in versions.items():
         here.unregister("2.0")
@@ -92,7 +92,7 @@ def test_versions_whose_code_differs_each_run_their_own(
     monkeypatch.setattr(archive_module, "HANDLERS", handlers)
     archive("mf", "1.1", build, server.store)
     versions = Versions(server, "mf")
-    versions.put_in("1.1")
+    versions.register_and_wait("1.1")
     try:
         assert management.about("mf", "1.1")["greeting"] == "hello"
         assert "greeting" not in management.about("mf", "1.0")

@@ -37,7 +37,7 @@ def fm(fm_server: Server) -> Server:
     fm_server.start()
     versions = Versions(fm_server, "fm")
     if versions.default() != "1.0":
-        versions.put_in("1.0")
+        versions.register_and_wait("1.0")
         versions.management.set_default("fm", "1.0")
         shutil.copyfile(fm_server.store / "fm-1.0.mar", fm_server.store / "fm.mar")
     for version in versions.registered():

@@ -10,10 +10,10 @@ import pytest
 from archives.contents import HANDLER, version_in
 from archives.errors import ArchiveRefused, StoreError
 from archives.store import check_default
-from serving import compare
+from serving import answers
 from serving import rollout as rollout_module
-from serving.compare import Tolerance
 from serving.config import ROOT
+from serving.gate import Tolerance
 from serving.management import Management
 from serving.record import Record
 from serving.rollout import Rollout, RolloutRefused, rollback
@@ -31,8 +31,8 @@ CALM = Tolerance(p99=20)  # of a machine that runs other tests
 
 @pytest.fixture
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "ROUNDS", 1)
-    monkeypatch.setattr(compare, "TIMED", 20)
+    monkeypatch.setattr(answers, "ROUNDS", 1)
+    monkeypatch.setattr(answers, "TIMED", 20)
 
 
 def served(server: Server) -> tuple[str, list[str], str | None]:
@@ -85,7 +85,7 @@ def test_an_older_version_needs_a_word_for_it(fm: Server) -> None:
 
 
 def made_the_default_by_hand(server: Server, version: str) -> None:
-    Versions(server, "fm").put_in(version)
+    Versions(server, "fm").register_and_wait(version)
     Management(server.management).set_default("fm", version)
 
 

@@ -37,14 +37,14 @@ def test_a_rollout_that_fails_takes_out_what_it_put_in(versions: Versions) -> No
 
 
 def test_a_rollout_that_fails_leaves_what_somebody_else_had_put_in(versions: Versions) -> None:
-    versions.put_in("1.1")
+    versions.register_and_wait("1.1")
     with pytest.raises(requests.ConnectionError):
         rollout(versions, "1.1", fails).run()
     assert versions.registered() == ["1.0", "1.1"]
 
 
 def test_what_a_rollout_left_that_was_killed_before_its_switch_goes_with_the_next(versions: Versions) -> None:
-    versions.put_in("1.3")
+    versions.register_and_wait("1.3")
     with pytest.raises(SystemExit):
         rollout(versions, "1.1", killed).run()
     assert versions.registered() == ["1.0", "1.3", "1.1"]

@@ -65,11 +65,11 @@ def test_nobody_waits_while_a_version_is_put_in_and_taken_out(fm: Server) -> Non
     with Clients(fm.inference, "fm", BODY, count=8).asking() as clients:
         quiet = clients.since_quiet(1)
         start = time.monotonic()
-        assert versions.put_in("1.1")
+        assert versions.register_and_wait("1.1")
         assert versions.management.about("fm", "1.1")["model"] == "fm"
         versions.management.set_default("fm", "1.1")
         versions.management.set_default("fm", "1.0")
-        versions.take_out("1.1", seconds=0)
+        versions.drain_and_unregister("1.1", seconds=0)
         taken = time.monotonic() - start
     assert clients.failed() == []
     assert clients.seconds(quiet)[-1] < SLOWEST < taken, "a worker's start takes longer than any answer"

@@ -26,10 +26,10 @@ def unpacked(server: Server, version: str) -> list[Path]:
 
 
 def test_a_version_is_unpacked_for_torchserve_once_and_as_long_as_it_is_registered(fm, served) -> None:
-    assert served.put_in("1.1")
-    assert not served.put_in("1.1")
+    assert served.register_and_wait("1.1")
+    assert not served.register_and_wait("1.1")
     assert [str(one) for one in unpacked(fm, "1.1")] == [served.management.describe("fm", "1.1")["modelUrl"]]
-    served.take_out("1.1", seconds=0)
+    served.drain_and_unregister("1.1", seconds=0)
     assert served.registered() == ["1.0"]
     assert unpacked(fm, "1.1") == []
 
@@ -41,7 +41,7 @@ def test_a_version_whose_worker_does_not_start_is_a_clear_error_and_is_taken_out
     files = {"recommender_handler.py": broken.encode()}
     archive = repack(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2", files)
     with pytest.raises(ManagementError, match=r"fm 1\.2: a worker ended as it started.*workers\.log says why"):
-        served.put_in("1.2")
+        served.register_and_wait("1.2")
     archive.unlink()
     assert served.registered() == ["1.0"]
     assert unpacked(fm, "1.2") == []
@@ -50,9 +50,9 @@ def test_a_version_whose_worker_does_not_start_is_a_clear_error_and_is_taken_out
 
 def test_the_default_and_what_is_not_there_are_not_taken_out(served) -> None:
     with pytest.raises(ManagementError, match=r"fm 1\.0 answers where .*make rollout MODEL=fm VERSION=.*make rollback"):
-        served.take_out("1.0", seconds=0)
+        served.drain_and_unregister("1.0", seconds=0)
     with pytest.raises(ManagementError, match=r"fm 7\.0 is not registered: registered are 1\.0"):
-        served.take_out("7.0", seconds=0)
+        served.drain_and_unregister("7.0", seconds=0)
     assert served.registered() == ["1.0"]
 
 
@@ -121,7 +121,7 @@ def test_registering_takes_out_what_does_not_come_up(versions: Versions, there: 
         versions.register("1.1", BY_HAND)
     never_ready(versions)
     with pytest.raises(NotReady, match=r"fm 1\.1: a worker ended as it started"):
-        versions.put_in("1.1")
+        versions.register_and_wait("1.1")
     assert versions.registered() == ["1.0"]
     assert folders(versions) == []
 
@@ -130,5 +130,5 @@ def test_registering_never_takes_the_default_out(versions: Versions, monkeypatch
     monkeypatch.setattr(management.time, "sleep", lambda _: None)
     never_ready(versions)
     with pytest.raises(NotReady):
-        versions.put_in("1.0")
+        versions.register_and_wait("1.0")
     assert versions.registered() == ["1.0"]

@@ -110,7 +110,7 @@ function ranked(entry, card, kind, lists, models) {
 
 function about(card) {
   const measured = card.metrics.test ?? card.metrics.validation ?? {};
-  const facts = [
+  const rows = [
     ["A score is a", card.score],
     card.data.name && ["Trained on", `${card.data.name}: ${count(card.data.ratings)} ratings of ${count(card.users)} users`],
     measured.rows && ["Measured on", `${count(measured.rows)} ratings kept apart`],
@@ -119,6 +119,6 @@ function about(card) {
   return h(
     "dl",
     { class: "about" },
-    facts.filter(Boolean).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
+    rows.filter(Boolean).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value))),
   );
 }
