@@ -19,7 +19,7 @@ from .config import Settings
 from .data import RatingsLog
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("training", "handlers/recommender")
+CODE = ("training", "handlers", "archives")
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 Fingerprint = dict[str, Any]

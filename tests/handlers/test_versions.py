@@ -14,7 +14,7 @@ from archives.pack import archive
 from serving.management import Management
 from serving.server import Server
 from serving.versions import Versions
-from tests.conftest import Client, train_small
+from tests.conftest import MODELS, Client, train_small
 from training.data import RatingsLog, generate
 
 
@@ -32,7 +32,7 @@ def strings() -> RatingsLog:
 def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Version 2.0 of all three models, of another log with string ids, served beside 1.0."""
     folder = tmp_path_factory.mktemp("strings")
-    versions = {model: Versions(server, model) for model in ("mf", "fm", "deepfm")}
+    versions = {model: Versions(server, model) for model in MODELS}
     for model, here in versions.items():
         train_small(model, strings, folder, sweeps=20)
         archive(model, "2.0", folder / "build", server.store)
@@ -44,7 +44,7 @@ def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest
         (server.store / f"{model}-2.0.mar").unlink()
 
 
-@pytest.mark.parametrize("model", ["mf", "fm", "deepfm"])
+@pytest.mark.parametrize("model", MODELS)
 def test_string_ids_answer_in_kind(client: Client, model: str, strings: RatingsLog, string_version: str) -> None:
     user, movie = strings.ratings["user_id"].iloc[0], strings.ratings["movie_id"].iloc[0]
     assert user.startswith("u-")

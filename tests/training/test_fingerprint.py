@@ -107,13 +107,14 @@ def test_other_code_trains(tmp_path: Path, monkeypatch) -> None:
     for part in module.CODE:
         (tmp_path / part).mkdir(parents=True)
     monkeypatch.setattr(module, "ROOT", tmp_path)
+    found = {before}
+    for part in module.CODE:
+        for text in ("WIDTH = 1\n", "WIDTH = 2\n"):
+            (tmp_path / part / "some.py").write_text(text)
+            module.code.cache_clear()
+            found.add(module.code())
     module.code.cache_clear()
-    (tmp_path / "training/fit.py").write_text("WIDTH = 1\n")
-    first = module.code()
-    module.code.cache_clear()
-    (tmp_path / "training/fit.py").write_text("WIDTH = 2\n")
-    assert len({before, first, module.code()}) == 3
-    module.code.cache_clear()
+    assert len(found) == 1 + 2 * len(module.CODE)
 
 
 @pytest.mark.parametrize("there", [None, "", "{}", "null", "[]", '{"fingerprint": {"seed": 0}}'])
