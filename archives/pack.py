@@ -105,7 +105,8 @@ def _check_same(target: Path, checksums: str) -> None:
     """Raise ArchiveRefused where ``target`` holds other files than those that are listed."""
     lines = set(checksums_in(target).splitlines()) ^ set(checksums.splitlines())
     if lines:
-        differing = ", ".join(sorted({line.split("  ")[1] for line in lines}))
+        names = sorted({line.split("  ")[1] for line in lines})
+        differing = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         raise ArchiveRefused(
             f"{target} exists with other contents ({differing}), and an archive never changes: "
             "give another VERSION, or delete the file if nothing serves it"

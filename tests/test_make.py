@@ -157,5 +157,5 @@ def test_make_trains_again_after_a_change_of_the_code_and_finds_the_same_archive
     assert "build/mf is up to date" in make()
     with (tmp_path / "training/models/mf.py").open("a") as code:
         code.write("# changed\n")
-    assert "build/mf was made with a different code" in make()
+    assert "build/mf is trained again; changed: code" in make()
     assert (tmp_path / "model_store/mf-1.0.mar").stat() == before

@@ -140,7 +140,7 @@ class Train:
         device = chosen(self.device)
         print(f"{self.model} on {device}", flush=True)
         if others:
-            print(f"{self.build / self.model} was made with a different {', '.join(others)}", flush=True)
+            print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
         # These networks are small: a second thread gains little, and loses much where others want the cores too.
         torch.set_num_threads(self.threads)
         threadpool_limits(self.threads)
@@ -164,9 +164,12 @@ class Archive:
 
     def run(self) -> None:
         """Pack and check."""
+        from archives.contents import file_name
         from archives.pack import archive
 
-        print(f"wrote {archive(self.model, self.version, self.build, self.store, self.profile)}")
+        target = self.store / file_name(self.model, self.version)
+        verb = "kept, with the same contents," if target.exists() else "wrote"
+        print(f"{verb} {archive(self.model, self.version, self.build, self.store, self.profile)}")
 
 
 @dataclass(frozen=True)

@@ -62,14 +62,14 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_another_option_trains_and_is_named(made: Path, more: list[str], named: str, capsys, trainings) -> None:
     main(words(made, *more))
     assert trainings == [1]
-    assert f"was made with a different {named}\n" in capsys.readouterr().out
+    assert f"is trained again; changed: {named}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("more", "runs"), [("--force", 1), ("--threads=2", 0)])
 def test_an_option_that_changes_no_model_is_not_named(made: Path, more: str, runs: int, capsys, trainings) -> None:
     main(words(made, more))
     assert len(trainings) == runs
-    assert "was made with a different" not in capsys.readouterr().out
+    assert "is trained again" not in capsys.readouterr().out
 
 
 def test_other_contents_train() -> None:

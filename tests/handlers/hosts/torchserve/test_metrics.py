@@ -17,13 +17,12 @@ LINE = re.compile(r"^(Recommender\w+)\{(.*?)\} (\S+)$", re.MULTILINE)
 
 
 def scraped(client: Client, model: str) -> Counter[tuple[str, str]]:
-    """The handler's metrics of one model: by name and its last label."""
+    """The handler's metrics of version 1.0 of a model: by name and its last label."""
     text = requests.get(f"{client.server.settings['metrics_address']}/metrics", timeout=10).text
     found: Counter[tuple[str, str]] = Counter()
     for name, inside, value in LINE.findall(text):
         labels = dict(re.findall(r'(\w+)="([^"]*)"', inside))
-        if labels.pop("ModelName") == model:
-            assert labels.pop("ModelVersion") == "1.0"
+        if (labels.pop("ModelName"), labels.pop("ModelVersion")) == (model, "1.0"):
             extra = labels.keys() - {"Level", "Hostname"}
             found[name, labels[extra.pop()] if extra else ""] += float(value)
     return found
