@@ -24,7 +24,7 @@ class Job:
     kind: str = ""
     user: UserQuery = field(default_factory=UserQuery)
     movie: MovieQuery = field(default_factory=MovieQuery)
-    selection: Selection | None = None
+    selection: Selection = field(default_factory=Selection)
     unknown: list[str] = field(default_factory=list)
     result: dict[str, Any] | None = None
     answer: msgspec.Raw | None = None

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from ..model.errors import FeatureError
 from ..model.model import Model
-from ..model.query import LIKE, Encoded, MovieQuery, Selection, UserQuery
+from ..model.query import LIKE, Encoded
 from ..model.vocabulary import Vocabulary
 from .errors import InvalidRequest, TooLarge, UnknownId, shortened
 from .job import Job
@@ -27,34 +27,35 @@ class Lookup:
         """Set the job's kind, and what its request names. Raises RequestError for one that cannot be answered."""
         request, model = job.request, self._model
         job.kind = kind_of(request)
-        user_row = self._row(job, model.users, "user_id")
-        movie_row = self._row(job, model.movies, "movie_id")
-        user_features, movie_features = self._features(job, "user"), self._features(job, "movie")
-        job.user = UserQuery(user_row, user_features, self._ratings(job))
-        job.movie = MovieQuery(movie_row, movie_features)
-        job.selection = Selection(
-            k=DEFAULT_K if request.k is UNSET else min(request.k, self._limits.max_k),
-            candidates=self._rows(job, "candidates"),
-            exclude=self._rows(job, "exclude") or (),
-            genres=self._genres(job),
-            exclude_seen=request.exclude_seen is not False,
-        )
+        if request.user_id is not UNSET:
+            job.user.row = self._row(job, model.users, "user_id")
+        if request.movie_id is not UNSET:
+            job.movie.row = self._row(job, model.movies, "movie_id")
+        if request.user is not UNSET:
+            job.user.features = self._features(job, "user")
+        if request.movie is not UNSET:
+            job.movie.features = self._features(job, "movie")
+        if request.ratings is not UNSET:
+            job.user.ratings = self._ratings(job)
+        selection = job.selection
+        selection.k = DEFAULT_K if request.k is UNSET else min(request.k, self._limits.max_k)
+        selection.exclude_seen = request.exclude_seen is not False
+        if request.candidates is not UNSET:
+            selection.candidates = self._rows(job, "candidates", request.candidates, "candidates[{}]")
+        if request.exclude is not UNSET:
+            selection.exclude = self._rows(job, "exclude", request.exclude, "exclude[{}]")
+        if request.genres is not UNSET:
+            selection.genres = self._genres(job)
 
     def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
         raw = getattr(job.request, name)
-        if raw is UNSET:
-            return 0
         row = vocabulary.row(raw)
         if row == 0:
             self._note(job, name, raw, name.removesuffix("_id"), fallback=job.kind != "similar")
         return row
 
-    def _rows(self, job: Job, name: str) -> list[int] | None:
-        """Rows of a field of movie ids, 0 where one is not known; None where the field is not given."""
-        given = getattr(job.request, name)
-        return None if given is UNSET else self._movie_rows(job, name, given, f"{name}[{{}}]")
-
-    def _movie_rows(self, job: Job, name: str, raw: Sequence[Id], each: str) -> list[int]:
+    def _rows(self, job: Job, name: str, raw: Sequence[Id], each: str) -> list[int]:
+        """Rows of a field of movie ids, 0 where one is not known. ``each`` names the field of one of them."""
         self._check_count(name, raw)
         rows = self._model.movies.to_rows(raw)
         for position, row in enumerate(rows):
@@ -65,9 +66,7 @@ class Lookup:
     def _ratings(self, job: Job) -> dict[int, float]:
         """Ratings by movie row, those of unknown movies left out."""
         given = job.request.ratings
-        if given is UNSET:
-            return {}
-        rows = self._movie_rows(job, "ratings", [rating.movie_id for rating in given], "ratings[{}].movie_id")
+        rows = self._rows(job, "ratings", [rating.movie_id for rating in given], "ratings[{}].movie_id")
         ratings = [self._rating(rating, position) for position, rating in enumerate(given)]
         return {row: rating for row, rating in zip(rows, ratings, strict=True) if row}
 
@@ -83,10 +82,8 @@ class Lookup:
             raise InvalidRequest(f"{name} is {rating:g}: give a rating from {scale[0]:g} to {scale[1]:g}")
         return rating
 
-    def _features(self, job: Job, side: str) -> Encoded | None:
+    def _features(self, job: Job, side: str) -> Encoded:
         given, schema = getattr(job.request, side), self._schemas[side]
-        if given is UNSET:
-            return None
         for name in given:
             if name not in schema.names:
                 raise InvalidRequest(f"{side}.{name} is not a side feature of this model: {self._known_features()}")
@@ -104,10 +101,8 @@ class Lookup:
         known = (f"of a {side} {', '.join(schema.names) or 'none'}" for side, schema in self._schemas.items())
         return f"it knows {'; '.join(known)}"
 
-    def _genres(self, job: Job) -> list[str] | None:
+    def _genres(self, job: Job) -> list[str]:
         given = job.request.genres
-        if given is UNSET:
-            return None
         self._check_count("genres", given)
         for position, genre in enumerate(given):
             if genre not in self._model.catalogue.by_genre:

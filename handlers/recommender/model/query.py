@@ -44,7 +44,7 @@ class Selection:
     None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
     """
 
-    k: int
+    k: int = 0
     candidates: Sequence[int] | None = None
     exclude: Sequence[int] = ()
     genres: Sequence[str] | None = None
