@@ -19,7 +19,7 @@ from archives.errors import ArchiveRefused, CannotAnswer
 from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
-from .data import RatingsLog, load, read_pairs
+from .data import RatingsLog, load, planted, read_pairs
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint
 
@@ -32,7 +32,8 @@ class Source:
     """Where the ratings come from."""
 
     data: str | None = None
-    """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, or a ratings file's path."""
+    """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or
+    a ratings file's path."""
     ratings: Path | None = None
     """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
     users: Path | None = None
@@ -62,6 +63,8 @@ class Data:
             f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
             f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
         )
+        if self.source.data in planted.NAMES:
+            print(f"the best possible prediction has RMSE {planted.best_rmse(self.source.data):.4f}")
 
 
 @dataclass(frozen=True)

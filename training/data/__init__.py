@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from training.data import movielens
+from training.data import movielens, planted
 from training.data.features import choose_features
 from training.data.files import read_log, read_pairs
 from training.data.log import DataError, RatingsLog
@@ -14,7 +14,7 @@ from training.data.synthetic import Truth, generate
 
 __all__ = ["NAMES", "DataError", "RatingsLog", "Split", "Truth", "generate", "load", "read_pairs", "split"]
 
-NAMES = (*movielens.READERS, "synthetic")
+NAMES = (*movielens.READERS, "synthetic", *planted.NAMES)
 DEFAULT = "ml-100k"
 
 
@@ -51,8 +51,14 @@ def load(
             file=data,
             remedy="Give the ratings as a file too",
         )
-    log = generate().log if data == "synthetic" else movielens.load(data, folder)
+    log = _named(data, folder)
     if not features:
         return log
     chosen = choose_features(log.users, log.movies, features)
     return dataclasses.replace(log, user_features=chosen[0], movie_features=chosen[1])
+
+
+def _named(name: str, folder: Path) -> RatingsLog:
+    if name == "synthetic":
+        return generate().log
+    return (planted if name in planted.NAMES else movielens).load(name, folder)
