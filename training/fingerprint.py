@@ -17,6 +17,7 @@ from archives.pack import DETAILS
 from .comparison.running import Running
 from .config import Settings
 from .data import RatingsLog
+from .data.digest import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("training", "handlers", "archives")
@@ -43,7 +44,7 @@ def fingerprint(
     found = dataclasses.asdict(settings) | {
         "log": [log.name, log.sha256],
         "features": [log.user_features, log.movie_features],
-        "test": None if test is None else _sha256(test.to_csv(index=False).encode()),
+        "test": None if test is None else sha256_of(test),
         "split": split,
         "seed": seed,
         "refit": refit,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from training.data import pairs
+from training.data.digest import sha256_of
 from training.errors import UserError
 from training.progress import stage
 
@@ -105,17 +106,15 @@ class RatingsLog:
     def sha256(self) -> str:
         """Hex digest of the tables' contents, whatever file they came from. The ratings' order counts."""
         with stage("hashing the log"):
-            digest = hashlib.sha256(self.ratings.to_csv(index=False, lineterminator="\n").encode())
-            for table in (self.users, self.movies):
-                if table is not None:
-                    ordered = table.sort_values(table.columns[0])
-                    digest.update(b"\0" + ordered.to_csv(index=False, lineterminator="\n").encode())
-            return digest.hexdigest()
+            sides = (
+                None if table is None else table.sort_values(table.columns[0]) for table in (self.users, self.movies)
+            )
+            return sha256_of(self.ratings, *sides)
 
-    def has(self, pairs: pd.DataFrame) -> np.ndarray:
+    def has(self, others: pd.DataFrame) -> np.ndarray:
         """bool [n]: which pairs of `user_id` and `movie_id` (ids in this log's types) it has a row of."""
-        ours, theirs = (pd.MultiIndex.from_frame(table[["user_id", "movie_id"]]) for table in (self.ratings, pairs))
-        return theirs.isin(ours)
+        ours, theirs = pairs.keys(self.ratings, others)
+        return pairs.among(theirs, np.sort(ours))
 
     def with_rows(self, index: np.ndarray) -> RatingsLog:
         """The same users and movies, the ratings at the positions `index` (int [n] or bool [len(self)])."""
@@ -140,13 +139,13 @@ def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
         raise DataError(
             "is not finite", file=name, column="rating", row=row + 1, value=float(ratings["rating"].iat[row])
         )
-    repeated = ratings.duplicated(["user_id", "movie_id"])
-    if repeated.any():
-        row = int(repeated.argmax())
+    rows = pairs.repeated(ratings)
+    if len(rows):
+        again = rows[ratings.iloc[rows].duplicated(["user_id", "movie_id"])]
         raise DataError(
-            f"{int(repeated.sum())} pairs of user and movie occur again, the first here",
+            f"{len(again)} pairs of user and movie occur again, the first here",
             file=name,
-            row=row + 1,
+            row=int(again[0]) + 1,
             remedy="Keep one row a pair",
         )
 

@@ -1,0 +1,56 @@
+"""Pairs of user and movie as integers, so that millions of them are compared by sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+_LARGEST = 2**63 - 1
+
+
+def keys(*tables: pd.DataFrame) -> list[np.ndarray]:
+    """An int64 [n] for each of `tables`: equal for rows, of one table or of two, with the same user and movie.
+
+    The tables have columns `user_id` and `movie_id`; a column has one type in all of them.
+    """
+    users, n_users = _codes([table["user_id"] for table in tables], factorize=False)
+    movies, n_movies = _codes([table["movie_id"] for table in tables], factorize=False)
+    if n_users * n_movies > _LARGEST:  # ids that are far from each other
+        users, _ = _codes([table["user_id"] for table in tables], factorize=True)
+        movies, n_movies = _codes([table["movie_id"] for table in tables], factorize=True)
+    for of_users, of_movies in zip(users, movies, strict=True):
+        of_users *= n_movies
+        of_users += of_movies
+    return users
+
+
+def repeated(table: pd.DataFrame) -> np.ndarray:
+    """The positions, int64 ascending, of rows whose user and movie another row has too."""
+    (found,) = keys(table)
+    if (found[1:] > found[:-1]).all():  # a file in the order of users and movies
+        return np.empty(0, np.int64)
+    ordered = np.sort(found)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.flatnonzero(among(found, twice))
+
+
+def among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """bool [n]: which of `values` [n] occur in `ordered` (ascending)."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    places = np.searchsorted(ordered, values)
+    np.minimum(places, len(ordered) - 1, out=places)
+    return ordered[places] == values
+
+
+def _codes(columns: list[pd.Series], factorize: bool) -> tuple[list[np.ndarray], int]:
+    """Ids as new arrays int64 from 0 up to, not including, a bound, and this bound."""
+    if columns[0].dtype == "int64" and not factorize:
+        arrays = [column.to_numpy() for column in columns]
+        low = min(int(array.min()) for array in arrays if len(array))
+        high = max(int(array.max()) for array in arrays if len(array))
+        if high - low <= _LARGEST:
+            return [array - low for array in arrays], high - low + 1
+    codes, unique = pd.factorize(columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True))
+    ends = np.cumsum([len(column) for column in columns])[:-1]
+    return [part.astype(np.int64) for part in np.split(codes, ends)], len(unique)
