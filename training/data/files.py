@@ -12,8 +12,9 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from training.data import ids
 from training.data.features import choose_features
 from training.data.log import DataError, RatingsLog
-from training.data.tables import numbers, read_table, refuse
-from training.data.times import whole_seconds
+from training.data.pairs import repeated
+from training.data.ratings import read_ratings
+from training.data.tables import read_table, refuse
 from training.data.titles import split_titles
 from training.progress import stage
 
@@ -34,7 +35,7 @@ def read_log(
     """A log from files; `name` is the ratings file's stem unless given.
 
     - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
-      a like) and `timestamp` (`times.whole_seconds`). Other columns are left out. Of several rows of one
+      a like) and `timestamp` (`times.WholeSeconds`). Other columns are left out. Of several rows of one
       pair the latest is kept (without timestamps, the last of the file), and their number is logged as a
       warning.
     - `users`: `user_id` and attributes. A column of numbers without leading zeros is numbers, any other is
@@ -51,18 +52,17 @@ def read_log(
 
     Raises DataError, naming file, column, row and value, for anything that cannot be read as this.
     """
-    table = read_table(ratings, ("user_id", "movie_id"))
+    table = read_ratings(ratings)
     user_table = None if users is None else read_table(users, ("user_id",))
     movie_table = None if movies is None else read_table(movies, ("movie_id",))
-    log_ratings = _values(table, ratings)
-    log_ratings["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
-    log_ratings["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
+    table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
+    table["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
     user_table = None if user_table is None else _side(user_table, "user_id", users)
     movie_table = None if movie_table is None else _movies(_side(movie_table, "movie_id", movies), movies)
     user_features, movie_features = choose_features(user_table, movie_table, features)
     return RatingsLog(
         name=name or ratings.name.split(".")[0],
-        ratings=_without_repeats(log_ratings, ratings),
+        ratings=_without_repeats(table, ratings),
         users=user_table,
         movies=movie_table,
         user_features=user_features,
@@ -79,10 +79,9 @@ def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.
     no integer where those of `like` are, and, unless `allow_overlap`, for pairs of user and movie that `like`
     has a row of too.
     """
-    table = read_table(path, ("user_id", "movie_id"))
-    pairs = _values(table, path)
+    pairs = read_ratings(path)
     for column in ("user_id", "movie_id"):
-        pairs[column] = ids.coerce(column, (path, table[column]), like.ratings[column])
+        pairs[column] = ids.coerce(column, (path, pairs[column]), like.ratings[column])
     both = like.has(pairs)
     if both.any() and not allow_overlap:
         raise DataError(
@@ -104,31 +103,23 @@ def _unify(column: str, first: tuple[Path, pd.DataFrame], second: tuple[Path | N
     return unified[0]
 
 
-def _values(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """user_id and movie_id (as read), rating (float32) and timestamp (int64) where `table` has them."""
-    values = table[["user_id", "movie_id"]].copy()
-    if "rating" in table:
-        rating = numbers(table["rating"], path, "Leave the column out if every row is a like; write 4.5, not 4,5")
-        with np.errstate(over="ignore"):
-            single = rating.astype("float32")
-        refuse(~np.isfinite(single), table["rating"], path, "is not finite", "Give a finite number")
-        values["rating"] = single
-    if "timestamp" in table:
-        values["timestamp"] = whole_seconds(table["timestamp"], path)
-    return values
-
-
 def _without_repeats(ratings: pd.DataFrame, path: Path) -> pd.DataFrame:
-    ordered = ratings.sort_values("timestamp", kind="stable") if "timestamp" in ratings else ratings
-    kept = ordered.drop_duplicates(["user_id", "movie_id"], keep="last").sort_index()
-    if dropped := len(ratings) - len(kept):
-        log.warning(
-            "%s: %d rows repeat a pair of user and movie; the %s row of each pair is kept.",
-            path,
-            dropped,
-            "latest" if "timestamp" in ratings else "last",
-        )
-    return kept.reset_index(drop=True)
+    rows = repeated(ratings)
+    if not len(rows):
+        return ratings
+    doubtful = ratings.iloc[rows]
+    if "timestamp" in ratings:
+        doubtful = doubtful.sort_values("timestamp", kind="stable")
+    dropped = doubtful.index[doubtful.duplicated(["user_id", "movie_id"], keep="last")]
+    log.warning(
+        "%s: %d rows repeat a pair of user and movie; the %s row of each pair is kept.",
+        path,
+        len(dropped),
+        "latest" if "timestamp" in ratings else "last",
+    )
+    kept = np.ones(len(ratings), bool)
+    kept[dropped] = False
+    return ratings[kept].reset_index(drop=True)
 
 
 def _side(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from training.data.log import DataError
 
 log = logging.getLogger(__name__)
 
 # At most 18 digits, so that every match fits into int64; longer digit strings stay strings.
+_SMALLEST_OF_19_DIGITS = 10**18
 _WHOLE = r"(?:0|-?[1-9][0-9]{0,17})"
 _DECIMAL = r"(?:[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 
@@ -48,6 +52,38 @@ def unify(column: str, parts: list[Part]) -> list[pd.Series]:
     return texts
 
 
+def narrow(file: Path | str, ids: pd.Series) -> pa.Array:
+    """The ids of a block of a file as int64 if each is written as `unify` says, else as texts without spaces around.
+
+    Raises DataError for a missing id.
+    """
+    if pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans:
+        return pa.array(ids.astype("int64"))
+    text = pa.array(_text(str(ids.name), file, ids), pa.large_string())
+    try:
+        whole = text.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return text
+    # Written again they are the same: no leading zero, no sign.
+    is_whole = whole.cast(pa.large_string()).equals(text)
+    return whole if is_whole and pc.max(pc.abs(whole)).as_py() < _SMALLEST_OF_19_DIGITS else text
+
+
+def joined(parts: list[pa.Array]) -> pd.Series:
+    """One column of its blocks: texts if a block holds texts, else as NumPy has it. Empties `parts`."""
+    if any(pa.types.is_large_string(part.type) for part in parts):
+        parts[:] = [part.cast(pa.large_string()) for part in parts]
+        texts = pa.chunked_array(parts)
+        return pd.Series(pd.array(texts, dtype="str"))
+    column = np.empty(sum(len(part) for part in parts), parts[0].type.to_pandas_dtype())
+    start = 0
+    for part in parts:
+        column[start : start + len(part)] = part.to_numpy()
+        start += len(part)
+    parts.clear()
+    return pd.Series(column)
+
+
 def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
     """The ids of `part` in the type of `like`.
 
@@ -72,10 +108,12 @@ def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
 
 
 def _text(column: str, file: Path | str, ids: pd.Series) -> pd.Series:
+    if ids.dtype == "int64":
+        return pd.Series(pd.array(pa.array(ids).cast(pa.large_string()), dtype="str"), ids.index, name=ids.name)
     text = ids.astype("str").str.strip()
     missing = text.isna() | (text == "")
     if missing.any():
-        row = int(missing.argmax()) + 1
+        row = int(ids.index[int(missing.argmax())]) + 1
         raise DataError(
             "the id is missing",
             file=file,

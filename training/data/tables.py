@@ -1,61 +1,74 @@
-"""One table file, as the user wrote it."""
+"""Table files, as the user wrote them, whole or block by block."""
 
 from __future__ import annotations
 
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from training.data.log import DataError
+from training.progress import stage
 
 _ALIASES = {"userId": "user_id", "movieId": "movie_id"}
 _SEPARATORS = (",", ";", "\t")
 _CSV = "CSV is UTF-8 text with a header line and commas, semicolons or tabs between the columns"
+_BLOCK_ROWS = 500_000
+_BLOCK_BYTES = 1 << 24  # of CSV text
+
+
+class _NotPlain(Exception):
+    """A CSV file with rows of different lengths, or with another fault: pandas finds out, and says what."""
 
 
 def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
-    """The table of `path` (*.csv, *.csv.gz, *.parquet): from CSV all `str`, from Parquet as it is stored.
+    """The whole table of `path`, as `read_blocks` reads it."""
+    return pd.concat(list(read_blocks(path, required)), ignore_index=True)
 
-    CSV has commas, semicolons or tabs between the columns: whichever finds the columns of `required`.
 
-    Column names lose spaces around them and MovieLens' names become ours. At least one row, and a RangeIndex.
+def read_blocks(
+    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None = None
+) -> Iterator[pd.DataFrame]:
+    """The table of `path` (*.csv, *.csv.gz, *.parquet) in blocks: from CSV all `str`, from Parquet as it is stored.
 
-    Raises DataError for a file that is not there or cannot be read, and for a table that is empty, lacks a
-    column of `required` or has a column twice.
+    CSV has commas, semicolons or tabs between the columns: whichever finds the columns of `required`. The columns of
+    `required` and `optional` are read, and all where `optional` is None.
+
+    Column names lose spaces around them and MovieLens' names become ours. The index is the row in the file, from 0. At
+    least one row.
+
+    Raises DataError for a file that is not there or cannot be read, and for a table that is empty, lacks a column of
+    `required` or has a column twice.
     """
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
     is_parquet = path.name.lower().endswith(".parquet")
     if not is_parquet and not path.name.lower().endswith((".csv", ".csv.gz")):
         raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
+    rows = 0
     try:
-        table = pd.read_parquet(path) if is_parquet else _read_csv(path, required)
+        for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional):
+            rows += len(block)
+            yield block
     except pd.errors.EmptyDataError:
         raise DataError("the file is empty", file=path, remedy="Give a header line and rows") from None
     except (ValueError, Warning, OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"cannot be read as {'Parquet' if is_parquet else 'CSV'}: {reason}",
+            f"cannot be read as {'Parquet' if is_parquet else 'CSV'}{f' after row {rows}' if rows else ''}: {reason}",
             file=path,
-            remedy="If it is CSV, name it *.csv" if is_parquet else _CSV,
+            remedy="If it is CSV, name it *.csv" if is_parquet and not rows else "" if is_parquet else _CSV,
         ) from error
-    table.columns = _names(table)
-    if repeated := sorted(set(table.columns[table.columns.duplicated()])):
-        raise DataError(f"has the columns {repeated} twice", file=path, remedy="Drop or rename one")
-    if missing := [name for name in required if name not in table]:
-        raise DataError(
-            f"has no column {' and no column '.join(map(repr, missing))}",
-            file=path,
-            remedy=f"Columns found: {list(table)}" + ("" if is_parquet else f". {_CSV}"),
-        )
-    if table.empty:
+    if not rows:
         raise DataError("has a header and no rows", file=path, remedy="Give at least one row")
-    return table.reset_index(drop=True)
 
 
 def refuse(bad: pd.Series, column: pd.Series, path: Path, problem: str, remedy: str) -> None:
@@ -63,30 +76,126 @@ def refuse(bad: pd.Series, column: pd.Series, path: Path, problem: str, remedy: 
     if bad.any():
         row = int(np.argmax(bad))
         value = str(column.iat[row])
-        raise DataError(problem, file=path, column=str(column.name), row=row + 1, value=value, remedy=remedy)
+        number = int(column.index[row]) + 1
+        raise DataError(problem, file=path, column=str(column.name), row=number, value=value, remedy=remedy)
 
 
 def numbers(column: pd.Series, path: Path, remedy: str) -> pd.Series:
     """The numbers that `column` holds or writes. Raises DataError for a row that has none."""
-    if not is_numeric_dtype(column) or is_bool_dtype(column):
-        column = column.astype("str").str.strip()
-    values = pd.to_numeric(column, errors="coerce")
+    values = written_numbers(column)
+    if values is None:
+        if not is_numeric_dtype(column) or is_bool_dtype(column):
+            column = column.astype("str").str.strip()
+        values = pd.to_numeric(column, errors="coerce")
     refuse(values.isna(), column, path, "is not a number", remedy)
     return values
 
 
-def _names(table: pd.DataFrame) -> list[str]:
-    return [_ALIASES.get(str(name).strip(), str(name).strip()) for name in table.columns]
+def written_numbers(column: pd.Series) -> pd.Series | None:
+    """The numbers, float64, that a column of texts writes; None for another column, or if a text is no number."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return None
+    try:
+        values = pc.utf8_trim_whitespace(pa.array(column)).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return pd.Series(values.to_numpy(zero_copy_only=False), column.index, name=column.name)
 
 
-def _read_csv(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
-    # pandas would guess a type a column ("007" is 7, "NA" is missing); the rules of this module decide
-    # instead.
-    options = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "index_col": False}
+def _named(path: Path, raw: list[str], required: tuple[str, ...], optional: tuple[str, ...] | None) -> dict[str, str]:
+    """The columns to read, of those that the file has: the name there, and ours."""
+    names = [_name(each) for each in raw]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"has the columns {repeated} twice", file=path, remedy="Drop or rename one")
+    if missing := [name for name in required if name not in names]:
+        raise DataError(
+            f"has no column {' and no column '.join(map(repr, missing))}",
+            file=path,
+            remedy=f"Columns found: {names}" + ("" if path.name.lower().endswith(".parquet") else f". {_CSV}"),
+        )
+    wanted = names if optional is None else required + optional
+    return {each: name for each, name in zip(raw, names, strict=True) if name in wanted}
+
+
+def _name(raw: object) -> str:
+    return _ALIASES.get(str(raw).strip(), str(raw).strip())
+
+
+def _parquet_blocks(path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None) -> Iterator[pd.DataFrame]:
+    with parquet.ParquetFile(path) as file:
+        columns = _named(path, file.schema_arrow.names, required, optional)
+        rows = 0
+        blocks = -(-file.metadata.num_rows // _BLOCK_ROWS)
+        with stage(f"reading {path.name}", blocks, "block") as advance:
+            for batch in file.iter_batches(_BLOCK_ROWS, columns=list(columns)):
+                # pandas' own metadata may call a column the index; here it is a column as any other.
+                block = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
+                yield _block(block, columns, rows)
+                rows += len(block)
+                advance()
+
+
+def _block(block: pd.DataFrame, columns: dict[str, str], first: int) -> pd.DataFrame:
+    """The columns of a block under our names; its index starts at `first`."""
+    return block[list(columns)].rename(columns=columns).set_axis(pd.RangeIndex(first, first + len(block)))
+
+
+def _csv_blocks(path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None) -> Iterator[pd.DataFrame]:
+    separator, header = _header(path, required)
+    columns = _named(path, header, required, optional)
+    rows = 0
+    try:
+        for block in _arrow_blocks(path, separator, columns):
+            yield _block(block, columns, rows)
+            rows += len(block)
+    except _NotPlain:
+        pass
+    else:
+        return
+    start = 0
+    for block in _pandas_blocks(path, separator):
+        new = block.iloc[max(rows - start, 0) :]  # the others are read already
+        if len(new):
+            yield _block(new, columns, max(rows, start))
+        start += len(block)
+
+
+# pandas would guess a type a column ("007" is 7, "NA" is missing); the rules of the columns decide instead.
+_AS_TEXT = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "index_col": False}
+
+
+def _header(path: Path, required: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The separator that finds the columns of `required`, and the names in the header; else the comma's."""
+    headers = {separator: list(pd.read_csv(path, sep=separator, nrows=0, **_AS_TEXT)) for separator in _SEPARATORS}
+    for separator, header in headers.items():
+        if set(required) <= {_name(raw) for raw in header}:
+            return separator, header
+    return _SEPARATORS[0], headers[_SEPARATORS[0]]
+
+
+def _arrow_blocks(path: Path, separator: str, columns: dict[str, str]) -> Iterator[pd.DataFrame]:
+    """Blocks of the columns, all `str`. Raises _NotPlain where Arrow does not understand the file."""
+    try:
+        reader = arrow_csv.open_csv(
+            path,
+            arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
+            arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            arrow_csv.ConvertOptions(
+                include_columns=list(columns), column_types=dict.fromkeys(columns, pa.large_string())
+            ),
+        )
+        with reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch]).to_pandas()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise _NotPlain from error
+
+
+def _pandas_blocks(path: Path, separator: str) -> Iterator[pd.DataFrame]:
+    """Blocks of all columns, all `str`; a row that is too short ends in empty texts. Slower than Arrow."""
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        # No guess either: the separator is the one that finds the required names in the header.
-        for separator in _SEPARATORS:
-            if set(required) <= set(_names(pd.read_csv(path, sep=separator, nrows=0, **options))):
-                return pd.read_csv(path, sep=separator, **options).fillna("")
-        return pd.read_csv(path, nrows=0, **options)
+        with pd.read_csv(path, sep=separator, chunksize=_BLOCK_ROWS, **_AS_TEXT) as blocks:
+            for block in blocks:
+                yield block.fillna("")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from training.data.tables import numbers, refuse
+from training.data.tables import numbers, refuse, written_numbers
 
 # Seconds of the year 5138: a larger number is in milliseconds or finer.
 _LATEST_SECOND = 10**11
@@ -17,30 +17,50 @@ _DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
 _REMEDY = "Timestamps are whole seconds since 1970, or dates such as 2024-01-31 or 2024-01-31T12:30:00Z"
 
 
-def whole_seconds(column: pd.Series, path: Path) -> pd.Series:
-    """The seconds since 1970 of a column [n] of `path`: int64 [n].
+class WholeSeconds:
+    """The seconds since 1970 of a column of `path`, read block by block.
 
     It holds whole seconds since 1970, ISO 8601 dates (with or without a time), or Parquet's own dates and timestamps. A
-    time without an offset is UTC; parts of a second are cut off. Raises DataError for a row that is neither, or is not
-    what the others are.
+    time without an offset is UTC; parts of a second are cut off.
     """
-    if is_datetime64_any_dtype(column):
-        moments = column
-    else:
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dates: bool | None = None  # what the first block holds, and so all others must
+
+    def of(self, column: pd.Series) -> pd.Series:
+        """The seconds of a block [n]: int64 [n].
+
+        Raises DataError for a row that is neither a time nor a number, or is not what the rows before it are.
+        """
+        if is_datetime64_any_dtype(column):
+            return self._of_moments(column, column)
+        if is_numeric_dtype(column) and not is_bool_dtype(column):
+            return self._of_numbers(column, column)
+        values = written_numbers(column)
+        if values is not None and not self.dates:
+            self.dates = False
+            return self._of_numbers(values, column)
         text = column.astype("str").str.strip()
         is_date = text.str.fullmatch(_DATE)
-        if not is_date.any():
-            return _of_numbers(column, path)
-        refuse(~is_date, column, path, "is no date, and others are", _REMEDY)
-        moments = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
-    refuse(moments.isna(), column, path, "is no date", _REMEDY)
-    if moments.dt.tz is not None:
-        moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
-    return moments.dt.floor("s").astype("datetime64[s]").astype("int64")
+        if self.dates is None:
+            self.dates = bool(is_date.any())
+        if not self.dates:
+            refuse(is_date, column, self.path, "is a date, and others are not", _REMEDY)
+            return self._of_numbers(column, column)
+        refuse(~is_date, column, self.path, "is no date, and others are", _REMEDY)
+        return self._of_moments(pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"), column)
 
+    def _of_moments(self, moments: pd.Series, column: pd.Series) -> pd.Series:
+        refuse(moments.isna(), column, self.path, "is no date", _REMEDY)
+        if moments.dt.tz is not None:
+            moments = moments.dt.tz_convert("UTC").dt.tz_localize(None)
+        return moments.dt.floor("s").astype("datetime64[s]").astype("int64")
 
-def _of_numbers(column: pd.Series, path: Path) -> pd.Series:
-    seconds = numbers(column, path, _REMEDY)
-    refuse(~np.isfinite(seconds) | (seconds % 1 != 0), column, path, "is not whole", _REMEDY)
-    refuse(seconds.abs() > _LATEST_SECOND, column, path, "is later than the year 5000", f"{_REMEDY}, not milliseconds")
-    return seconds.astype("int64")
+    def _of_numbers(self, values: pd.Series, column: pd.Series) -> pd.Series:
+        seconds = numbers(values, self.path, _REMEDY)
+        if seconds.dtype.kind == "f":
+            refuse(~np.isfinite(seconds) | (seconds % 1 != 0), column, self.path, "is not whole", _REMEDY)
+        late = seconds.abs() > _LATEST_SECOND
+        refuse(late, column, self.path, "is later than the year 5000", f"{_REMEDY}, not milliseconds")
+        return seconds.astype("int64")

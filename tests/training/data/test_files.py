@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.data import DataError, read_pairs
+from training.data import DataError, read_pairs, tables
 from training.data.files import read_log
+
+
+@pytest.fixture(params=["at once", "in blocks of two rows"], autouse=True)
+def blocks(request, monkeypatch):
+    """However a file is divided, it is the same log, and a mistake has the same answer."""
+    if request.param != "at once":
+        monkeypatch.setattr(tables, "_BLOCK_ROWS", 2)
+        monkeypatch.setattr(tables, "_BLOCK_BYTES", 64)
 
 
 @pytest.fixture
