@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from handlers.recommender.model.features import FeatureSchema, Field, tags_of, text_of
+from handlers.recommender.model.features import FeatureSchema
 from handlers.recommender.model.vocabulary import Vocabulary
 
 from .data.log import RatingsLog
 from .progress import stage
-
-MAX_CATEGORIES = 25  # a numeric column with more distinct values than this is binned
-BINS = 10
+from .side_features import encode_table, schema_of
 
 
 @dataclass(frozen=True)
@@ -84,24 +82,26 @@ def encode(log: RatingsLog, use_features: bool) -> Interactions:
 
     ``use_features``: whether the log's side features become columns; ids-only models have none.
     """
-    users = _side(log.ratings["user_id"], log.users, log.user_features if use_features else ())
-    movies = _side(log.ratings["movie_id"], log.movies, log.movie_features if use_features else ())
-    return to_rows(log.ratings, users, movies)
+    users, user_rows = _side(log.ratings["user_id"], log.users, log.user_features if use_features else ())
+    movies, movie_rows = _side(log.ratings["movie_id"], log.movies, log.movie_features if use_features else ())
+    return Interactions(users, movies, user_rows, movie_rows, _values(log.ratings))
 
 
 def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Interactions:
     """Ratings in the rows of given dictionaries; an id that they do not know is row 0."""
-    if "rating" in ratings:
-        values = ratings["rating"].to_numpy(np.float32, copy=True)  # pandas' own array is read-only, tensors are not
-    else:
-        values = np.full(len(ratings), np.nan, np.float32)
     return Interactions(
         users,
         movies,
         rows_of(users.vocabulary, ratings["user_id"]),
         rows_of(movies.vocabulary, ratings["movie_id"]),
-        values,
+        _values(ratings),
     )
+
+
+def _values(ratings: pd.DataFrame) -> np.ndarray:
+    if "rating" in ratings:
+        return ratings["rating"].to_numpy(np.float32, copy=True)  # pandas' own array is read-only, tensors are not
+    return np.full(len(ratings), np.nan, np.float32)
 
 
 def rows_of(vocabulary: Vocabulary, ids: pd.Series) -> np.ndarray:
@@ -117,54 +117,20 @@ def feature_matrix(side: SideData) -> sparse.csr_array:
     return sparse.csr_array((side.weights.ravel(), (rows, side.features.ravel())), shape)
 
 
-def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> SideData:
-    known = set(ids.tolist())
+def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> tuple[SideData, np.ndarray]:
+    """The side that has the ids [n] and those of the side table, and the rows int64 [n] of the ids."""
+    codes, unique = pd.factorize(ids)
+    known = pd.Index(unique)
     if table is not None:
-        known.update(table.iloc[:, 0].tolist())
-    vocabulary = Vocabulary(sorted(known))
+        known = known.union(pd.Index(table.iloc[:, 0]), sort=False)
+    known = pd.Index(sorted(known.tolist()), dtype=known.dtype)
+    vocabulary = Vocabulary(known.tolist())
+    rows = (1 + known.get_indexer(unique))[codes]
     if table is None or not names:
-        return SideData(
-            vocabulary,
-            FeatureSchema(),
-            np.zeros((len(vocabulary), 0), np.int64),
-            np.zeros((len(vocabulary), 0), np.float32),
-        )
-    schema = _schema(table, names)
-    values = {row[0]: dict(zip(names, row[1:], strict=True)) for row in _tuples(table, names)}
-    encoded = [schema.encode(values.get(raw, {})) for raw in vocabulary.ids]
-    return SideData(
-        vocabulary,
-        schema,
-        np.array([indices for indices, _, _ in encoded], np.int64),
-        np.array([weights for _, weights, _ in encoded], np.float32),
-    )
-
-
-def _tuples(table: pd.DataFrame, names: Sequence[str]) -> list[tuple]:
-    columns = table[[table.columns[0], *names]].astype(object)
-    return list(columns.where(columns.notna(), None).itertuples(index=False, name=None))
-
-
-def _schema(table: pd.DataFrame, names: Sequence[str]) -> FeatureSchema:
-    fields: list[Field] = []
-    offset = 0
-    for name in names:
-        field = _field(name, table[name].dropna(), offset)
-        fields.append(field)
-        offset += field.size
-    return FeatureSchema(tuple(fields))
-
-
-def _field(name: str, column: pd.Series, offset: int) -> Field:
-    """A field made for a column: tags where ``|`` separates values, bins for many numbers, else categories."""
-    if pd.api.types.is_numeric_dtype(column):
-        if column.nunique() > MAX_CATEGORIES:
-            quantiles = np.quantile(column.astype(float), np.linspace(0, 1, BINS + 1)[1:-1])
-            return Field(name, "number", 1, offset, edges=tuple(np.unique(quantiles).tolist()))
-        return Field(name, "category", 1, offset, values=tuple(text_of(value) for value in sorted(column.unique())))
-    texts = column.astype(str)
-    if name == "genres" or texts.str.contains("|", regex=False).any():
-        lists = [tags_of(text) for text in texts]
-        most = max((len(tags) for tags in lists), default=1)
-        return Field(name, "tags", max(most, 1), offset, values=tuple(sorted({tag for tags in lists for tag in tags})))
-    return Field(name, "category", 1, offset, values=tuple(sorted(set(texts) - {""})))
+        nothing = np.zeros((len(vocabulary), 0), np.int64)
+        return SideData(vocabulary, FeatureSchema(), nothing, nothing.astype(np.float32)), rows
+    schema = schema_of(table, names)
+    indices, weights = encode_table(schema, table)
+    places = np.zeros(len(vocabulary), np.int64)  # an id without a row in the table has missing values
+    places[1 + known.get_indexer(table.iloc[:, 0])] = 1 + np.arange(len(table))
+    return SideData(vocabulary, schema, indices[places], weights[places]), rows

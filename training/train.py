@@ -99,7 +99,7 @@ class Plan(NamedTuple):
     @property
     def seen(self) -> np.ndarray:
         """Positions of the rows that the measured fit has seen."""
-        return np.union1d(self.train, self.validation)
+        return np.sort(np.concatenate([self.train, self.validation]))
 
 
 def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from training.data.log import DataError, RatingsLog
 from training.progress import stage
@@ -91,20 +90,22 @@ def _share(name: str, share: float, rows: int) -> int:
 
 def _leave_one_out(log: RatingsLog, held_out: tuple[str, ...]) -> Split:
     """``held_out``: the parts that get a row of each user, the one with the last row first."""
-    ratings = log.ratings
+    users = log.ratings["user_id"]
+    order = np.arange(len(log))
     if log.has_timestamps:
-        ratings = ratings.sort_values("timestamp", kind="stable")
-    by_user = ratings.groupby("user_id", sort=False)
-    from_first, from_last = by_user.cumcount(), by_user.cumcount(ascending=False)
-    part = pd.Series("train", index=ratings.index)
+        order = np.argsort(log.ratings["timestamp"].to_numpy(), kind="stable")
+        users = users.iloc[order]
+    by_user = users.groupby(users, sort=False)
+    is_first = by_user.cumcount().to_numpy() == 0
+    from_last = by_user.cumcount(ascending=False).to_numpy()
+    parts = {"train": np.ones(len(log), bool), "validation": np.zeros(len(log), bool), "test": np.zeros(len(log), bool)}
     for place, name in enumerate(held_out):
-        chosen = (from_last == place) & (from_first >= 1)
-        if not chosen.any():
+        parts[name] = (from_last == place) & ~is_first
+        parts["train"] &= ~parts[name]
+        if not parts[name].any():
             raise DataError(
                 f"no user has {('two', 'three')[place]} rows, so there are none for {name}",
                 file=log.name,
                 remedy="Split 'random' instead",
             )
-        part[chosen] = name
-    rows = ratings.index.to_numpy()
-    return Split(*(np.sort(rows[(part == name).to_numpy()]) for name in ("train", "validation", "test")))
+    return Split(**{name: np.sort(order[chosen]) for name, chosen in parts.items()})
