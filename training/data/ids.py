@@ -8,14 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from training.data.log import DataError
 
 log = logging.getLogger(__name__)
 
 # At most 18 digits, so that every match fits into int64; longer digit strings stay strings.
-_SMALLEST_OF_19_DIGITS = 10**18
 _WHOLE = r"(?:0|-?[1-9][0-9]{0,17})"
 _DECIMAL = r"(?:[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 
@@ -59,14 +57,9 @@ def narrow(file: Path | str, ids: pd.Series) -> pa.Array:
     """
     if pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans:
         return pa.array(ids.astype("int64"))
-    text = pa.array(_text(str(ids.name), file, ids), pa.large_string())
-    try:
-        whole = text.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return text
-    # Written again they are the same: no leading zero, no sign.
-    is_whole = whole.cast(pa.large_string()).equals(text)
-    return whole if is_whole and pc.max(pc.abs(whole)).as_py() < _SMALLEST_OF_19_DIGITS else text
+    text = _text(str(ids.name), file, ids)
+    texts = pa.array(text, pa.large_string())
+    return texts.cast(pa.int64()) if text.str.fullmatch(_WHOLE).all() else texts
 
 
 def joined(parts: list[pa.Array]) -> pd.Series:

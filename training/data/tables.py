@@ -95,8 +95,10 @@ def written_numbers(column: pd.Series) -> pd.Series | None:
     """The numbers, float64, that a column of texts writes; None for another column, or if a text is no number."""
     if not isinstance(column.dtype, pd.StringDtype):
         return None
+    texts = pc.utf8_trim_whitespace(pa.array(column, pa.large_string()))
     try:
-        values = pc.utf8_trim_whitespace(pa.array(column)).cast(pa.float64())
+        texts[:1].cast(pa.float64())  # for the whole column, a cast that fails takes long
+        values = texts.cast(pa.float64())
     except pa.ArrowInvalid:
         return None
     return pd.Series(values.to_numpy(zero_copy_only=False), column.index, name=column.name)
