@@ -234,23 +234,26 @@ def _pairs(rng: np.random.Generator, users: _Users, movies: _Movies) -> tuple[np
     """
     counts, n_movies = users.counts, len(movies.shares)
     heavy = counts > _HEAVY * n_movies
-    found = np.concatenate([np.empty(0, np.int64), *_of_heavy(rng, np.flatnonzero(heavy), users, movies)])
+    done = [np.empty(0, np.int64), *_of_heavy(rng, np.flatnonzero(heavy), users, movies)]
     cumulative = np.cumsum(movies.shares)
-    missing = np.where(heavy, 0, counts)
+    found, missing = np.empty(0, np.int64), np.where(heavy, 0, counts)
     while missing.any():
-        who = np.repeat(np.arange(len(counts)), 3 * missing + 8 * (missing > 0))
+        who = np.repeat(np.arange(len(counts)), 4 * missing + 8 * (missing > 0))
         what = np.searchsorted(cumulative, rng.random(len(who)) * cumulative[-1], side="right")
         taken = rng.random(len(who), np.float32) < _liking(users.levels(who, movies, what))
         found = np.sort(np.concatenate([found, who[taken] * n_movies + what[taken]]))  # np.unique is slow for many
         found = found[np.diff(found, prepend=-1) > 0]
         who = found // n_movies
         have = np.bincount(who, minlength=len(counts))
+        missing = np.where(missing > 0, counts - have, 0).clip(min=0)
+        complete = missing[who] == 0
         # Of too many, a random part stays.
+        who, pairs = who[complete], found[complete]
         order = np.argsort(who + rng.random(len(who)))
-        place = np.arange(len(who)) - np.repeat(np.cumsum(have) - have, have)
-        found = found[order[place < counts[who]]]
-        missing = (counts - have).clip(min=0)
-    return np.divmod(np.sort(found), n_movies)
+        place = np.arange(len(who)) - np.searchsorted(who, who)
+        done.append(pairs[order[place < counts[who]]])
+        found = found[~complete]
+    return np.divmod(np.sort(np.concatenate(done)), n_movies)
 
 
 def _of_heavy(rng: np.random.Generator, positions: np.ndarray, users: _Users, movies: _Movies) -> Iterator[np.ndarray]:
