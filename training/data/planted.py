@@ -31,6 +31,7 @@ _SCALE = np.arange(0.5, 5.5, 0.5)  # half stars from 0.5 to 5
 _MEAN, _NOISE = 3.1, 0.75
 _USER_BIAS, _MOVIE_BIAS, _TASTE = 0.4, 0.3, 0.5  # standard deviations of the parts of a rating
 _FEWEST = 20  # ratings of a user, as in MovieLens
+_LEAST = 4  # expected ratings of the least popular movie, if all users liked all movies
 _HEAVY = 0.02  # a user who rates a larger share of the movies is drawn by another method
 _BLOCK = 500_000  # ratings that are drawn and written together
 _FIRST_SECOND, _LAST_SECOND = 789_652_009, 1_574_327_703  # of MovieLens 25M
@@ -39,7 +40,7 @@ _MONTH = 30 * 86_400
 
 @dataclass(frozen=True)
 class Size:
-    """How large a log is. Some movies have no rating: there are only few for each movie at the end of the tail."""
+    """How large a log is. A few of the movies have no rating, as only few ratings are expected in the tail."""
 
     ratings: int
     users: int
@@ -137,6 +138,7 @@ class _Movies:
         # A stretched exponential in the rank: it fits the numbers of ratings of MovieLens 1M's and 25M's movies.
         log_share = -np.log(size.users) * (rank / size.movies) ** 0.377
         shares = np.exp(log_share)
+        shares = shares / shares.sum() + _LEAST / size.ratings
         common = 1 / np.arange(2, 2 + len(GENRES))
         first, second = (rng.choice(len(GENRES), size.movies, p=common / common.sum()) for _ in range(2))
         second = np.where(rng.random(size.movies) < 0.5, second, first)
