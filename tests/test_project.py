@@ -24,7 +24,6 @@ USED_OTHERWISE = {
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
-    "pyarrow": ("training/data/tables.py", "read_parquet"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
 MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
