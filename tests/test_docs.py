@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, new_users, training
+from benchmarks import ablation, new_users, scale, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -22,9 +22,11 @@ RESULTS = {
     ablation: ablation.load_records,
     new_users: new_users.load_results,
     quality: quality.load,
+    scale: scale.load_results,
     serving: serving.load,
     training: training.load_results,
 }
+PAGE_OF = {scale: scale.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
 PATH = re.compile(r"`((?:archives|benchmarks|client|deploy|docs|handlers|serving|tests|tools|training|web)/[\w./-]*)`")
 
@@ -91,7 +93,10 @@ def test_the_readme_names_commands() -> None:
 @pytest.mark.parametrize("benchmark", RESULTS, ids=lambda module: module.__name__)
 def test_tables_are_the_committed_results(benchmark, tmp_path: Path) -> None:
     """A page with its tables written anew is the same page."""
-    for path, tables in ((PAGE, benchmark.ON_THE_PAGE), (README, getattr(benchmark, "IN_THE_README", ()))):
+    for path, tables in (
+        (PAGE_OF.get(benchmark, PAGE), benchmark.ON_THE_PAGE),
+        (README, getattr(benchmark, "IN_THE_README", ())),
+    ):
         copy = tmp_path / path.name
         copy.write_text(path.read_text())
         for table in tables:
@@ -100,7 +105,9 @@ def test_tables_are_the_committed_results(benchmark, tmp_path: Path) -> None:
 
 
 def test_every_place_of_a_table_is_filled() -> None:
-    places = {name for path in (PAGE, README) for name in re.findall(r"<!-- (\w+) -->\n", path.read_text())}
+    places = {
+        name for path in (PAGE, README, *PAGE_OF.values()) for name in re.findall(r"<!-- (\w+) -->\n", path.read_text())
+    }
     tables = [table for module in RESULTS for table in (*module.ON_THE_PAGE, *getattr(module, "IN_THE_README", ()))]
     assert places - {"end"} == {table.__name__ for table in tables}
 
