@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -93,7 +94,8 @@ def test_warnings_stand_in_the_metrics_and_the_report(tmp_path: Path, caplog) ->
     assert validation.startswith("validation: nothing about likes")
     assert test.startswith("test: nothing about likes")
     assert "still fell in the last of 2 epochs" in epochs
-    assert [record.getMessage() for record in caplog.records] == metrics["warnings"]
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warned == metrics["warnings"]  # progress of a slow machine is beside them
     page = write("mf", build, tmp_path / "reports").read_text()
     assert "still fell in the last of 2 epochs" in page
     assert page.index('id="warnings"') < page.index('id="metrics"')
