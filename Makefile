@@ -2,7 +2,7 @@
 
 # The models' names, from "load_models=mf=mf.mar,..." of TorchServe's configuration.
 MODELS := $(shell sed -n 's/^load_models=//p' config.properties | sed 's/=[^,]*//g; s/,/ /g')
-## Which ratings: ml-100k, ml-1m, ml-latest-small, synthetic, or a file of your own.
+## Which ratings: ml-100k, ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or a file of your own.
 DATA ?= ml-100k
 ## Which models.
 MODEL ?= $(MODELS)

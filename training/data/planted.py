@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import ndtr
 
+from archives.store import replacing
 from training.data.files import read_log
 from training.data.log import RatingsLog
 from training.progress import stage
@@ -91,9 +92,8 @@ def make(size: Size, folder: Path, seed: int = 0) -> Path:
     with stage(f"making {folder.name}", len(_blocks(counts)), "block") as advance:
         tables = _rating_tables(seed, counts, movies, error)
         _replace(folder / "ratings.parquet", (table for table in tables if advance() is None))
-    temporary = summary.with_name(f"{SUMMARY}.part")
-    temporary.write_text(json.dumps(asked | {"best_rmse": round(error.rmse, 6)}, indent=2) + "\n")
-    temporary.replace(summary)
+    with replacing(summary) as staged:
+        staged.write_text(json.dumps(asked | {"best_rmse": round(error.rmse, 6)}, indent=2) + "\n")
     return folder
 
 
@@ -103,12 +103,11 @@ def _stem(name: str) -> str:
 
 def _replace(path: Path, tables: Iterator[pa.Table]) -> None:
     """Writes tables, one row group each, and then moves the whole file into place."""
-    first, temporary = next(tables), path.with_name(f"{path.name}.part")
-    with pq.ParquetWriter(temporary, first.schema) as writer:
+    first = next(tables)
+    with replacing(path) as staged, pq.ParquetWriter(staged, first.schema) as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)
-    temporary.replace(path)
 
 
 @dataclass

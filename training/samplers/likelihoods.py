@@ -6,7 +6,7 @@ own, has a gamma prior of mean one (``user_noise``; without it all users share `
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -87,17 +87,10 @@ class OrderedProbitLikelihood(GaussianLikelihood):
     always. A cut point's prior is Gaussian about zero with standard deviation ``cut_spread``, the cut points in order.
     """
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        ratings: np.ndarray,
-        users: np.ndarray,
-        user_count: int,
-        user_noise: bool = True,
-        cut_spread: float = 10.0,
-    ) -> None:
-        self.cut_spread = cut_spread
-        super().__init__(rng, ratings, users, user_count, user_noise)
+    cut_spread = 10.0
+
+    def __init__(self, rng: np.random.Generator, ratings: np.ndarray, *users_and_noise: Any) -> None:
+        super().__init__(rng, ratings, *users_and_noise)
         self.levels, self.codes = np.unique(ratings, return_inverse=True)
         if len(self.levels) > MOST_LEVELS:
             raise SettingsError(

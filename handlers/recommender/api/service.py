@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from ..model.model import Model
+from . import metrics
 from .answers import Answer, Presenter, answer_of, encode
 from .budget import Budget
 from .decode import Body, DecodedBody, decode
@@ -17,20 +18,7 @@ from .errors import InternalError, RequestError
 from .job import Job
 from .limits import Limits
 from .lookup import Lookup
-from .metrics import (
-    BATCHES,
-    DECODE_TIME,
-    ENCODE_TIME,
-    ERRORS,
-    FALLBACKS,
-    FORWARD_TIME,
-    INSTANCES,
-    LOOKUP_TIME,
-    REQUESTS,
-    UNKNOWN_IDS,
-    BatchCounts,
-    Tally,
-)  # fmt: skip
+from .metrics import BatchCounts, Tally
 
 logger = logging.getLogger(__name__)
 
@@ -65,26 +53,26 @@ class Service:
         answers = self.shortcut(bodies, counts)
         rest = [position for position, answer in enumerate(answers) if answer is None]
         decoded = [decode(bodies[position], self.limits.max_instances) for position in rest]
-        counts.lap(DECODE_TIME)
+        counts.lap(metrics.DECODE_TIME)
         # Groups of jobs that fit into the budget; the budget sets the error of all others.
         for jobs in Budget(self.limits).groups([body.jobs for body in decoded]):
             for job in jobs:
                 attempt(self._lookup.resolve, job)
-            counts.lap(LOOKUP_TIME)
+            counts.lap(metrics.LOOKUP_TIME)
             self._run(jobs)
-            counts.lap(FORWARD_TIME)
+            counts.lap(metrics.FORWARD_TIME)
             for job in jobs:
                 attempt(_encode, job)
             _count_answered(jobs, counts)
             for job in jobs:
                 job.result = None  # its JSON needs a tenth of the memory
-            counts.lap(ENCODE_TIME)
+            counts.lap(metrics.ENCODE_TIME)
         for position, body in zip(rest, decoded, strict=True):
             answers[position] = self._answer_of(body)
             _count_errors(body.jobs, answers[position].code, counts)
-        counts.lap(ENCODE_TIME)
-        counts.add(BATCHES)
-        counts.add(REQUESTS, len(bodies))
+        counts.lap(metrics.ENCODE_TIME)
+        counts.add(metrics.BATCHES)
+        counts.add(metrics.REQUESTS, len(bodies))
         self.tally.add(counts)
         return answers
 
@@ -171,13 +159,13 @@ def _encode(job: Job) -> None:
 
 def _count_answered(jobs: Sequence[Job], counts: BatchCounts) -> None:
     answered = [job for job in jobs if job.answer is not None]
-    counts.add(UNKNOWN_IDS, sum(len(job.unknown) for job in answered))
-    counts.add(FALLBACKS, sum(1 for job in answered if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
+    counts.add(metrics.UNKNOWN_IDS, sum(len(job.unknown) for job in answered))
+    counts.add(metrics.FALLBACKS, sum(1 for job in answered if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
     counts.scores += [np.array([job.result["score"]]) for job in answered if job.kind == "score"]
 
 
 def _count_errors(jobs: Sequence[Job], code: int, counts: BatchCounts) -> None:
     """Count the jobs of a body whose answer has a status code. A body that is refused has no answer to any of them."""
-    counts.add(INSTANCES, len(jobs))
+    counts.add(metrics.INSTANCES, len(jobs))
     for error_code in [job.error.code for job in jobs if job.error] if code == 200 else [code] * len(jobs):
-        counts.add(ERRORS, label=str(error_code))
+        counts.add(metrics.ERRORS, label=str(error_code))

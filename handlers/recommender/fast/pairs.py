@@ -15,21 +15,12 @@ import torch
 from msgspec import UNSET, Struct, UnsetType
 from torch import Tensor
 
+from ..api import metrics
 from ..api.answers import Answer, answer_of
 from ..api.decode import Body
 from ..api.duplicates import repeated
 from ..api.limits import Limits
-from ..api.metrics import (
-    DECODE_TIME,
-    ENCODE_TIME,
-    ERRORS,
-    FALLBACKS,
-    FORWARD_TIME,
-    INSTANCES,
-    LOOKUP_TIME,
-    UNKNOWN_IDS,
-    BatchCounts,
-)  # fmt: skip
+from ..api.metrics import BatchCounts
 from ..api.requests import Id
 from ..model.model import Model
 from .kernel import BLOCK_SIZE, inverse_link_of, matching
@@ -108,17 +99,17 @@ class PairScorer:
         """The answers in order, with ids in the archive's own type and unknown ones named. Adds to ``counts``."""
         users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
         movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
-        counts.lap(LOOKUP_TIME)
+        counts.lap(metrics.LOOKUP_TIME)
         scores = self.score_rows(np.array([user_rows, movie_rows]))
-        counts.lap(FORWARD_TIME)
+        counts.lap(metrics.FORWARD_TIME)
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
         if 0 in user_rows or 0 in movie_rows:
             for answer, user, movie in zip(answers, user_rows, movie_rows, strict=True):
                 if not (user and movie):
                     answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
-                    counts.add(UNKNOWN_IDS, len(answer.unknown))
-                    counts.add(FALLBACKS)
-        counts.add(INSTANCES, len(pairs))
+                    counts.add(metrics.UNKNOWN_IDS, len(answer.unknown))
+                    counts.add(metrics.FALLBACKS)
+        counts.add(metrics.INSTANCES, len(pairs))
         counts.scores.append(scores)
         return answers
 
@@ -154,7 +145,7 @@ class PairShortcut:
         single = set(map(type, requests)) == {Pair}  # what most batches are
         groups = [] if single else [self._group(request) for request in requests]
         pairs = requests if single else [pair for group in groups for pair in group]
-        counts.lap(DECODE_TIME)
+        counts.lap(metrics.DECODE_TIME)
         if not pairs:
             return [None] * len(bodies)
         try:
@@ -167,7 +158,7 @@ class PairShortcut:
         except Exception:
             logger.exception("a batch of %d pairs failed", len(pairs))
             return [None] * len(bodies)
-        counts.lap(ENCODE_TIME)
+        counts.lap(metrics.ENCODE_TIME)
         return answers
 
     def _group(self, request: Pair | list[Pair] | None) -> list[Pair]:
@@ -188,6 +179,6 @@ class PairShortcut:
             value = predictions[0] if isinstance(request, Pair) else {"predictions": predictions}
             answer = answer_of(value, self._limits.max_answer_bytes)
             if answer.code != 200:  # refused as a whole
-                counts.add(ERRORS, len(predictions), str(answer.code))
+                counts.add(metrics.ERRORS, len(predictions), str(answer.code))
             answers.append(answer)
         return answers
