@@ -21,6 +21,6 @@ def test_rows_are_those_that_the_server_finds_whatever_type_the_ids_come_in(stri
     assert found.user_rows.tolist() == [0, *interactions.user_rows[1:]]
     assert found.movie_rows.tolist() == [0, *interactions.movie_rows[1:]]
     for rows, ids, side in ((found.user_rows, "user_id", found.users), (found.movie_rows, "movie_id", found.movies)):
-        assert rows.dtype == np.int64
+        assert rows.dtype == np.int32
         assert rows.tolist() == [side.vocabulary.row(raw) for raw in asked[ids]]
     assert len(to_rows(asked[:0], interactions.users, interactions.movies)) == 0

@@ -76,8 +76,10 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
             file=log.name,
             remedy="Choose smaller shares",
         )
-    held = test_rows + validation_rows
-    return Split(np.sort(order[held:]), np.sort(order[test_rows:held]), np.sort(order[:test_rows]))
+    part = np.zeros(len(log), np.int8)  # marks: quicker than sorting the positions of each part
+    part[order[:test_rows]] = 2
+    part[order[test_rows : test_rows + validation_rows]] = 1
+    return Split(*(np.flatnonzero(part == number) for number in range(3)))
 
 
 def _share(name: str, share: float, rows: int) -> int:

@@ -81,9 +81,9 @@ def _epoch(
     network.train()
     order = torch.randperm(len(tensors), generator=generator).to(tensors.users.device)
     columns = (tensors.users, tensors.movies, tensors.targets)
-    shuffled = (column.index_select(0, order).split(settings.batch_size) for column in columns)
     total = 0.0
-    for users, movies, targets in zip(*shuffled, strict=True):
+    for batch in order.split(settings.batch_size):
+        users, movies, targets = (column.index_select(0, batch) for column in columns)
         count = len(users)
         if not train.has_ratings:
             users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)

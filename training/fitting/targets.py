@@ -43,7 +43,7 @@ def with_negatives(
     ``movie_count``: how many rows movies have, the unknown one (0, which is not drawn) included.
     """
     count = len(users) * NEGATIVES
-    drawn = torch.randint(1, movie_count, (count,), generator=generator).to(movies.device)
+    drawn = torch.randint(1, movie_count, (count,), generator=generator).to(movies)
     return (
         torch.cat([users, users.repeat(NEGATIVES)]),
         torch.cat([movies, drawn]),

@@ -50,9 +50,9 @@ def fill_unseen_features(side: Side, data: SideData, rows: np.ndarray) -> None:
 
     A field's missing value, which most files never show, is one of them.
     """
-    counts = torch.zeros(data.schema.size)
-    features, weights = torch.from_numpy(data.features[rows]), torch.from_numpy(data.weights[rows])
-    counts.index_add_(0, features.flatten(), weights.flatten())
+    rated = torch.from_numpy(np.bincount(rows, minlength=len(data.features))).unsqueeze(1)
+    features, weights = torch.from_numpy(data.features), torch.from_numpy(data.weights) * rated
+    counts = torch.zeros(data.schema.size).index_add_(0, features.flatten(), weights.flatten())
     counts = counts.to(side.features.weight.device)
     for field in data.schema.fields:
         values = slice(field.offset, field.offset + field.size)
