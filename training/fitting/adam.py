@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -28,17 +29,18 @@ def fit(
     seed: int,
     on_epoch: OnEpoch,
     link: Link | None = None,
+    tensors_of: Callable[[Interactions, Settings, torch.device], InteractionTensors] = InteractionTensors,
 ) -> Fit:
     """Fit ``network`` in place to ``train``.
 
     With ``validation`` rows it stops after ``settings.patience`` epochs without a lower loss and keeps the best
     epoch's weights; without, it runs for ``settings.stop_after`` epochs, or for all of ``settings.epochs``. ``link``:
     what raw scores mean, where that is known before; the negative log likelihood of an Ordinal link is the loss.
-    Raises DivergedError for a loss that is not finite.
+    ``tensors_of``: what interactions become, and are scored by. Raises DivergedError for a loss that is not finite.
     """
     device = next(network.parameters()).device
-    tensors = InteractionTensors(train, settings, device)
-    held_out = None if validation is None else InteractionTensors(validation, settings, device)
+    tensors = tensors_of(train, settings, device)
+    held_out = None if validation is None else tensors_of(validation, settings, device)
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings, link)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -106,12 +108,10 @@ def shrink(network: TwoEncoder, tensors: InteractionTensors, users: Tensor, movi
         (network.users, users, tensors.user_features, tensors.user_weights),
         (network.items, movies, tensors.movie_features, tensors.movie_weights),
     ):
-        _shrink(
-            side.embeddings,
-            rows,
-            torch.ones_like(rows, dtype=side.embeddings.weight.dtype),
-            settings.decay / len(users),
-        )
+        if side.embeddings.weight.grad is None:  # embeddings may be kept as they are (warm.py)
+            continue
+        ones = torch.ones_like(rows, dtype=side.embeddings.weight.dtype)
+        _shrink(side.embeddings, rows, ones, settings.decay / len(users))
         if network.uses_features:
             values, shares = features.index_select(0, rows), weights.index_select(0, rows)
             _shrink(side.features, values.flatten(), shares.flatten(), settings.feature_decay / len(users))
@@ -119,9 +119,8 @@ def shrink(network: TwoEncoder, tensors: InteractionTensors, users: Tensor, movi
 
 def _shrink(table: nn.Embedding, rows: Tensor, shares: Tensor, decay: float) -> None:
     """Add the gradient of ``decay * |v|^2`` for each of ``rows`` [n], each counting as ``shares`` [n] says."""
-    if table.weight.grad is not None:  # embeddings may be kept as they are (warm.py)
-        touched = shares.new_zeros(len(table.weight)).index_add_(0, rows, shares)
-        table.weight.grad.addcmul_(touched.unsqueeze(1), table.weight, value=2 * decay)
+    touched = shares.new_zeros(len(table.weight)).index_add_(0, rows, shares)
+    table.weight.grad.addcmul_(touched.unsqueeze(1), table.weight, value=2 * decay)
 
 
 @torch.no_grad()

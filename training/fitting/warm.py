@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from ..interactions import Interactions
 from ..models import FM, DeepFM
 from . import adam, posterior
 from .fit import Fit
+from .frozen import FrozenEmbeddings
 from .losses import OnEpoch
 from .tensors import InteractionTensors
 
@@ -49,7 +51,8 @@ def fit(
     torch.nn.init.zeros_(network.rest[-1].weight)
     on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
     ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
-    fitted = adam.fit(network, train, validation, on_top, seed, on_epoch, ordinal)
+    frozen = partial(FrozenEmbeddings, network)
+    fitted = adam.fit(network, train, validation, on_top, seed, on_epoch, ordinal, frozen)
     for side in (network.users, network.items):
         side.requires_grad_(True)
     return fitted

@@ -42,19 +42,27 @@ class DeepFM(TwoEncoder):
 
     @torch.jit.export
     def encode_users(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
-        vector, scalar = self.users.fm_half(embeddings, features, weights)
-        if not self.use_fm:
-            vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
         first = self.users.by_fields(embeddings, features, weights, self.first_users.weight)
-        return torch.cat([user_encoding(vector, scalar + self.mean), first], dim=1)
+        return torch.cat([self.fm_of_users(embeddings, features, weights), first], dim=1)
 
     @torch.jit.export
     def encode_items(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        first = self.items.by_fields(embeddings, features, weights, self.first_items.weight) + self.first_items.bias
+        return torch.cat([self.fm_of_items(embeddings, features, weights), first], dim=1)
+
+    def fm_of_users(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        """The factorization machine's part of user encodings: [B, n_factors + 2]."""
+        vector, scalar = self.users.fm_half(embeddings, features, weights)
+        if not self.use_fm:
+            vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
+        return user_encoding(vector, scalar + self.mean)
+
+    def fm_of_items(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        """The factorization machine's part of item encodings: [N, n_factors + 2]."""
         vector, scalar = self.items.fm_half(embeddings, features, weights)
         if not self.use_fm:
             vector, scalar = torch.zeros_like(vector), torch.zeros_like(scalar)
-        first = self.items.by_fields(embeddings, features, weights, self.first_items.weight) + self.first_items.bias
-        return torch.cat([item_encoding(vector, scalar), first], dim=1)
+        return item_encoding(vector, scalar)
 
     @torch.jit.export
     def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:

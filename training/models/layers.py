@@ -53,6 +53,15 @@ class Side(nn.Module):
         squares = squares + id_vectors.square().sum(dim=1)
         return vector, bias.squeeze(1) + 0.5 * (vector.square().sum(dim=1) - squares)
 
+    @torch.jit.ignore
+    def fields(self, embeddings: Tensor, features: Tensor, weights: Tensor) -> Tensor:
+        """One vector a field, the id's first, side by side: [B, (1 + fields) * n_factors]."""
+        vectors = [embeddings[:, : self.n_factors]]
+        if self.values_of_fields:
+            values = self.features.weight[:, : self.n_factors].split(self.values_of_fields)
+            vectors.append(mix(features, weights, torch.block_diag(*values)))
+        return torch.cat(vectors, dim=1)
+
     def by_fields(self, embeddings: Tensor, features: Tensor, weights: Tensor, layer: Tensor) -> Tensor:
         """A linear layer over one vector a field, the id's first, side by side: [B, outputs].
 
