@@ -122,6 +122,8 @@ def feature_matrix(side: SideData) -> sparse.csr_array:
 def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> tuple[SideData, np.ndarray]:
     """The side that has the ids [n] and those of the side table, and the rows int32 [n] of the ids."""
     codes, unique = pd.factorize(ids)
+    if isinstance(unique.dtype, pd.CategoricalDtype):
+        unique = unique.astype(unique.categories.dtype)
     known = pd.Index(unique)
     if table is not None:
         known = known.union(pd.Index(table.iloc[:, 0]), sort=False)

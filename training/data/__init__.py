@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from training.data import movielens, planted
+from training.data import movielens, planted, prepared
 from training.data.features import choose_features
 from training.data.files import read_log, read_pairs
 from training.data.log import DataError, RatingsLog
@@ -44,7 +44,7 @@ def load(
     if ratings is None and data not in NAMES and not Path(data).exists():
         raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:
-        return read_log(Path(ratings or data), users, movies, features)
+        return read_log(Path(ratings or data), users, movies, features, prepared_in=folder / prepared.FOLDER.name)
     if users is not None or movies is not None:
         raise DataError(
             f"has its own users and movies, {users or movies} does not go with it",

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype
 
+_ROWS_AT_A_TIME = 1 << 20
+
 
 def sha256_of(*tables: pd.DataFrame | None) -> str:
     """Hex digest of tables: names, types and values of their columns, in their order. None counts as a table."""
@@ -32,12 +34,29 @@ def _parts(column: pd.Series) -> Iterator[bytes | memoryview]:
         yield values.dtype.str.encode()
         yield memoryview(values).cast("B") if len(values) else b""
         return
-    texts = pa.chunked_array(pa.array(column.astype("str").fillna(""), pa.large_string()))
-    offsets = [
-        np.frombuffer(chunk.buffers()[1], np.int64, len(chunk) + 1, 8 * chunk.offset) for chunk in texts.chunks if chunk
-    ]
     yield b"text"
-    for ends in offsets:
-        yield np.diff(ends).astype("<i4").tobytes()
-    for ends, chunk in zip(offsets, (chunk for chunk in texts.chunks if chunk), strict=True):
-        yield memoryview(chunk.buffers()[2])[ends[0] : ends[-1]]
+    for texts in _texts(column):
+        yield np.diff(_ends(texts)).astype("<i4").tobytes()
+    for texts in _texts(column):
+        ends = _ends(texts)
+        yield memoryview(texts.buffers()[2])[ends[0] : ends[-1]]
+
+
+def _texts(column: pd.Series) -> Iterator[pa.Array]:
+    """Texts in arrays that are not empty, a bounded number at a time; a missing one is ""."""
+    unique, codes = None, None
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        unique = pa.array(pd.Series(column.cat.categories).astype("str"), pa.large_string())
+        codes = column.cat.codes.to_numpy()
+    for start in range(0, len(column), _ROWS_AT_A_TIME):
+        part = slice(start, start + _ROWS_AT_A_TIME)
+        if unique is None:
+            rows = pa.array(column.iloc[part].astype("str").fillna(""), pa.large_string())
+        else:
+            rows = unique.take(pa.array(codes[part], mask=codes[part] < 0)).fill_null("")
+        yield from (texts for texts in pa.chunked_array(rows).chunks if texts)
+
+
+def _ends(texts: pa.Array) -> np.ndarray:
+    """Where each text begins in the bytes, and where the last one ends: int64 [1 + n]."""
+    return np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1, 8 * texts.offset)

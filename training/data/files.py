@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from training.data import ids
+from training.data import ids, prepared
 from training.data.features import choose_features
 from training.data.log import DataError, RatingsLog
 from training.data.pairs import repeated
@@ -31,8 +31,11 @@ def read_log(
     movies: Path | None = None,
     features: tuple[str, ...] = (),
     name: str | None = None,
+    prepared_in: Path = prepared.FOLDER,
 ) -> RatingsLog:
     """A log from files; `name` is the ratings file's stem unless given.
+
+    The columns of a large `ratings` are kept in `prepared_in` (`prepared.columns_of`).
 
     - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
       a like) and `timestamp` (`times.WholeSeconds`). Other columns are left out. Of several rows of one
@@ -52,7 +55,7 @@ def read_log(
 
     Raises DataError, naming file, column, row and value, for anything that cannot be read as this.
     """
-    table = read_ratings(ratings)
+    table = prepared.columns_of(ratings, prepared_in)
     user_table = None if users is None else read_table(users, ("user_id",))
     movie_table = None if movies is None else read_table(movies, ("movie_id",))
     table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))

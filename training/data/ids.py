@@ -32,9 +32,9 @@ def unify(column: str, parts: list[Part]) -> list[pd.Series]:
     if all(pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans for _, ids in parts):
         return [ids.astype("int64") for _, ids in parts]
     texts = [_text(column, file, ids) for file, ids in parts]
-    whole = [text.str.fullmatch(_WHOLE) for text in texts]
+    whole = [_matches(text, _WHOLE) for text in texts]
     if all(mask.all() for mask in whole):
-        return [text.astype("int64") for text in texts]
+        return [text.astype("str").astype("int64") for text in texts]
     _refuse_decimals(column, parts, texts)
     integers = sum(int(mask.sum()) for mask in whole)
     if integers:
@@ -51,20 +51,26 @@ def unify(column: str, parts: list[Part]) -> list[pd.Series]:
 
 
 def narrow(file: Path | str, ids: pd.Series) -> pa.Array:
-    """The ids of a block of a file as int64 if each is written as `unify` says, else as texts without spaces around.
+    """The ids of a block of a file as int64 if each is written as `unify` says, else as texts in a dictionary.
 
-    Raises DataError for a missing id.
+    The texts (large_string, no spaces around them) may occur in the dictionary more than once. `ids` may be a
+    categorical. Each different id is looked at once. Raises DataError for a missing id.
     """
     if pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans:
         return pa.array(ids.astype("int64"))
-    text = _text(str(ids.name), file, ids)
-    texts = pa.array(text, pa.large_string())
-    return texts.cast(pa.int64()) if text.str.fullmatch(_WHOLE).all() else texts
+    if not isinstance(ids.dtype, pd.CategoricalDtype):
+        ids = ids.astype("str").astype("category")
+    unique = pd.Series(ids.cat.categories).astype("str").str.strip()
+    codes = ids.cat.codes.to_numpy()  # -1 is missing
+    _refuse_missing(str(ids.name), file, ids, (codes < 0) | (unique == "").to_numpy()[codes])
+    if unique.str.fullmatch(_WHOLE).all():
+        return pa.array(unique.astype("int64").to_numpy()[codes])
+    return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(unique, pa.large_string()))
 
 
 def joined(parts: list[pa.Array]) -> pd.Series:
     """One column of its blocks: texts if a block holds texts, else as NumPy has it. Empties `parts`."""
-    if any(pa.types.is_large_string(part.type) for part in parts):
+    if any(pa.types.is_dictionary(part.type) for part in parts):
         parts[:] = [part.cast(pa.large_string()) for part in parts]
         texts = pa.chunked_array(parts)
         return pd.Series(pd.array(texts, dtype="str"))
@@ -84,9 +90,9 @@ def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
     """
     file, ids = part
     text = _text(column, file, ids)
-    if isinstance(like.dtype, pd.StringDtype):
+    if are_texts(like):
         return text
-    whole = text.str.fullmatch(_WHOLE)
+    whole = _matches(text, _WHOLE)
     if not whole.all():
         row = int(whole.argmin())
         raise DataError(
@@ -97,31 +103,52 @@ def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
             value=text.iat[row],
             remedy="The ids of the log are integers: use the same ids here",
         )
-    return text.astype("int64")
+    return text.astype("str").astype("int64")
+
+
+def are_texts(ids: pd.Series) -> bool:
+    """Whether ids are text: `str`, or categories that are `str` and include all of them."""
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        return isinstance(ids.cat.categories.dtype, pd.StringDtype) and ids.cat.codes.min() >= 0
+    return isinstance(ids.dtype, pd.StringDtype)
 
 
 def _text(column: str, file: Path | str, ids: pd.Series) -> pd.Series:
+    """The ids without spaces around: categories if they are that and have no spaces, else `str`."""
     if ids.dtype == "int64":
         return pd.Series(pd.array(pa.array(ids).cast(pa.large_string()), dtype="str"), ids.index, name=ids.name)
+    if isinstance(ids.dtype, pd.CategoricalDtype) and are_texts(ids):
+        unique = ids.cat.categories
+        if (unique.str.strip() == unique).all() and (unique != "").all():
+            return ids
     text = ids.astype("str").str.strip()
-    missing = text.isna() | (text == "")
+    _refuse_missing(column, file, ids, text.isna() | (text == ""))
+    return text
+
+
+def _refuse_missing(column: str, file: Path | str, ids: pd.Series, missing: np.ndarray | pd.Series) -> None:
     if missing.any():
-        row = int(ids.index[int(missing.argmax())]) + 1
         raise DataError(
             "the id is missing",
             file=file,
             column=column,
-            row=row,
+            row=int(ids.index[int(np.argmax(missing))]) + 1,
             remedy="Give every row an id, or drop the row",
         )
-    return text
+
+
+def _matches(text: pd.Series, pattern: str) -> np.ndarray:
+    """bool [n]: which ids match; of categories, each is looked at once."""
+    if isinstance(text.dtype, pd.CategoricalDtype):
+        return text.cat.categories.str.fullmatch(pattern)[text.cat.codes.to_numpy()]
+    return text.str.fullmatch(pattern).to_numpy(bool)
 
 
 def _refuse_decimals(column: str, parts: list[Part], texts: list[pd.Series]) -> None:
-    if not all(text.str.fullmatch(f"(?:{_WHOLE}|{_DECIMAL})").all() for text in texts):
+    if not all(_matches(text, f"(?:{_WHOLE}|{_DECIMAL})").all() for text in texts):
         return
     for (file, _), text in zip(parts, texts, strict=True):
-        decimal = text.str.fullmatch(_DECIMAL)
+        decimal = _matches(text, _DECIMAL)
         if decimal.any():
             row = int(decimal.argmax())
             raise DataError(

@@ -49,8 +49,9 @@ def _short(value: object) -> str:
 class RatingsLog:
     """Ratings in file order, with what is known of the users and the movies.
 
-    Raw ids only: nothing here is a dense row. The ids of one column are all `int64` or all pandas `str`, and
-    a side table has the type of its column in `ratings`. A pair of user and movie occurs once.
+    Raw ids only: nothing here is a dense row. The ids of one column are all `int64` or all texts: pandas `str`,
+    or, in the `ratings` of a large log, categories that are `str`. A side table has integers where its column in
+    `ratings` has them, else `str`. A pair of user and movie occurs once. The ratings may be mapped from files.
 
     - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite) and `timestamp` (int64,
       seconds since 1970). The index is 0, 1, ... Without `rating` every row is a like.
@@ -170,15 +171,21 @@ def _check_side(
     if columns[:1] != [key]:
         raise DataError(f"the first column is not {key!r}", file=name, remedy=f"Columns: {columns}")
     _check_ids(name, table[key])
-    if table[key].dtype != ratings[key].dtype:
+    if table[key].dtype != (ratings[key].cat.categories if are_categories(ratings[key]) else ratings[key]).dtype:
         raise DataError(f"has dtype {table[key].dtype}, the ratings have {ratings[key].dtype}", file=name, column=key)
     if not table[key].is_unique:
         row = int(table[key].duplicated().argmax())
         raise DataError("occurs twice", file=name, column=key, row=row + 1, value=table[key].iat[row])
 
 
+def are_categories(ids: pd.Series) -> bool:
+    """Whether each different id is kept once, and a code for each row."""
+    return isinstance(ids.dtype, pd.CategoricalDtype)
+
+
 def _check_ids(name: str, ids: pd.Series) -> None:
-    if ids.dtype != "int64" and not isinstance(ids.dtype, pd.StringDtype):
+    values = ids.cat.categories if are_categories(ids) else ids
+    if values.dtype != "int64" and not isinstance(values.dtype, pd.StringDtype):
         raise DataError(
             f"has dtype {ids.dtype}",
             file=name,

@@ -51,6 +51,13 @@ def _codes(columns: list[pd.Series], factorize: bool) -> tuple[list[np.ndarray],
         high = max(int(array.max()) for array in arrays if len(array))
         if high - low <= _LARGEST:
             return [array - low for array in arrays], high - low + 1
-    codes, unique = pd.factorize(columns[0] if len(columns) == 1 else pd.concat(columns, ignore_index=True))
-    ends = np.cumsum([len(column) for column in columns])[:-1]
-    return [part.astype(np.int64) for part in np.split(codes, ends)], len(unique)
+    if len(columns) == 1 and isinstance(columns[0].dtype, pd.CategoricalDtype):
+        return [columns[0].cat.codes.to_numpy(np.int64)], len(columns[0].cat.categories)
+    found = [pd.factorize(column) for column in columns]
+    codes, unique = pd.factorize(pd.concat([pd.Series(ids).astype(_kind(ids)) for _, ids in found], ignore_index=True))
+    starts = np.cumsum([0, *(len(ids) for _, ids in found)])
+    return [codes[first + of_column] for first, (of_column, _) in zip(starts, found, strict=False)], len(unique)
+
+
+def _kind(ids: pd.Index) -> object:
+    return "str" if isinstance(ids.dtype, pd.CategoricalDtype) else ids.dtype

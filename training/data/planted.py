@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from scipy.special import ndtr
 
 from archives.store import replacing
+from training.data import prepared
 from training.data.files import read_log
 from training.data.log import RatingsLog
 from training.progress import stage
@@ -61,7 +62,8 @@ NAMES = tuple(f"synthetic:{size}" for size in SIZES)
 def load(name: str, folder: Path = FOLDER) -> RatingsLog:
     """The log `name` (one of `NAMES`), made in `folder` unless it is there."""
     made = make(SIZES[name.partition(":")[2]], folder / _stem(name))
-    return read_log(made / "ratings.parquet", movies=made / "movies.parquet", name=_stem(name))
+    files = {"ratings": made / "ratings.parquet", "movies": made / "movies.parquet"}
+    return read_log(**files, name=_stem(name), prepared_in=folder / prepared.FOLDER.name)
 
 
 def best_rmse(name: str, folder: Path = FOLDER) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,16 @@ from training.data.times import WholeSeconds
 
 
 def read_ratings(path: Path) -> pd.DataFrame:
+    """The columns that `typed_blocks` finds, whole: text ids are `str`."""
+    parts: dict[str, list[pa.Array]] = {}
+    for block in typed_blocks(path):
+        for name, part in block.items():
+            parts.setdefault(name, []).append(part)
+    columns = {name: ids.joined(parts.pop(name)) for name in list(parts)}  # frees a column at a time
+    return pd.DataFrame(columns, copy=False)
+
+
+def typed_blocks(path: Path) -> Iterator[dict[str, pa.Array]]:
     """`user_id` and `movie_id` (`ids.narrow`), and, where `path` has them, `rating` (float32) and `timestamp` (int64).
 
     Every row of the file, in its order. Raises DataError as `tables.read_blocks` does, and for a missing id and a
@@ -27,13 +37,9 @@ def read_ratings(path: Path) -> pd.DataFrame:
         "rating": lambda column: pa.array(_ratings(path, column)),
         "timestamp": lambda column: pa.array(seconds.of(column)),
     }
-    parts: dict[str, list[pa.Array]] = {}
-    for block in read_blocks(path, ("user_id", "movie_id"), ("rating", "timestamp")):
-        for name, of_column in convert.items():
-            if name in block:
-                parts.setdefault(name, []).append(of_column(block[name]))
-    columns = {name: ids.joined(parts.pop(name)) for name in convert if name in parts}  # frees a column at a time
-    return pd.DataFrame(columns, copy=False)
+    id_columns = ("user_id", "movie_id")
+    for block in read_blocks(path, id_columns, ("rating", "timestamp"), categories=id_columns):
+        yield {name: of_column(block[name]) for name, of_column in convert.items() if name in block}
 
 
 def _ratings(path: Path, column: pd.Series) -> pd.Series:

@@ -16,7 +16,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from training.data.log import DataError
-from training.progress import stage
+from training.progress import counted
 
 _ALIASES = {"userId": "user_id", "movieId": "movie_id"}
 _SEPARATORS = (",", ";", "\t")
@@ -35,12 +35,16 @@ def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
 
 
 def read_blocks(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None = None
+    path: Path,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] | None = None,
+    categories: tuple[str, ...] = (),
 ) -> Iterator[pd.DataFrame]:
     """The table of `path` (*.csv, *.csv.gz, *.parquet) in blocks: from CSV all `str`, from Parquet as it is stored.
 
     CSV has commas, semicolons or tabs between the columns: whichever finds the columns of `required`. The columns of
-    `required` and `optional` are read, and all where `optional` is None.
+    `required` and `optional` are read, and all where `optional` is None. Texts in columns of `categories` may come as
+    categoricals, which differ from block to block.
 
     Column names lose spaces around them and MovieLens' names become ours. The index is the row in the file, from 0. At
     least one row.
@@ -55,7 +59,7 @@ def read_blocks(
         raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
     rows = 0
     try:
-        for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional):
+        for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional, categories):
             rows += len(block)
             yield block
     except pd.errors.EmptyDataError:
@@ -123,18 +127,34 @@ def _name(raw: object) -> str:
     return _ALIASES.get(str(raw).strip(), str(raw).strip())
 
 
-def _parquet_blocks(path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None) -> Iterator[pd.DataFrame]:
+def _parquet_blocks(
+    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None, categories: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
     with parquet.ParquetFile(path) as file:
         columns = _named(path, file.schema_arrow.names, required, optional)
-        rows = 0
-        blocks = -(-file.metadata.num_rows // _BLOCK_ROWS)
-        with stage(f"reading {path.name}", blocks, "block") as advance:
-            for batch in file.iter_batches(_BLOCK_ROWS, columns=list(columns)):
-                # pandas' own metadata may call a column the index; here it is a column as any other.
-                block = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
-                yield _block(block, columns, rows)
-                rows += len(block)
-                advance()
+        texts = [raw for raw in columns if columns[raw] in categories and _is_text(file.schema_arrow.field(raw).type)]
+    rows = 0
+    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+        groups = file.metadata.num_row_groups
+        for group in counted(range(groups), f"reading {path.name}", groups, "row group"):
+            try:
+                for batch in file.iter_batches(_BLOCK_ROWS, row_groups=[group], columns=list(columns)):
+                    # pandas' own metadata may call a column the index; here it is a column as any other.
+                    block = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
+                    yield _block(block, columns, rows)
+                    rows += len(block)
+            except (OSError, pa.ArrowException) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise DataError(
+                    f"row group {group + 1} of {groups} cannot be read: {reason}",
+                    file=path,
+                    row=rows + 1,
+                    remedy="The file is damaged: copy or make it again",
+                ) from error
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _block(block: pd.DataFrame, columns: dict[str, str], first: int) -> pd.DataFrame:
@@ -142,12 +162,14 @@ def _block(block: pd.DataFrame, columns: dict[str, str], first: int) -> pd.DataF
     return block[list(columns)].rename(columns=columns).set_axis(pd.RangeIndex(first, first + len(block)))
 
 
-def _csv_blocks(path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None) -> Iterator[pd.DataFrame]:
+def _csv_blocks(
+    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None, categories: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
     separator, header = _header(path, required)
     columns = _named(path, header, required, optional)
     rows = 0
     try:
-        for block in _arrow_blocks(path, separator, columns):
+        for block in _arrow_blocks(path, separator, columns, categories):
             yield _block(block, columns, rows)
             rows += len(block)
     except _NotPlain:
@@ -175,15 +197,21 @@ def _header(path: Path, required: tuple[str, ...]) -> tuple[str, list[str]]:
     return _SEPARATORS[0], headers[_SEPARATORS[0]]
 
 
-def _arrow_blocks(path: Path, separator: str, columns: dict[str, str]) -> Iterator[pd.DataFrame]:
-    """Blocks of the columns, all `str`. Raises _NotPlain where Arrow does not understand the file."""
+def _arrow_blocks(
+    path: Path, separator: str, columns: dict[str, str], categories: tuple[str, ...]
+) -> Iterator[pd.DataFrame]:
+    """Blocks of the columns, all `str` or categories. Raises _NotPlain where Arrow does not understand the file."""
+    types = {
+        raw: pa.dictionary(pa.int32(), pa.string()) if name in categories else pa.large_string()
+        for raw, name in columns.items()
+    }
     try:
         reader = arrow_csv.open_csv(
             path,
             arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
             arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             arrow_csv.ConvertOptions(
-                include_columns=list(columns), column_types=dict.fromkeys(columns, pa.large_string())
+                include_columns=list(columns), column_types=types
             ),
         )
         with reader:
