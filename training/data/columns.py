@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,15 @@ class NumberColumn:
         """Append the numbers of a block, which are of one type in all blocks."""
         self._append(part.to_numpy())
 
-    def close(self) -> str:
-        """Finish the file; gives the NumPy type of what it holds."""
+    def finish(self) -> str:
+        """Write all of it to the disk; gives the NumPy type of what it holds."""
         os.fsync(self.file.fileno())
-        self.file.close()
+        self.close()
         return self.kind
+
+    def close(self) -> None:
+        """Close the file, whole or not."""
+        self.file.close()
 
     def _append(self, values: np.ndarray) -> None:
         self.kind = values.dtype.newbyteorder("<").str
@@ -40,7 +45,7 @@ class NumberColumn:
 class IdColumn(NumberColumn):
     """A file of ids: int64 while all are integers; from the first text on codes, int32, of texts in `path`.ids.
 
-    The ids of each block are different texts with codes of their own, until `close` gives each text one code.
+    The ids of each block are different texts with codes of their own, until `finish` gives each text one code.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,15 +59,15 @@ class IdColumn(NumberColumn):
             self._rewrite(lambda ids: self._codes(pa.array(ids)), np.int64)
         self._append(self._codes(part) if self.texts or pa.types.is_dictionary(part.type) else part.to_numpy())
 
-    def close(self) -> str:
-        """Finish the files; gives "text", or the NumPy type of the integers."""
+    def finish(self) -> str:
+        """Write all of them to the disk; gives "text", or the NumPy type of the integers."""
         if not self.texts:
-            return super().close()
+            return super().finish()
         found = pa.chunked_array(self.texts).combine_chunks().dictionary_encode()
         code = found.indices.to_numpy()
         self._rewrite(lambda codes: code[codes], np.int32)
         parquet.write_table(pa.table({"id": found.dictionary}), self.path.with_suffix(".ids"))
-        super().close()
+        super().finish()
         return "text"
 
     def _codes(self, part: pa.Array) -> np.ndarray:
@@ -75,9 +80,9 @@ class IdColumn(NumberColumn):
         self.count += len(part.dictionary)
         return codes
 
-    def _rewrite(self, change, dtype: type) -> None:
+    def _rewrite(self, change: Callable[[np.ndarray], np.ndarray], dtype: type) -> None:
         """Replace all numbers so far, which are of `dtype`, by what `change` makes of them."""
-        super().close()
+        self.close()
         earlier = self.path.with_suffix(".earlier")
         self.path.rename(earlier)
         self.file = self.path.open("wb", buffering=0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,20 +68,28 @@ def _prepare(path: Path, place: Path) -> None:
     staged = place.parent / f".new-{place.name}"
     staged.mkdir()
     try:
-        columns: dict[str, IdColumn | NumberColumn] = {}
-        rows = 0
+        summary = json.dumps(_write(path, staged), indent=2)
+        (staged / _SUMMARY).write_text(summary + "\n")
+        shutil.rmtree(place, ignore_errors=True)
+        staged.rename(place)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _write(path: Path, folder: Path) -> dict[str, object]:
+    """Write the columns of `path` to files in `folder`; gives what `_mapped` needs to know of them."""
+    columns: dict[str, IdColumn | NumberColumn] = {}
+    rows = 0
+    with ExitStack() as files:
         for block in typed_blocks(path):
             for name, part in block.items():
                 if name not in columns:
-                    columns[name] = (IdColumn if name.endswith("_id") else NumberColumn)(staged / name)
+                    columns[name] = (IdColumn if name.endswith("_id") else NumberColumn)(folder / name)
+                    files.callback(columns[name].close)
                 columns[name].write(part)
             rows += len(part)
-        described = {name: column.close() for name, column in columns.items()}
-        (staged / _SUMMARY).write_text(json.dumps({"source": path.name, "rows": rows, "columns": described}) + "\n")
-        shutil.rmtree(place, ignore_errors=True)
-        os.rename(staged, place)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        kinds = {name: column.finish() for name, column in columns.items()}
+    return {"source": path.name, "rows": rows, "columns": kinds}
 
 
 def _mapped(place: Path) -> pd.DataFrame | None:

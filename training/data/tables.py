@@ -210,9 +210,7 @@ def _arrow_blocks(
             path,
             arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
             arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-            arrow_csv.ConvertOptions(
-                include_columns=list(columns), column_types=types
-            ),
+            arrow_csv.ConvertOptions(include_columns=list(columns), column_types=types),
         )
         with reader:
             for batch in reader:

@@ -16,8 +16,8 @@ ROWS_AT_A_TIME = 65_536
 class InteractionTensors:
     """All rows of some interactions as tensors on ``device``, with their targets and both sides' features.
 
-    ``users``, ``movies`` [n], of the rows' integer type; ``targets`` float32 [n]; ``user_features`` int64 [users, C] and ``user_weights``
-    float32 [users, C], and the same for the movies.
+    ``users``, ``movies`` [n], of the rows' integer type; ``targets`` float32 [n]; ``user_features`` int64 [users, C] and
+    ``user_weights`` float32 [users, C], and the same for the movies.
     """
 
     def __init__(self, interactions: Interactions, settings: Settings, device: torch.device) -> None:

@@ -82,7 +82,7 @@ def test_a_broken_row_group(tmp_path):
     middle = len(content) // 2
     content[middle : middle + 200] = bytes(200)
     path.write_bytes(bytes(content))
-    with pytest.raises(DataError, match=r"r\.parquet, row 1001: row group 2 of 3 cannot be read: .* The file is damaged"):
+    with pytest.raises(DataError, match=r"r\.parquet, row 1001: row group 2 of 3 cannot be read: .*damaged"):
         list(read_blocks(path, IDS))
 
 
