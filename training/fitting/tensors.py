@@ -16,7 +16,7 @@ ROWS_AT_A_TIME = 65_536
 class InteractionTensors:
     """All rows of some interactions as tensors on ``device``, with their targets and both sides' features.
 
-    ``users``, ``movies`` [n], of the rows' integer type; ``targets`` float32 [n]; ``user_features`` int64 [users, C] and
+    ``users``, ``movies`` [n], of the rows' type; ``targets`` float32 [n]; ``user_features`` int64 [users, C] and
     ``user_weights`` float32 [users, C], and the same for the movies.
     """
 

@@ -45,8 +45,8 @@ def fit(
 
     The embeddings are the average of posterior samples given the ratings. For "like" they are scaled so that the
     factorization machine's score is the logit of "a rating with this mean and this noise lies above the threshold".
-    The perceptron starts at zero and learns what the factorization machine leaves over of at most ``TOP_ROWS`` rows, the
-    embeddings as they are.
+    The perceptron starts at zero and learns what the factorization machine leaves over of at most ``TOP_ROWS`` rows,
+    the embeddings as they are.
     """
     ratings = dataclasses.replace(settings, target="rating")
     device = network.mean.device
