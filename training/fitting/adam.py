@@ -11,14 +11,18 @@ from torch import Tensor, nn
 
 from handlers.recommender.model.link import Link
 
+from .. import distributed
 from ..config import Settings
 from ..interactions import Interactions
 from ..models import TwoEncoder
 from ..progress import counted
+from . import parallel
 from .fit import Fit, plain_link
 from .losses import DivergedError, Losses, OnEpoch
 from .targets import Loss, loss_of, with_negatives
 from .tensors import InteractionTensors
+
+ENTITIES_A_ROW = 8  # of a batch, at most: a step costs as much as its rows and all embeddings together
 
 
 def fit(
@@ -44,10 +48,11 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings, link)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-        optimizer, settings.epochs, eta_min=settings.learning_rate / 10
-    )
+    # Fewer steps are longer ones, by the root of the batch (Malladi et al., On the SDEs and Scaling Rules for Adaptive
+    # Gradient Algorithms, 2022).
+    learning_rate = settings.learning_rate * (_batch_size(network, settings) / settings.batch_size) ** 0.5
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs, eta_min=learning_rate / 10)
     losses, best = Losses(), None
     most = settings.epochs if held_out is not None else settings.stop_after or settings.epochs
     for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
@@ -78,24 +83,29 @@ def _epoch(
 ) -> float:
     """One step for each batch of the rows of ``train``, in random order; returns their mean loss.
 
-    ``tensors``: the same rows on the network's device. A batch of a log of likes is joined by random dislikes.
+    ``tensors``: the same rows on the network's device. A batch of a log of likes is joined by random dislikes. Each
+    process scores its share of a batch, and all take the same step.
     """
     network.train()
-    order = torch.randperm(len(tensors), generator=generator).to(tensors.users.device)
+    device = tensors.users.device
+    order = torch.randperm(len(tensors), generator=generator).to(device)
     columns = (tensors.users, tensors.movies, tensors.targets)
-    total = 0.0
-    for batch in order.split(settings.batch_size):
+    total = torch.zeros(1, dtype=torch.float64)
+    for batch in order.split(_batch_size(network, settings)):
         users, movies, targets = (column.index_select(0, batch) for column in columns)
-        count = len(users)
         if not train.has_ratings:
             users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
-        loss = loss_function(tensors.scores(network, users, movies), targets)
         optimizer.zero_grad()
+        share = parallel.share_of(len(users))
+        loss = share.weight * loss_function(
+            tensors.scores(network, users[share.rows], movies[share.rows]), targets[share.rows]
+        )
         loss.backward()
+        parallel.add_gradients(network, users, movies)
         shrink(network, tensors, users, movies, settings)
         optimizer.step()
-        total += loss.item() * count
-    return total / len(tensors)
+        total += loss.item() * len(batch)
+    return distributed.total(total.to(device)).item() / len(tensors)
 
 
 @torch.no_grad()
@@ -133,4 +143,15 @@ def evaluate_loss(
     if not interactions.has_ratings:
         generator = torch.Generator().manual_seed(0)
         users, movies, targets = with_negatives(users, movies, targets, interactions.shape[1], generator)
-    return float(loss_function(tensors.all_scores(network, users, movies), targets))
+    share = parallel.share_of(len(users))
+    scores = tensors.all_scores(network, users[share.rows], movies[share.rows])
+    return distributed.total(share.weight * loss_function(scores, targets[share.rows])).item()
+
+
+def _batch_size(network: TwoEncoder, settings: Settings) -> int:
+    """Rows a step: ``settings.batch_size``, or more where it is small beside the tables that a step goes through.
+
+    So an epoch is linear in the rows, however many users and movies there are.
+    """
+    tables = [side.embeddings.weight for side in (network.users, network.items)]
+    return max(settings.batch_size, sum(len(table) for table in tables if table.requires_grad) // ENTITIES_A_ROW)

@@ -1,0 +1,67 @@
+"""Several processes fit the network that one fits."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from torch.multiprocessing import spawn
+
+from tests.training.fits import quick
+from training import distributed
+from training.data import generate
+from training.estimators import ESTIMATORS
+from training.fitting import parallel
+from training.interactions import encode
+
+# The last batch has one row, so that nothing is left for the second process.
+MODELS = {"mf": ("adam", "rating"), "deepfm": ("adam", "like")}
+
+
+def fits() -> dict[str, dict[str, torch.Tensor]]:
+    """The weights of each model, and its losses, after two epochs in this process or in this and others."""
+    log = generate(seed=5, users=200, movies=120, ratings=9_001).log
+    found = {}
+    for model, (method, target) in MODELS.items():
+        settings = quick(model, target, method=method, epochs=2, dropout=0.0, batch_size=1000)
+        rows = encode(log, ESTIMATORS[model].uses_features)
+        train, validation = rows.take(slice(0, 8_001)), rows.take(slice(8_001, None))
+        estimator = ESTIMATORS[model](settings, list_ranker=False).fit(train, validation)
+        losses = {name: torch.tensor(values) for name, values in estimator.losses.items()}
+        found[model] = dict(estimator.network.state_dict()) | losses
+    return found
+
+
+def process(rank: int, folder: Path) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (folder / "port").read_text()}
+    torch.set_num_threads(1)
+    with distributed.processes(torch.device("cpu")):
+        torch.save(fits(), folder / f"{rank}.pt")
+
+
+def test_two_processes_fit_what_one_fits(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (tmp_path / "port").write_text(str(server.getsockname()[1]))
+    spawn(process, (tmp_path,), nprocs=2)
+    alone = fits()
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    for model, expected in alone.items():
+        for name, values in expected.items():
+            assert torch.equal(first[model][name], second[model][name]), (model, name)
+            torch.testing.assert_close(first[model][name], values, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("count", [1, 2, 4, 1000])
+def test_shares_are_the_whole_batch(monkeypatch, size: int, count: int) -> None:
+    monkeypatch.setattr(distributed, "size", lambda: size)
+    values, mean = torch.arange(count, dtype=torch.float64), 0.0
+    for rank in range(size):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        share = parallel.share_of(count)
+        mean += share.weight * values[share.rows].mean()
+    assert mean == pytest.approx(values.mean())
