@@ -3,6 +3,7 @@
 #   docker build -t recommender:baked --target baked .                 the archives of model_store/ inside
 #   docker build -t recommender:cuda --target cuda .                   for GPUs; the host brings the driver
 #   docker build -t recommender:web --target web .                     the page's gateway
+#   docker build -t recommender:training --target training .           training, also on several machines
 # Plain pip takes torch's CUDA build on Linux. The CPU build comes from the index that PyTorch itself keeps:
 #   docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu ...
 # For a build that is the same next year, give BASE with its digest: python:3.11-slim-bookworm@sha256:...
@@ -90,5 +91,22 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s \
   CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
 CMD ["python", "-m", "web", "--host", "0.0.0.0", "--port", "8000"]
+
+# Training, from the user's own files or from a data set that is in the volume (deploy/kubernetes-training.yaml).
+FROM ${BASE} AS training
+ARG TORCH_INDEX
+COPY requirements.txt /tmp/
+RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
+ && pip install --no-cache-dir ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r /tmp/torch.txt \
+ && pip install --no-cache-dir -r /tmp/requirements.txt \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender
+COPY archives/ /app/archives/
+COPY handlers/ /app/handlers/
+COPY training/ /app/training/
+COPY data/datasets.toml /app/data/
+ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /work
+USER 10001
+CMD ["python", "-m", "training", "--help"]
 
 FROM runtime-cpu AS cpu

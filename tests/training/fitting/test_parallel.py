@@ -43,6 +43,7 @@ def process(rank: int, folder: Path) -> None:
         torch.save(fits(), folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_fit_what_one_fits(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         (tmp_path / "port").write_text(str(server.getsockname()[1]))
