@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, new_users, scale, training
+from benchmarks import ablation, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -22,11 +22,11 @@ RESULTS = {
     ablation: ablation.load_records,
     new_users: new_users.load_results,
     quality: quality.load,
-    scale: scale.load_results,
+    scale_page: scale_page.load_results,
     serving: serving.load,
     training: training.load_results,
 }
-PAGE_OF = {scale: scale.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
+PAGE_OF = {scale_page: scale_page.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
 PATH = re.compile(r"`((?:archives|benchmarks|client|deploy|docs|handlers|serving|tests|tools|training|web)/[\w./-]*)`")
 

@@ -47,6 +47,7 @@ class Stage:
 
 
 _running: list[Stage] = []  # the outermost first; one thread trains
+watchers: list[Callable[[list[str]], None]] = []  # told what runs, the outermost first, when a stage begins or ends
 
 
 @contextmanager
@@ -57,6 +58,7 @@ def stage(name: str, total: int | None = None, unit: str = "step") -> Iterator[C
     """
     mine = Stage(name, total, unit)
     _running.append(mine)
+    _tell()
     over = threading.Event()
     # A thread of its own, as one call of LAPACK's may take minutes in which nothing else here runs.
     watch = threading.Thread(target=_watch, args=(mine, over), daemon=True) if len(_running) == 1 else None
@@ -66,9 +68,15 @@ def stage(name: str, total: int | None = None, unit: str = "step") -> Iterator[C
         yield mine.advance
     finally:
         _running.remove(mine)
+        _tell()
         if watch:
             over.set()
             watch.join()
+
+
+def _tell() -> None:
+    for watcher in watchers:
+        watcher([each.name for each in _running])
 
 
 def counted(units: Iterable[Each], name: str, total: int, unit: str) -> Iterator[Each]:

@@ -167,3 +167,11 @@ def test_every_part_of_a_training_is_a_stage(tmp_path: Path, monkeypatch) -> Non
         "lists",
         "exporting",
     }
+
+
+def test_watchers_are_told_what_runs(monkeypatch) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(progress, "watchers", [told.append])
+    with stage("outer"):
+        assert list(counted([0], "inner", 1, "step")) == [0]
+    assert told == [["outer"], ["outer", "inner"], ["outer"], []]

@@ -22,7 +22,7 @@ from .losses import DivergedError, Losses, OnEpoch
 from .targets import Loss, loss_of, with_negatives
 from .tensors import InteractionTensors
 
-ENTITIES_A_ROW = 4  # of a batch, at most: a step costs as much as its rows and all embeddings together
+ENTITIES_A_ROW = 16  # of a batch, at most: its rows cost as much as a step through all embeddings
 
 
 def fit(
