@@ -20,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]  # raw scores [B] and targets [B] to t
 
 def likes_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
     """1 for a like (a rating above the threshold, or a row without one), 0 for none. float32 [n]."""
-    return np.where(np.isnan(ratings), 1.0, ratings > settings.like_above).astype(np.float32)
+    return np.where(np.isnan(ratings), np.float32(1), ratings > settings.like_above).astype(np.float32, copy=False)
 
 
 def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
