@@ -66,7 +66,7 @@ class Settings:
     """gibbs: sweeps before that."""
 
     top_epochs: int = 3
-    """gibbs: DeepFM's passes over the ratings for the perceptron on top of its machine."""
+    """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
 
     list_components: Annotated[int, _formerly("--list-rank")] = 512
     """Lists: components of the log's truncated singular value decomposition that the regression is made from."""
@@ -83,9 +83,9 @@ class Settings:
     patience: int = 3
     """adam: epochs without a better validation loss before the fit stops."""
     batch_size: int = 1024
-    """adam: ratings a step."""
+    """adam: ratings a step; more if there are more than 16 times as many users and movies."""
     learning_rate: float = 0.002
-    """adam: at the start; a cosine takes it to a tenth over ``epochs``."""
+    """adam: at the start, for batches of ``batch_size``; a cosine takes it to a tenth over ``epochs``."""
     decay: float = 0.085
     """adam: weight of the squared ids' embeddings beside each rating's loss."""
     feature_decay: float = 0.05
