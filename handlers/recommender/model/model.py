@@ -15,11 +15,21 @@ from torch import Tensor
 from .catalogue import Catalogue
 from .errors import ArchiveError
 from .explain import Explainer
-from .files import ARRAYS, CHECKSUMS, ON_DEVICE, RANK_ARRAYS, RANK_TABLES, check_sizes, read_array
+from .files import (
+    ARRAYS,
+    CHECKSUMS,
+    ON_DEVICE,
+    RANK_ARRAYS,
+    RANK_TABLES,
+    check_sizes,
+    read_arrays,
+    read_titles,
+    read_vocabulary,
+)
 from .foldin import Prior, Solution, scorer, solve
 from .link import Link
 from .list_ranker import ListRanker
-from .metadata import Metadata, Titles
+from .metadata import Metadata
 from .positions import evenly_spread
 from .query import MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
@@ -52,6 +62,9 @@ class Model:
     def __post_init__(self) -> None:
         """Scores come from the network at first."""
         self.score_pairs = self.network.score_pairs
+        self._seen_offsets, self._seen_rows, self._seen_ratings = (
+            self.arrays[f"seen_{name}"].numpy() for name in ("offsets", "rows", "ratings")
+        )
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "Model":
@@ -64,22 +77,16 @@ class Model:
             return msgspec.json.decode((folder / name).read_bytes(), type=kind)
 
         try:
-            metadata, titles, metrics = (
-                read("metadata.json", Metadata),
-                read("titles.json", Titles),
-                read("metrics.json", dict),
-            )
-            users, movies = (
-                Vocabulary(read(f"{side}.json", list[int | str | None])[1:]) for side in ("users", "movies")
-            )
-            dtypes = ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS
-            arrays = {name: read_array(folder / f"{name}.npy", dtype) for name, dtype in dtypes.items()}
+            metadata, metrics = read("metadata.json", Metadata), read("metrics.json", dict)
+            titles = read_titles(folder, metadata.genres)
+            users, movies = (read_vocabulary(folder, side) for side in ("user", "movie"))
+            arrays = read_arrays(folder, ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS)
             network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
         for parameter in network.parameters():
             parameter.requires_grad_(False)
-        check_sizes(metadata, network, {"users": len(users), "movies": len(movies)}, len(titles.titles), arrays)
+        check_sizes(metadata, network, {"user": len(users), "movie": len(movies)}, len(titles), arrays)
         checksums = folder / CHECKSUMS
         tables = [arrays[name].to(device) for name in RANK_TABLES if name in arrays]
         return cls(
@@ -118,11 +125,11 @@ class Model:
 
     def seen(self, user_row: int) -> np.ndarray:
         """The movie rows int32 that a user has rated, in ascending order."""
-        return self._history("seen_rows", user_row)
+        return self._seen_rows[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
 
     def seen_ratings(self, user_row: int) -> np.ndarray:
         """The ratings float32 of these movies, in the same order; NaN for a like."""
-        return self._history("seen_ratings", user_row)
+        return self._seen_ratings[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
 
     def named_users(self, limit: int | None) -> list[RawId]:
         """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.
@@ -131,7 +138,7 @@ class Model:
         """
         if limit is None:
             limit = NAMED_USERS if self.users.integers else 0
-        rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
+        rated = np.flatnonzero(self._seen_offsets[1:] > self._seen_offsets[:-1])
         return [self.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]
 
     # --- parts of answers
@@ -192,10 +199,6 @@ class Model:
         indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)
         unknown = self.network.item_embeddings(torch.zeros(1, dtype=torch.int64, device=self.device))
         return self.network.encode_items(unknown, indices, weights)[0]
-
-    def _history(self, name: str, user_row: int) -> np.ndarray:
-        start, end = self.arrays["seen_offsets"][user_row : user_row + 2].tolist()
-        return self.arrays[name][start:end].numpy()
 
     @cached_property
     def _recommendations(self) -> Recommendations:

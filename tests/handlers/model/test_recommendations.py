@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from archives.ids import MOVIES, USERS, ids_in
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.files import RANK_ARRAYS, RANK_TABLES
 from tests.conftest import MODELS
@@ -25,8 +26,7 @@ def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, plante
     inputs, items, people, _ = (np.load(build / model / f"{name}.npy") for name in RANK_TABLES)
     metadata = json.loads((build / model / "metadata.json").read_text())
     features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
-    ids = json.loads((build / model / "movies.json").read_text())
-    users = json.loads((build / model / "users.json").read_text())
+    ids, users = ([None, *ids_in(build / model, side)] for side in (MOVIES, USERS))
     at_zero, slope = metadata["rank_weight"]
     for user in users[1:40]:
         row = users.index(user)
