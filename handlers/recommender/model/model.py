@@ -171,7 +171,8 @@ class Model:
 
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Side features of the log's users [B]: copies of indices and weights [B, C]."""
-        return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
+        features, weights = self.arrays["user_features"], self.arrays["user_weights"]
+        return features.index_select(0, user_rows), weights.index_select(0, user_rows)
 
     def features_of_queries(self, users: Sequence[UserQuery]) -> tuple[Tensor, Tensor]:
         """Side features of who asks: indices and weights [B, C] on the device."""

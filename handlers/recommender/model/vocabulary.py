@@ -1,6 +1,7 @@
 """Maps raw ids to rows, and rows to raw ids, by arrays that are memory-mapped in an archive."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Protocol, overload
 
@@ -12,6 +13,7 @@ from .texts import Texts
 RawId = int | str
 
 _DECIMAL = re.compile(r"-?[1-9][0-9]{0,18}|0")
+FEW = 8  # ids that are found one by one: so many take as long as the overhead of arrays
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -26,18 +28,22 @@ class _Index(Protocol):
     def id(self, place: int) -> RawId:
         """The id at a place."""
 
-    def rows(self, raw: Sequence[RawId]) -> list[int]:
-        """Rows; 0 for those that are not there, and for those of another type."""
+    def row(self, raw: RawId) -> int:
+        """The row of one id, without the overhead of an array."""
+
+    def rows(self, raw: Sequence[RawId]) -> np.ndarray:
+        """Rows int64; 0 for those that are not there, and for those of another type."""
 
 
 class _Integers:
-    """Integers in ascending order, found by bisection: all of a batch take 0.2 µs each."""
+    """Integers in ascending order, found by bisection: one alone in 0.5 µs, those of a batch in 0.2 µs each."""
 
     integers = True
 
     def __init__(self, values: np.ndarray) -> None:
         _check_order(bool((values[1:] > values[:-1]).all()))
         self.values = values
+        self._values = memoryview(values)  # its elements are numbers of Python
         self.arrays = {"ids": values}
 
     def __len__(self) -> int:
@@ -46,17 +52,30 @@ class _Integers:
     def id(self, place: int) -> int:
         return self.values.item(place)
 
-    def rows(self, raw: Sequence[RawId]) -> list[int]:
+    def row(self, raw: RawId) -> int:
+        if not isinstance(raw, int):
+            return 0
+        place = bisect_left(self._values, raw)
+        return place + 1 if place < len(self._values) and self._values[place] == raw else 0
+
+    def rows(self, raw: Sequence[RawId]) -> np.ndarray:
+        if len(raw) <= FEW:
+            return np.array([self.row(one) for one in raw], np.int64)
         wanted = np.array(raw)
-        if wanted.dtype != np.int64 or not len(self.values):
-            present = [isinstance(one, int) and one in _INT64 for one in raw]
-            wanted = np.array([one if there else 0 for one, there in zip(raw, present, strict=True)], np.int64)
-            return (self._rows(wanted) * present).tolist() if len(self.values) else [0] * len(raw)
-        return self._rows(wanted).tolist()
+        if wanted.dtype == np.int64:
+            return self._rows(wanted)
+        present = [isinstance(one, int) and one in _INT64 for one in raw]
+        wanted = np.array([one if there else 0 for one, there in zip(raw, present, strict=True)], np.int64)
+        return self._rows(wanted) * np.array(present, np.int64)
 
     def _rows(self, wanted: np.ndarray) -> np.ndarray:
+        if not len(self.values):
+            return np.zeros(len(wanted), np.int64)
         places = self.values.searchsorted(wanted)
-        return (places + 1) * (self.values.take(places, mode="clip") == wanted)
+        found = self.values.take(places, mode="clip") == wanted
+        places += 1
+        places *= found
+        return places
 
 
 class _Strings:
@@ -80,9 +99,11 @@ class _Strings:
     def id(self, place: int) -> str:
         return self.index.texts[place]
 
-    def rows(self, raw: Sequence[RawId]) -> list[int]:
-        find = self.index.find
-        return [1 + find(one) if isinstance(one, str) else 0 for one in raw]
+    def row(self, raw: RawId) -> int:
+        return 1 + self.index.find(raw) if isinstance(raw, str) else 0
+
+    def rows(self, raw: Sequence[RawId]) -> np.ndarray:
+        return np.array(list(map(self.row, raw)), np.int64)
 
 
 class _IdsByRow(Sequence[RawId | None]):
@@ -150,21 +171,21 @@ class Vocabulary:
             return int(raw) if isinstance(raw, str) and _DECIMAL.fullmatch(raw) else raw
         return raw if isinstance(raw, str) else str(raw)
 
-    def look_up(self, raw: Sequence[RawId]) -> tuple[Sequence[RawId], list[int]]:
-        """Ids in the archive's own type, and their rows, 0 for those that are not known."""
+    def look_up(self, raw: Sequence[RawId]) -> tuple[Sequence[RawId], np.ndarray]:
+        """Ids in the archive's own type, and their rows int64, 0 for those that are not known."""
         rows = self._rows(raw)
-        if 0 in rows:  # an id of another type is in no row
+        if not rows.all():  # an id of another type is in no row
             raw = [self.canonical(raw_id) for raw_id in raw]
             rows = self._rows(raw)
         return raw, rows
 
     def to_rows(self, raw: Sequence[RawId]) -> list[int]:
         """The rows of many ids, 0 for those that are not known."""
-        return self.look_up(raw)[1]
+        return self.look_up(raw)[1].tolist()
 
     def row(self, raw: RawId) -> int:
         """The row of an id, 0 for one that is not known."""
-        return self.to_rows([raw])[0]
+        return self._index.row(raw) or self._index.row(self.canonical(raw))
 
 
 def _index_of(ids: np.ndarray | Texts | Sequence[RawId]) -> _Index:

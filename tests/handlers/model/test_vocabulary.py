@@ -21,7 +21,7 @@ def test_ids_of_either_type_are_found_as_a_dictionary_finds_them(ids: list) -> N
         canonical = [raw if raw in known else vocabulary.canonical(raw) for raw in asked]
         expected = [known.get(raw, 0) for raw in canonical]
         found, rows = vocabulary.look_up(asked)
-        assert rows == expected
+        assert rows.tolist() == [vocabulary.row(raw) for raw in asked] == expected
         assert [raw for raw, row in zip(found, rows, strict=True) if row] == [
             raw for raw, row in zip(canonical, rows, strict=True) if row
         ]
@@ -36,7 +36,7 @@ def test_what_an_archive_keeps_makes_the_same_vocabulary(ids: np.ndarray | Texts
     vocabulary = Vocabulary(ids)
     again = Vocabulary.of_arrays(vocabulary.arrays)
     assert list(again.ids) == list(vocabulary.ids)
-    assert again.look_up(ASKED) == vocabulary.look_up(ASKED)
+    assert again.to_rows(ASKED) == vocabulary.to_rows(ASKED)
     assert again.integers == vocabulary.integers
 
 
