@@ -26,11 +26,18 @@ def verify(archive: Path, model: str, version: str, sha256: str | None, python: 
     ``sha256``: the digest that it must have. None stands for the digest that is pinned in the store; where none is
     pinned, any will do. ``python``: the interpreter that loads it. Raises ArchiveRefused with the first fault.
     """
+    with tempfile.TemporaryDirectory(prefix="archive-") as folder:
+        return verify_into(Path(folder), archive, model, version, sha256, python)
+
+
+def verify_into(
+    folder: Path, archive: Path, model: str, version: str, sha256: str | None, python: str = sys.executable
+) -> str:
+    """``verify``, by what it leaves unpacked in ``folder``."""
     check_version(version)
     if not archive.is_file():
         raise ArchiveRefused(f"{archive} does not exist: make archive MODEL={model} VERSION={version} packs it")
-    with tempfile.TemporaryDirectory(prefix="archive-") as name, ThreadPoolExecutor(2) as pool:
-        folder = Path(name)
+    with ThreadPoolExecutor(1) as pool:
         parts = pool.submit(_unpack, archive, folder, model, version)
         digest = sha256_of(archive)
         _check_pinned(archive, digest, sha256)

@@ -75,13 +75,13 @@ def export(
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
-            _save(staging, _item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
-            _save(staging, titles | history_arrays(known) | rank_arrays(estimator.ranker))
-            _save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
-            _write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
+            save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
+            save(staging, titles | history_arrays(known) | rank_arrays(estimator.ranker))
+            save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
-                _write_json(staging / DETAILS, shown)
+                write_json(staging / DETAILS, shown)
 
 
 def without_ids(network: TwoEncoder) -> TwoEncoder:
@@ -102,9 +102,9 @@ def write_side(
 
     ``embeddings`` [rows, E]: those of the ids.
     """
-    _save(folder, {f"{name}_{part}": array for part, array in side.vocabulary.arrays.items()})
+    save(folder, {f"{name}_{part}": array for part, array in side.vocabulary.arrays.items()})
     features, weights = side.features, side.weights
-    _save(folder, {f"{name}_features": features, f"{name}_weights": weights})
+    save(folder, {f"{name}_features": features, f"{name}_weights": weights})
     path, table = folder / f"{ENCODINGS[name]}.npy", None
     for start in range(0, len(embeddings), ROWS_AT_A_TIME):
         block = slice(start, start + ROWS_AT_A_TIME)
@@ -115,7 +115,8 @@ def write_side(
         table[block] = encoded
 
 
-def _item_arrays(encodings: np.ndarray, n_factors: int) -> dict[str, np.ndarray]:
+def item_arrays(encodings: np.ndarray, n_factors: int) -> dict[str, np.ndarray]:
+    """What the encodings [movies, D] say of the movies alone: their directions and the map."""
     directions = torch.nn.functional.normalize(torch.from_numpy(encodings)[:, :n_factors], dim=1).numpy()
     return {"item_directions": directions, "map": plane(directions)}
 
@@ -227,13 +228,15 @@ def _scores(
     )
 
 
-def _save(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+def save(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays by name, in the dtypes of an archive."""
     for name, array in arrays.items():
         dtype = DTYPES.get(name, array.dtype)
         np.save(folder / f"{name}.npy", array.astype(dtype, copy=False), allow_pickle=False)
 
 
-def _write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any) -> None:
+    """Write what msgspec can encode."""
     path.write_bytes(msgspec.json.encode(value) + b"\n")
 
 
