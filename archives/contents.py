@@ -11,6 +11,7 @@ CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the ar
 MANIFEST = "MAR-INF/MANIFEST.json"  # written by torch-model-archiver: the name of the model, its version, its handler
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
+PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .contents import PACKED
+
 USERS, MOVIES = "user", "movie"
 JSON_LISTS = {USERS: "users.json", MOVIES: "movies.json"}  # of archives packed before 1.0; row 0 is null
 
@@ -51,6 +53,8 @@ def ids_in(archive: Path, side: str) -> IntegerIds | StringIds:
 
     Raises ValueError, OSError, KeyError or BadZipFile where it holds none.
     """
+    if archive.is_dir() and (archive / PACKED).is_file():
+        archive /= PACKED
     if archive.is_dir():
         return _read(archive, side)
     with zipfile.ZipFile(archive) as packed:

@@ -29,6 +29,7 @@ from .contents import (
     written_checksums,
 )
 from .errors import ArchiveRefused, CannotAnswer
+from .unpack import aligned_entry
 from .version import check_version
 
 Profile = Literal["throughput", "latency"]
@@ -148,8 +149,9 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
         answers = pool.submit(alone.check, unpacked)
         digests = pool.submit(_digests, source, contents)
         for path in _arrays(source):
-            with path.open("rb") as array, packed.open(zipfile.ZipInfo.from_file(path, path.name), "w") as entry:
-                shutil.copyfileobj(array, entry, PIECE)
+            entry, zip64 = aligned_entry(packed, path)
+            with path.open("rb") as array, packed.open(entry, "w", force_zip64=zip64) as target:
+                shutil.copyfileobj(array, target, PIECE)
         packed.writestr(CHECKSUMS, written_checksums(digests.result()))
         try:
             answers.result()

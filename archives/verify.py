@@ -15,6 +15,7 @@ from . import alone
 from .contents import CHECKSUMS, MANIFEST, parsed_checksums, sha256_of
 from .errors import ArchiveRefused, CannotAnswer
 from .store import pins
+from .unpack import is_mapped, link_arrays, sha256_in_place
 from .version import check_version
 
 PIECE = 1 << 20  # bytes that are read at once
@@ -87,12 +88,14 @@ def _check_contents(archive: Path, packed: zipfile.ZipFile, folder: Path) -> Non
     for name in (CHECKSUMS, MANIFEST):
         packed.extract(name, folder)
     for name, expected in listed.items():
-        digest = _copied(packed, name, folder / name)
+        entry = packed.getinfo(name)
+        digest = sha256_in_place(archive, entry) if is_mapped(entry) else _unpacked(packed, name, folder / name)
         if digest != expected:
             raise ArchiveRefused(f"{archive.name} was changed: {name} has SHA-256 {digest}, its list says {expected}")
+    link_arrays(packed, archive, folder)
 
 
-def _copied(packed: zipfile.ZipFile, name: str, path: Path) -> str:
+def _unpacked(packed: zipfile.ZipFile, name: str, path: Path) -> str:
     """Write one file of an archive, and return its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()

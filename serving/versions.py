@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from archives.contents import file_name
 from archives.errors import StoreError
+from archives.unpack import unpack
 
 from .management import CallRefused, Management, ManagementError, poll
 from .server import Server
@@ -81,8 +81,8 @@ class Versions:
         a ``new_folder`` that it is unpacked in already, which belongs to the version from now on.
         """
         if folder is None:
-            with self.new_folder(version, by) as folder, zipfile.ZipFile(self._archive(version)) as packed:
-                packed.extractall(folder)
+            with self.new_folder(version, by) as folder:
+                unpack(self._archive(version), folder)
         try:
             new = self.management.register(str(folder), self.model)
         except CallRefused:

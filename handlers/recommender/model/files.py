@@ -1,12 +1,11 @@
 """The files of a model in an unpacked archive: their names, their dtypes, and which of their sizes must be equal."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from .array_files import ArrayFiles
 from .errors import ArchiveError
 from .metadata import Metadata
 from .titles import TITLE_ARRAYS, Titles
@@ -64,34 +63,25 @@ RANK_ARRAYS = {
 }
 
 
-def read_array(path: Path, *dtypes: str) -> np.ndarray:
-    """A memory-mapped array, so that workers share its pages. Raises ArchiveError for another dtype."""
-    # Copy-on-write: the pages stay shared as long as nobody writes, and torch asks for a writable buffer.
-    array = np.load(path, mmap_mode="c", allow_pickle=False)
-    if array.dtype not in dtypes:
-        raise ArchiveError(f"{path.name} holds {array.dtype}, expected {' or '.join(dtypes)}")
-    return array.view(np.ndarray)  # a memmap is slower to index
-
-
-def read_arrays(folder: Path, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
+def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
     """The arrays of these names, memory-mapped."""
-    return {name: torch.from_numpy(read_array(folder / f"{name}.npy", dtype)) for name, dtype in dtypes.items()}
+    return {name: torch.from_numpy(files.read(name, dtype)) for name, dtype in dtypes.items()}
 
 
-def read_vocabulary(folder: Path, side: str) -> Vocabulary:
+def read_vocabulary(files: ArrayFiles, side: str) -> Vocabulary:
     """The dictionary of a side, "user" or "movie". Raises ArchiveError where its files do not fit each other."""
-    arrays = {"ids": read_array(folder / f"{side}_ids.npy", INTEGER_IDS, STRING_IDS)}
+    arrays = {"ids": files.read(f"{side}_ids", INTEGER_IDS, STRING_IDS)}
     if arrays["ids"].dtype == STRING_IDS:
-        arrays |= {name: read_array(folder / f"{side}_{name}.npy", dtype) for name, dtype in STRING_ARRAYS.items()}
+        arrays |= {name: files.read(f"{side}_{name}", dtype) for name, dtype in STRING_ARRAYS.items()}
     try:
         return Vocabulary.of_arrays(arrays)
     except ValueError as error:
         raise ArchiveError(f"{side}_ids.npy is no dictionary: {error}") from error
 
 
-def read_titles(folder: Path, genres: Sequence[str]) -> Titles:
+def read_titles(files: ArrayFiles, genres: Sequence[str]) -> Titles:
     """Titles, years and genres. Raises ArchiveError where their files do not fit each other."""
-    arrays = {name: read_array(folder / f"{name}.npy", dtype) for name, dtype in TITLE_ARRAYS.items()}
+    arrays = {name: files.read(name, dtype) for name, dtype in TITLE_ARRAYS.items()}
     try:
         return Titles(genres, arrays)
     except ValueError as error:

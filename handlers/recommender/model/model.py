@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .array_files import ArrayFiles
 from .catalogue import Catalogue
 from .errors import ArchiveError
 from .explain import Explainer
@@ -36,6 +37,7 @@ from .recommendations import Recommendations
 from .similar import Similarity
 from .vocabulary import RawId, Vocabulary
 
+MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 NAMED_USERS = 50  # users whom a description names where nothing else is set, and where their ids are integers
 
 
@@ -73,14 +75,16 @@ class Model:
         Raises ArchiveError where a file is missing or unreadable, or where two of them do not fit each other.
         """
 
+        files = ArrayFiles(folder)
+
         def read(name: str, kind: Any) -> Any:
             return msgspec.json.decode((folder / name).read_bytes(), type=kind)
 
         try:
             metadata, metrics = read("metadata.json", Metadata), read("metrics.json", dict)
-            titles = read_titles(folder, metadata.genres)
-            users, movies = (read_vocabulary(folder, side) for side in ("user", "movie"))
-            arrays = read_arrays(folder, ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS)
+            titles = read_titles(files, metadata.genres)
+            users, movies = (read_vocabulary(files, side) for side in ("user", "movie"))
+            arrays = read_arrays(files, ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS)
             network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
@@ -147,6 +151,11 @@ class Model:
     def link(self) -> Link:
         """The link between raw scores and the scale of the target."""
         return self.metadata.link
+
+    @property
+    def lists_at_once(self) -> int:
+        """How many lists are made together."""
+        return max(1, MAX_SCORES // len(self.movies))
 
     def inverse_link(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale of the target, to six digits: float64 in the shape and on the device of ``raw``."""

@@ -15,8 +15,6 @@ from .topk import top
 if TYPE_CHECKING:
     from .model import Model
 
-MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
-
 
 class Recommendations:
     """Makes lists of recommended movies from one model."""
@@ -29,7 +27,7 @@ class Recommendations:
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
     ) -> list[RankedList]:
         """A list for each user, best first; ``explained``: with the reasons of its entries."""
-        size = max(1, MAX_SCORES // len(self._model.movies))
+        size = self._model.lists_at_once
         blocks = (slice(start, start + size) for start in range(0, len(users), size))
         return [
             ranked for block in blocks for ranked in self._make_block(users[block], selections[block], explained[block])

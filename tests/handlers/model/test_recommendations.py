@@ -91,5 +91,5 @@ def test_lists_of_many_at_once_are_those_of_one(services, monkeypatch) -> None:
     slots = [msgspec.json.encode({"user_id": user, "k": 7}) for user in (11, 13, 10**6, 15, 17)]
     alone = [said(service.answer([slot]))[0] for slot in slots]
     assert [movies(body) for body in said(service.answer(slots))] == [movies(body) for body in alone]
-    monkeypatch.setattr("handlers.recommender.model.recommendations.MAX_SCORES", 2 * len(service.model.movies))
+    monkeypatch.setattr("handlers.recommender.model.model.MAX_SCORES", 2 * len(service.model.movies))
     assert [movies(body) for body in said(service.answer(slots))] == [movies(body) for body in alone]
