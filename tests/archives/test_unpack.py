@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zipfile
 from pathlib import Path
@@ -29,7 +28,7 @@ def test_the_archives_own_code_knows_the_archive_by_the_same_name() -> None:
 def test_an_archive_answers_with_its_arrays_left_in_it(store: Path, build: Path, tmp_path: Path) -> None:
     unpack(store / "fm-1.0.mar", tmp_path)
     assert not list(tmp_path.glob("*.npy"))
-    assert os.path.samefile(tmp_path / PACKED, store / "fm-1.0.mar")
+    assert (tmp_path / PACKED).samefile(store / "fm-1.0.mar")
     check(tmp_path)
     assert list(ids_in(tmp_path, USERS)) == list(ids_in(build / "fm", USERS))
     files = ArrayFiles(tmp_path)
