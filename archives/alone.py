@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .contents import USERS
 from .errors import CannotAnswer
+from .ids import USERS, ids_in
 
 PROGRAM = Path(__file__).with_name("ask_handler.py")
 
@@ -17,9 +17,9 @@ PROGRAM = Path(__file__).with_name("ask_handler.py")
 def check(folder: Path, python: str = sys.executable) -> None:
     """Ask the archive unpacked in ``folder`` for the list of one user. Raises CannotAnswer."""
     try:
-        user = json.loads((folder / USERS).read_bytes())[-1]
+        user = ids_in(folder, USERS)[-1]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise CannotAnswer(f"{USERS} holds no list of users ({error})") from error
+        raise CannotAnswer(f"its dictionary holds no list of users ({error})") from error
     ask(folder, [{"user_id": user, "k": 1}], python)
 
 

@@ -6,14 +6,13 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the archives (sha256sum -c reads both)
 MANIFEST = "MAR-INF/MANIFEST.json"  # written by torch-model-archiver: the name of the model, its version, its handler
 HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
+PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
-USERS, MOVIES = "users.json", "movies.json"  # the ids, by row; row 0 is the unknown one
 
 
 def file_name(model: str, version: str) -> str:
@@ -33,12 +32,6 @@ def version_in(archive: Path) -> str | None:
             return json.loads(packed.read(MANIFEST))["model"]["modelVersion"]
     except (OSError, zipfile.BadZipFile, KeyError, ValueError):
         return None
-
-
-def ids_in(archive: Path, dictionary: str) -> list[Any]:
-    """The ids in an archive's dictionary (``USERS`` or ``MOVIES``), without the unknown one."""
-    with zipfile.ZipFile(archive) as packed:
-        return json.loads(packed.read(dictionary))[1:]
 
 
 def checksums_in(archive: Path) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -28,10 +29,12 @@ from .contents import (
     written_checksums,
 )
 from .errors import ArchiveRefused, CannotAnswer
+from .unpack import aligned_entry
 from .version import check_version
 
 Profile = Literal["throughput", "latency"]
 
+PIECE = 1 << 20  # bytes that are copied at once
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 DETAILS = "report.json"  # what only the report shows, and what training was asked for: it stays in build/
 
@@ -55,13 +58,11 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
         work = Path(work_name)
-        checksums = _stage(source, work / "contents", config_of(profile))
+        _stage(source, work / "contents", config_of(profile))
         if target.exists():
-            _check_same(target, checksums)
+            _check_same(target, written_checksums(_digests(source, work / "contents")))
         else:
-            made = _pack(model, version, source, work)
-            _check_answers(made, work / "unpacked")
-            os.replace(made, target)
+            os.replace(_pack(model, version, source, work), target)
         if not default.exists():
             copy = shutil.copyfile(target, work / default.name)
             os.replace(copy, default)
@@ -78,27 +79,48 @@ def config_of(profile: Profile) -> str:
 
 
 def lay_out(source: Path, folder: Path) -> None:
-    """Make ``folder`` what an archive of ``source``, a folder like ``build/<model>``, is when it is unpacked."""
+    """Make ``folder`` what an archive of ``source``, a folder like ``build/<model>``, is when it is unpacked.
+
+    Its arrays are links to those of ``source``.
+    """
     _stage(source, folder, config_of("throughput"))
-    for path in (HANDLERS / HANDLER, *source.glob("*.pt")):
+    (folder / CHECKSUMS).write_text(written_checksums(_digests(source, folder)))
+    for path in _added(source):
         shutil.copyfile(path, folder / path.name)
+    _link(_arrays(source), folder)
     (folder / MANIFEST).parent.mkdir()
     (folder / MANIFEST).write_text(json.dumps({"model": {"modelVersion": "not packed"}}))
 
 
-def _stage(source: Path, contents: Path, config: str) -> str:
-    """Lay out what goes to the archive's root, with its list of checksums; returns the text of that list."""
+def _stage(source: Path, contents: Path, config: str) -> None:
+    """Lay out what goes to the archive's root, except for arrays and for what torch-model-archiver adds itself."""
     contents.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "model-config*.yaml", DETAILS)
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "*.npy", "model-config*.yaml", DETAILS)
     shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
     (contents / CONFIG).write_text(config)
     shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
-    # torch-model-archiver adds the handler and the network itself.
-    files = {HANDLER: HANDLERS / HANDLER} | {path.name: path for path in source.glob("*.pt")}
+
+
+def _added(source: Path) -> list[Path]:
+    """What torch-model-archiver takes from where it lies: the handler and the network."""
+    return [HANDLERS / HANDLER, *source.glob("*.pt")]
+
+
+def _arrays(source: Path) -> list[Path]:
+    return sorted(source.glob("*.npy"))
+
+
+def _link(files: list[Path], folder: Path) -> None:
+    for path in files:
+        (folder / path.name).symlink_to(path.resolve())
+
+
+def _digests(source: Path, contents: Path) -> dict[str, str]:
+    """The SHA-256 of each file of the archive by its name in it; as many files at once as there are cores."""
+    files = {path.name: path for path in [*_added(source), *_arrays(source)]}
     files |= {str(path.relative_to(contents)): path for path in contents.rglob("*") if path.is_file()}
-    checksums = written_checksums({name: sha256_of(path) for name, path in files.items()})
-    (contents / CHECKSUMS).write_text(checksums)
-    return checksums
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(files, pool.map(sha256_of, files.values()), strict=True))
 
 
 def _check_same(target: Path, checksums: str) -> None:
@@ -114,6 +136,31 @@ def _check_same(target: Path, checksums: str) -> None:
 
 
 def _pack(model: str, version: str, source: Path, work: Path) -> Path:
+    """Make the archive in ``work``, and check that it works on its own.
+
+    torch-model-archiver makes it of all but the arrays, because it copies what it packs: the arrays are added from
+    where they lie. While they are written, they are hashed and the archive is asked.
+    """
+    made, unpacked, contents = work / f"{model}.mar", work / "unpacked", work / "contents"
+    _run_archiver(model, version, source, work)
+    with zipfile.ZipFile(made, "a") as packed, ThreadPoolExecutor(2) as pool:
+        packed.extractall(unpacked)
+        _link(_arrays(source), unpacked)
+        answers = pool.submit(alone.check, unpacked)
+        digests = pool.submit(_digests, source, contents)
+        for path in _arrays(source):
+            entry, zip64 = aligned_entry(packed, path)
+            with path.open("rb") as array, packed.open(entry, "w", force_zip64=zip64) as target:
+                shutil.copyfileobj(array, target, PIECE)
+        packed.writestr(CHECKSUMS, written_checksums(digests.result()))
+        try:
+            answers.result()
+        except CannotAnswer as error:
+            raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error
+    return made
+
+
+def _run_archiver(model: str, version: str, source: Path, work: Path) -> None:
     # torch-model-archiver stages in <temporary folder>/<model>, so builds side by side need folders of their own.
     staging = work / "archiver"
     staging.mkdir()
@@ -132,13 +179,3 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
     result = subprocess.run(command, env=os.environ | {"TMPDIR": str(staging)}, capture_output=True, text=True)
     if result.returncode:
         raise ArchiveRefused(f"torch-model-archiver failed: {(result.stderr or result.stdout).strip()}")
-    return work / f"{model}.mar"
-
-
-def _check_answers(made: Path, folder: Path) -> None:
-    with zipfile.ZipFile(made) as packed:
-        packed.extractall(folder)
-    try:
-        alone.check(folder)
-    except CannotAnswer as error:
-        raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error

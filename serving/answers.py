@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from archives.contents import MOVIES, USERS, ids_in
+from archives.ids import MOVIES, USERS, ids_in
 from client.recommender_client import Recommender
 
 from .gate import Check, Tolerance

@@ -6,13 +6,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import requests
 
 from archives.contents import default_name, file_name, sha256_of, version_in
 from archives.errors import StoreError
 from archives.store import locked, pin, pins, replacing
-from archives.verify import verify
+from archives.verify import verify_into
 from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
@@ -103,7 +104,12 @@ class Rollout:
             raise
 
     def _verify(self) -> None:
-        digest = verify(self.archive, self.model, self.version, self.sha256, self.server.python)
+        # What is verified is what will be served: it is unpacked once.
+        with self.versions.new_folder(self.version, ROLLOUT) as self.folder:
+            self._verify_into(self.folder)
+
+    def _verify_into(self, folder: Path) -> None:
+        digest = verify_into(folder, self.archive, self.model, self.version, self.sha256, self.server.python)
         # The pins are written before anything is registered: a full or read-only disk fails while nothing has changed.
         # The disk's default is pinned first: as soon as the store has pins, a start refuses a default without a pin.
         on_disk = version_in(self.default)
@@ -115,7 +121,7 @@ class Rollout:
         self.digest = digest
 
     def _register(self) -> None:
-        self.versions.register(self.version, ROLLOUT)
+        self.versions.register(self.version, ROLLOUT, self.folder)
 
     def _wait(self) -> None:
         self.versions.wait_until_ready(self.version)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from archives.contents import file_name
 from archives.errors import StoreError
+from archives.unpack import unpack
 
 from .management import CallRefused, Management, ManagementError, poll
 from .server import Server
@@ -73,13 +74,15 @@ class Versions:
             raise
         return new
 
-    def register(self, version: str, by: str) -> bool:
+    def register(self, version: str, by: str, folder: Path | None = None) -> bool:
         """Register a version of the store, whose workers start from now on; False where it is registered already.
 
-        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. The folder
-        of a run that is killed here is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
+        It is unpacked here: TorchServe would do it in a thread of its connections, and take 3.5 s for a GB. ``folder``:
+        a ``new_folder`` that it is unpacked in already, which belongs to the version from now on.
         """
-        folder = self._unpack(version, by)
+        if folder is None:
+            with self.new_folder(version, by) as folder:
+                unpack(self._archive(version), folder)
         try:
             new = self.management.register(str(folder), self.model)
         except CallRefused:
@@ -90,20 +93,28 @@ class Versions:
             shutil.rmtree(folder)
         return new
 
-    def _unpack(self, version: str, by: str) -> Path:
-        archive, parent = self.server.store / file_name(self.model, version), self.server.unpacked
+    @contextmanager
+    def new_folder(self, version: str, by: str) -> Iterator[Path]:
+        """Yields a folder to unpack a version in, which is deleted where the block ends with an error.
+
+        That of a run that is killed is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
+        Raises StoreError for an OSError in the block.
+        """
+        parent = self.server.unpacked
         try:
             parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=self._prefix(version, by), dir=parent))
             try:
-                with zipfile.ZipFile(archive) as packed:
-                    packed.extractall(folder)
+                yield folder
             except BaseException:
                 shutil.rmtree(folder)
                 raise
         except OSError as error:
-            raise StoreError(f"{archive.name} cannot be unpacked in {parent} ({error.strerror})") from error
-        return folder
+            name = self._archive(version).name
+            raise StoreError(f"{name} cannot be unpacked in {parent} ({error.strerror})") from error
+
+    def _archive(self, version: str) -> Path:
+        return self.server.store / file_name(self.model, version)
 
     def _descriptions(self, version: str) -> Iterator[dict[str, Any]]:
         return poll(lambda: self.management.describe(self.model, version))

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+from torch import Tensor
 
 from archives.pack import DETAILS
 from handlers.recommender.model.files import ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
-from handlers.recommender.model.metadata import DataSummary, Metadata, Titles
+from handlers.recommender.model.metadata import DataSummary, Metadata
 from handlers.recommender.model.positions import evenly_spread
+from handlers.recommender.model.titles import TITLE_ARRAYS
 
+from .catalogue import title_arrays
+from .config import Settings
 from .data.log import RatingsLog
 from .estimators import TwoEncoderEstimator
 from .fitting.tensors import InteractionTensors
-from .interactions import Interactions
+from .interactions import Interactions, SideData
 from .models import TwoEncoder
 from .progress import stage
-from .rankers import ease
 
 COSINE_SHRINKAGE = 20.0  # ratings: a movie with n of them has its similarities multiplied by n / (n + 20)
 TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
+ROWS_AT_A_TIME = 65_536
+ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
+DTYPES = ARRAYS | RANK_ARRAYS | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):
@@ -59,56 +68,86 @@ def export(
     network = estimator.network.eval().cpu()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*torch.jit.*")
-        scripted = torch.jit.script(network)
-        tensors = InteractionTensors(known, estimator.settings, torch.device("cpu"))
-        arrays = _arrays(scripted, known, tensors) | _list_arrays(estimator.ranker, known)
-        _check_same(network, scripted, tensors)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        scripted = torch.jit.script(without_ids(network))
+        _check_same(network, scripted, known, estimator.settings)
+        genres, titles = title_arrays(log.movies, known.movies.vocabulary)
+        with replacing_folder(folder) as staging:
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
-            for name, array in arrays.items():
-                np.save(staging / f"{name}.npy", array.astype((ARRAYS | RANK_ARRAYS)[name]), allow_pickle=False)
-            _write_json(staging / "users.json", known.users.vocabulary.ids)
-            _write_json(staging / "movies.json", known.movies.vocabulary.ids)
-            _write_json(staging / "titles.json", _titles(log, known))
-            _write_json(staging / "metadata.json", _metadata(estimator, log, known))
+            write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
+            write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
+            save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
+            save(staging, titles | history_arrays(known) | rank_arrays(estimator.ranker))
+            save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
-                _write_json(staging / DETAILS, shown)
-            staging.chmod(0o755)
-            _replace(staging, folder)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+                write_json(staging / DETAILS, shown)
 
 
-def _arrays(
-    scripted: torch.jit.ScriptModule, known: Interactions, tensors: InteractionTensors
-) -> dict[str, np.ndarray]:
-    user_rows, movie_rows = (torch.arange(count) for count in known.shape)
-    items = scripted.encode_items(scripted.item_embeddings(movie_rows), tensors.movie_features, tensors.movie_weights)
-    users = scripted.encode_users(scripted.user_embeddings(user_rows), tensors.user_features, tensors.user_weights)
-    directions = torch.nn.functional.normalize(items[:, : scripted.items.n_factors], dim=1)
-    order = np.lexsort((known.movie_rows, known.user_rows))
-    prior = prior_of(scripted.user_embeddings(torch.from_numpy(np.unique(known.user_rows))).numpy())
+def without_ids(network: TwoEncoder) -> TwoEncoder:
+    """A copy of a network that has the embeddings of the unknown ids alone, row 0.
+
+    All others are encoded in the files that ``write_side`` writes. TorchScript reads a table into each worker's own
+    memory, and a table of ten million users is larger than all else that a worker needs.
+    """
+    tables = [side.embeddings for side in (network.users, network.items)]
+    # ``deepcopy`` takes what stands in its memo for the copy of a part.
+    return copy.deepcopy(network, {id(table): torch.nn.Embedding.from_pretrained(table.weight[:1]) for table in tables})
+
+
+def write_side(
+    folder: Path, name: str, side: SideData, encode: Callable[[Tensor, Tensor, Tensor], Tensor], embeddings: Tensor
+) -> None:
+    """Write the dictionary, the features and the encodings of a side, "user" or "movie", a block of rows at a time.
+
+    ``embeddings`` [rows, E]: those of the ids.
+    """
+    save(folder, {f"{name}_{part}": array for part, array in side.vocabulary.arrays.items()})
+    features, weights = side.features, side.weights
+    save(folder, {f"{name}_features": features, f"{name}_weights": weights})
+    path, table = folder / f"{ENCODINGS[name]}.npy", None
+    for start in range(0, len(embeddings), ROWS_AT_A_TIME):
+        block = slice(start, start + ROWS_AT_A_TIME)
+        encoded = encode(embeddings[block], torch.from_numpy(features[block]), torch.from_numpy(weights[block])).numpy()
+        if table is None:
+            shape = (len(embeddings), encoded.shape[1])
+            table = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        table[block] = encoded
+
+
+def item_arrays(encodings: np.ndarray, n_factors: int) -> dict[str, np.ndarray]:
+    """What the encodings [movies, D] say of the movies alone: their directions and the map."""
+    directions = torch.nn.functional.normalize(torch.from_numpy(encodings)[:, :n_factors], dim=1).numpy()
+    return {"item_directions": directions, "map": plane(directions)}
+
+
+def history_arrays(known: Interactions) -> dict[str, np.ndarray]:
+    """What each user has rated, and how often each movie was rated."""
+    users, movies, ratings = known.user_rows, known.movie_rows, known.ratings
+    if not _in_order(users, movies):
+        order = np.lexsort((movies, users))
+        users, movies, ratings = users[order], movies[order], ratings[order]
+    offsets = np.zeros(known.shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(users, minlength=known.shape[0]), out=offsets[1:])
     return {
-        "user_features": known.users.features,
-        "user_weights": known.users.weights,
-        "movie_features": known.movies.features,
-        "movie_weights": known.movies.weights,
-        "user_encodings": users.numpy(),
-        "item_encodings": items.numpy(),
-        "item_directions": directions.numpy(),
-        "map": plane(directions.numpy()),
-        "rating_counts": np.bincount(known.movie_rows, minlength=len(movie_rows)),
-        "seen_offsets": np.searchsorted(
-            known.user_rows[order], np.arange(len(known.users.vocabulary) + 1), side="left"
-        ),
-        "seen_rows": known.movie_rows[order],
-        "seen_ratings": known.ratings[order],
-        "prior_mean": prior.mean.numpy(),
-        "prior_precision": prior.precision.numpy(),
+        "rating_counts": np.bincount(movies, minlength=known.shape[1]),
+        "seen_offsets": offsets,
+        "seen_rows": movies,
+        "seen_ratings": ratings,
     }
+
+
+def _in_order(users: np.ndarray, movies: np.ndarray) -> bool:
+    before, after = slice(None, -1), slice(1, None)
+    rises = (users[after] > users[before]) | ((users[after] == users[before]) & (movies[after] >= movies[before]))
+    return bool(rises.all())
+
+
+def prior_arrays(embeddings: np.ndarray, known: Interactions) -> dict[str, np.ndarray]:
+    """The prior of a new user's embedding: those of the users who have rated, float32 [users, E]."""
+    rated = np.bincount(known.user_rows, minlength=len(embeddings)) > 0
+    prior = prior_of(embeddings[rated])
+    return {"prior_mean": prior.mean.numpy(), "prior_precision": prior.precision.numpy()}
 
 
 def plane(directions: np.ndarray) -> np.ndarray:
@@ -120,11 +159,10 @@ def plane(directions: np.ndarray) -> np.ndarray:
     return places / max(float(np.abs(places).max()), 1e-12)
 
 
-def _list_arrays(ranker: ListRanker, known: Interactions) -> dict[str, np.ndarray]:
-    users = ease.encoder(ranker, known)(np.arange(known.shape[0]))
+def rank_arrays(ranker: ListRanker) -> dict[str, np.ndarray]:
+    """The tables of the list ranker."""
     tables = {name: table.numpy() for name, table in zip(RANK_TABLES, ranker.tables, strict=True)}
-    read_whole = {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
-    return {"rank_users": users.numpy()} | tables | read_whole
+    return tables | {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
 
 
 def by_column(table: np.ndarray) -> np.ndarray:
@@ -135,7 +173,7 @@ def by_column(table: np.ndarray) -> np.ndarray:
     return np.asfortranarray(table)
 
 
-def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactions) -> Metadata:
+def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactions, genres: Sequence[str]) -> Metadata:
     link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
@@ -156,45 +194,63 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         user_features=known.users.schema,
         movie_features=known.movies.schema,
         rank_weight=estimator.ranker.weight,
+        genres=tuple(genres),
         **levels,
     )
 
 
-def _titles(log: RatingsLog, known: Interactions) -> Titles:
-    of_movies: dict[Any, tuple[str, int | None, str]] = {}
-    if log.movies is not None:
-        table = log.movies[["movie_id", "title", "year", "genres"]].astype(object)
-        for movie, title, year, genres in table.where(table.notna(), None).itertuples(index=False, name=None):
-            of_movies[movie] = (title, year, genres)
-    rows = [of_movies.get(raw, (None, None, "")) for raw in known.movies.vocabulary.ids]
-    return Titles(
-        titles=[title or None for title, _, _ in rows],
-        years=[None if year is None else int(year) for _, year, _ in rows],
-        genres=[[tag for tag in (genres or "").split("|") if tag] for _, _, genres in rows],
-    )
-
-
-def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, tensors: InteractionTensors) -> None:
-    chosen = torch.from_numpy(evenly_spread(len(tensors), ROWS_COMPARED))
-    users, movies = tensors.users[chosen], tensors.movies[chosen]
-    differences = tensors.scores(network, users, movies) - tensors.scores(scripted, users, movies)
-    largest = differences.abs().max().item()
+def _check_same(network: TwoEncoder, scripted: torch.jit.ScriptModule, known: Interactions, settings: Settings) -> None:
+    rows = known.take(evenly_spread(len(known), ROWS_COMPARED))
+    pairs = InteractionTensors(rows, settings, torch.device("cpu"))
+    unknown = torch.zeros(1, dtype=torch.int64)
+    users, movies = torch.cat([unknown, pairs.users]), torch.cat([unknown, pairs.movies])
+    of_users, of_movies = network.user_embeddings(users), network.item_embeddings(movies)
+    expected = _scores(network, pairs, users, movies, of_users, of_movies)
+    of_users[:1], of_movies[:1] = scripted.user_embeddings(unknown), scripted.item_embeddings(unknown)
+    largest = (expected - _scores(scripted, pairs, users, movies, of_users, of_movies)).abs().max().item()
     if not largest <= TOLERANCE:
         raise ExportError(
             f"the scripted network's scores are up to {largest:g} away from the eager ones; nothing written"
         )
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _scores(
+    network: TwoEncoder | torch.jit.ScriptModule,
+    pairs: InteractionTensors,
+    users: Tensor,
+    movies: Tensor,
+    of_users: Tensor,
+    of_movies: Tensor,
+) -> Tensor:
+    return network.score_pairs(
+        network.encode_users(of_users, pairs.user_features[users], pairs.user_weights[users]),
+        network.encode_items(of_movies, pairs.movie_features[movies], pairs.movie_weights[movies]),
+    )
+
+
+def save(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays by name, in the dtypes of an archive."""
+    for name, array in arrays.items():
+        dtype = DTYPES.get(name, array.dtype)
+        np.save(folder / f"{name}.npy", array.astype(dtype, copy=False), allow_pickle=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write what msgspec can encode."""
     path.write_bytes(msgspec.json.encode(value) + b"\n")
 
 
-def _replace(staging: Path, folder: Path) -> None:
-    """Move a finished folder into place; a folder that is already there cannot be renamed over, so it goes first."""
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yields a folder to write, which is moved to ``folder`` when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging, old = (Path(tempfile.mkdtemp(prefix=f".{folder.name}-{part}", dir=folder.parent)) for part in ("", "old-"))
     try:
-        if folder.exists():
+        yield staging
+        staging.chmod(0o755)
+        if folder.exists():  # a folder cannot be renamed over another one that is not empty
             os.replace(folder, old / folder.name)
         os.replace(staging, folder)
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        for left in (staging, old):
+            shutil.rmtree(left, ignore_errors=True)

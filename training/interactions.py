@@ -14,6 +14,7 @@ from scipy import sparse
 from handlers.recommender.model.features import FeatureSchema
 from handlers.recommender.model.vocabulary import Vocabulary
 
+from .arrow_texts import texts_of
 from .data.log import RatingsLog
 from .progress import stage
 from .side_features import encode_table, schema_of
@@ -128,7 +129,7 @@ def _side(ids: pd.Series, table: pd.DataFrame | None, names: Sequence[str]) -> t
     if table is not None:
         known = known.union(pd.Index(table.iloc[:, 0]), sort=False)
     known = known.sort_values()
-    vocabulary = Vocabulary(known.tolist())
+    vocabulary = Vocabulary(texts_of(known) if known.dtype == "str" else known.to_numpy())
     rows = (1 + known.get_indexer(unique)).astype(ROW)[codes]
     if table is None or not names:
         nothing = np.zeros((len(vocabulary), 0), np.int64)

@@ -54,7 +54,7 @@ def cost(model: str, build: Path, store: Path) -> Record:
     pairs = [{"user_id": user, "movie_id": movie} for user, movie in zip(users, movies, strict=True)]
     return {
         "width": known.metadata.width,
-        "rank_width": int(known.arrays["rank_users"].shape[1]),
+        "rank_width": int(known.arrays["rank_items"].shape[1]),
         "archive_mb": round(size / 1e6, 2),
         "pair_ms": _milliseconds(service, pairs),
         "list_ms": _milliseconds(service, [{"user_id": user, "k": 10} for user in users]),

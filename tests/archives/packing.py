@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
+
+import numpy as np
 
 from archives.contents import CHECKSUMS, MANIFEST, written_checksums
 
@@ -36,6 +39,18 @@ def read(archive: Path, name: str) -> bytes:
         return packed.read(name)
 
 
+def array(archive: Path, name: str) -> np.ndarray:
+    """One array of an archive."""
+    return np.load(io.BytesIO(read(archive, f"{name}.npy")), allow_pickle=False)
+
+
+def stored(values: np.ndarray) -> bytes:
+    """What an archive holds of an array."""
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
 def truncated(source: Path, target: Path, version: str) -> Path:
     """The first half of an archive, as a broken copy leaves it."""
     data = repack(source, target, version).read_bytes()
@@ -51,8 +66,7 @@ def tampered(source: Path, target: Path, version: str) -> Path:
 
 def mismatched(source: Path, target: Path, version: str) -> Path:
     """Packed carefully, with the dictionary of another model: three users less."""
-    users = json.loads(read(source, "users.json"))
-    return repack(source, target, version, {"users.json": json.dumps(users[:-3]).encode()})
+    return repack(source, target, version, {"user_ids.npy": stored(array(source, "user_ids")[:-3])})
 
 
 def zip_slip(source: Path, target: Path, version: str) -> Path:
@@ -62,19 +76,19 @@ def zip_slip(source: Path, target: Path, version: str) -> Path:
 
 def without_users(source: Path, target: Path, version: str) -> Path:
     """Packed carefully, with a dictionary that has nobody."""
-    return repack(source, target, version, {"users.json": b"[]"})
+    return repack(source, target, version, {"user_ids.npy": stored(np.zeros(0, np.int64))})
 
 
 def garbled(source: Path, target: Path, version: str) -> Path:
-    """Packed carefully, with a dictionary that is no JSON."""
-    return repack(source, target, version, {"users.json": b"[null, 1"})
+    """Packed carefully, with a dictionary that is no array."""
+    return repack(source, target, version, {"user_ids.npy": b"[null, 1"})
 
 
 BROKEN = {
     truncated: "no whole archive",
     tampered: "was changed: recommender_handler.py",
-    mismatched: "cannot be loaded: .*users.json has",
-    without_users: "cannot be loaded: users.json holds no list of users",
-    garbled: "cannot be loaded: users.json holds no list of users",
+    mismatched: "cannot be loaded: .*user_ids.npy has",
+    without_users: "cannot be loaded: its dictionary holds no list of users",
+    garbled: "cannot be loaded: its dictionary holds no list of users",
     zip_slip: "leads out of its folder",
 }

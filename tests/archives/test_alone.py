@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from archives.alone import ask, check
-from archives.contents import USERS, ids_in
 from archives.errors import CannotAnswer
+from archives.ids import USERS, ids_in
 
 
 @pytest.fixture

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archives.contents import CHECKSUMS, MOVIES, USERS, ids_in, parsed_checksums, version_in, written_checksums
+from archives.contents import CHECKSUMS, parsed_checksums, version_in, written_checksums
 from handlers.recommender.model import files
-from tests.conftest import Planted
 
 
 def test_the_archives_own_code_knows_the_list_of_checksums_by_the_same_name() -> None:
     assert files.CHECKSUMS == CHECKSUMS
-
-
-def test_the_ids_are_those_of_the_log(store: Path, planted: Planted) -> None:
-    assert set(ids_in(store / "fm-1.0.mar", USERS)) == set(planted.log.users["user_id"])
-    assert set(ids_in(store / "fm-1.0.mar", MOVIES)) == set(planted.log.movies["movie_id"])
 
 
 def test_an_archive_says_its_version_and_another_file_none(store: Path, tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ def test_holds_all_that_an_answer_needs_and_no_pickle(model: str, store: Path) -
     with zipfile.ZipFile(store / f"{model}-1.0.mar") as packed:
         names = set(packed.namelist())
         assert all(entry.compress_type == zipfile.ZIP_STORED for entry in packed.infolist())
-    assert {f"{model}.pt", "users.json", "movies.json", "titles.json", "metrics.json", "metadata.json"} <= names
+    assert {
+        f"{model}.pt",
+        "user_ids.npy",
+        "movie_ids.npy",
+        "movie_titles.npy",
+        "metrics.json",
+        "metadata.json",
+    } <= names
     assert {"model-config.yaml", "recommender_handler.py", "recommender/api/service.py", "SHA256SUMS"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle")) or "training" in name]
 

@@ -55,7 +55,7 @@ def test_files_beside_the_list_names_that_come_twice_and_links_are_refused(folde
         verify(unlisted, "fm", "1.1", None)
     twice = repack(source, folder / "fm-1.2.mar", "1.2")
     with zipfile.ZipFile(twice, "a") as packed, pytest.warns(UserWarning, match="Duplicate name"):
-        packed.writestr("users.json", b"[]")
+        packed.writestr("user_ids.npy", b"[]")
     with pytest.raises(ArchiveRefused, match="twice"):
         verify(twice, "fm", "1.2", None)
     linked = repack(source, folder / "fm-1.3.mar", "1.3")

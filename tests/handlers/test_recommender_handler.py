@@ -9,6 +9,7 @@ import pytest
 import requests
 import torch
 
+from archives.ids import MOVIES, USERS, ids_in
 from tests.conftest import MODELS, Client
 from training.data import RatingsLog
 
@@ -187,23 +188,14 @@ class TestEveryModel:
 
     def test_served_scores_are_those_of_the_network(self, client: Client, model: str, log, build) -> None:
         network = torch.jit.load(str(build / model / f"{model}.pt")).eval()
-        arrays = {
-            name: torch.from_numpy(np.load(build / model / f"{name}.npy"))
-            for name in ("user_features", "user_weights", "movie_features", "movie_weights")
-        }
-        users = json.loads((build / model / "users.json").read_text())
-        movies = json.loads((build / model / "movies.json").read_text())
-        rows, items = torch.arange(1, 101), torch.arange(1, len(movies))
+        encoded, catalogue = (
+            torch.from_numpy(np.load(build / model / f"{side}_encodings.npy")) for side in ("user", "item")
+        )
+        users, movies = ([None, *ids_in(build / model, side)] for side in (USERS, MOVIES))
         with torch.no_grad():
-            encoded = network.encode_users(
-                network.user_embeddings(rows), arrays["user_features"][rows], arrays["user_weights"][rows]
-            )
-            catalogue = network.encode_items(
-                network.item_embeddings(items), arrays["movie_features"][items], arrays["movie_weights"][items]
-            )
-            raw = network.score_all(encoded, catalogue)
+            raw = network.score_all(encoded[1:101], catalogue[1:])
         expected = raw.sigmoid() if model == "deepfm" else raw.clamp(1, 5)
-        for row, scores in zip(rows.tolist(), expected.tolist()):
+        for row, scores in enumerate(expected.tolist(), start=1):
             instances = [{"user_id": users[row], "movie_id": one} for one in movies[1:]]
             answers = client.ask(model, {"instances": instances})["predictions"]
             assert [one["score"] for one in answers] == pytest.approx(scores, abs=1e-4)

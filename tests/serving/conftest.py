@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from archives.contents import MANIFEST, sha256_of
+from archives.unpack import unpack
 from serving.server import Server
 from serving.versions import Versions
 from tests.archives.packing import repack
@@ -65,7 +66,12 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
     found = Versions(Server(store, tmp_path / "home"), "fm")
     found.management = Pretended("fm", "1.0")
     monkeypatch.setattr("serving.versions.Management", lambda *_, **__: found.management)
-    monkeypatch.setattr("serving.rollout.verify", lambda archive, *_: sha256_of(archive))
+
+    def unpacked(folder: Path, archive: Path, *_: object) -> str:
+        unpack(archive, folder)
+        return sha256_of(archive)
+
+    monkeypatch.setattr("serving.rollout.verify_into", unpacked)
     return found
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archives.contents import HANDLER, version_in
@@ -19,7 +20,7 @@ from serving.record import Record
 from serving.rollout import Rollout, RolloutRefused, rollback
 from serving.server import Server
 from serving.versions import BY_HAND, Versions
-from tests.archives.packing import BROKEN, read, repack
+from tests.archives.packing import BROKEN, array, read, repack, stored
 from tests.archives.test_packed_before import PACKED as PACKED_BEFORE
 from tests.serving.programs import killed_rollout
 
@@ -160,8 +161,8 @@ def less_accurate(server: Server) -> dict[str, bytes]:
 
 
 def shuffled(server: Server) -> dict[str, bytes]:
-    movies = json.loads(read(server.store / "fm-1.0.mar", "movies.json"))
-    return {"movies.json": json.dumps([movies[0], *movies[:0:-1]]).encode()}
+    encodings = array(server.store / "fm-1.0.mar", "item_encodings")
+    return {"item_encodings.npy": stored(np.concatenate([encodings[:1], encodings[:0:-1]]))}
 
 
 @pytest.mark.parametrize(

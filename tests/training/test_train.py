@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archives.ids import MOVIES, ids_in
 from tests.conftest import MODELS
 from training.config import preset
 from training.data import DataError, generate, load, read_pairs
@@ -121,5 +122,4 @@ def test_movies_without_ratings_are_in_the_catalogue(log, tmp_path: Path) -> Non
     rated = log.movies["movie_id"].iloc[:30]
     fewer = log.with_rows(log.ratings["movie_id"].isin(rated).to_numpy())
     run("fm", tmp_path, fewer)
-    ids = json.loads((tmp_path / "build/fm/movies.json").read_text())
-    assert ids == [None, *sorted(log.movies["movie_id"].tolist())]
+    assert list(ids_in(tmp_path / "build/fm", MOVIES)) == sorted(log.movies["movie_id"].tolist())

@@ -12,10 +12,12 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from archives.alone import ask
 from archives.contents import CHECKSUMS, MANIFEST
 from archives.errors import CannotAnswer
+from archives.ids import MOVIES, USERS, StringIds, ids_in
 
 from ..data.log import DataError
 
@@ -29,7 +31,7 @@ class Running:
         self.folder = folder
         self.version = str(json.loads((folder / MANIFEST).read_bytes())["model"]["modelVersion"])
         self.sha256 = sha256((folder / CHECKSUMS).read_bytes()).hexdigest()
-        self._users, self._movies = (_ids(folder / f"{side}.json") for side in ("users", "movies"))
+        self._users, self._movies = (_ids(folder, side) for side in (USERS, MOVIES))
         offsets, rows, self._ratings = (
             np.load(folder / f"seen_{name}.npy", allow_pickle=False) for name in ("offsets", "rows", "ratings")
         )
@@ -89,12 +91,14 @@ def opened(archive: Path | None) -> Iterator[Running | None]:
         yield running
 
 
-def _ids(path: Path) -> pd.Index:
+def _ids(folder: Path, side: str) -> pd.Index:
     """The ids in row order; that of row 0, which is nobody's, is none that a log can have."""
-    known = json.loads(path.read_bytes())[1:]
-    if any(isinstance(raw, str) for raw in known):
-        return pd.Index(["", *known], dtype="str")
-    return pd.Index([np.iinfo(np.int64).min, *known], dtype="int64")
+    known = ids_in(folder, side)
+    if isinstance(known, StringIds):
+        offsets, data = (pa.py_buffer(np.ascontiguousarray(part)) for part in (known.offsets, known.data))
+        texts = pa.LargeStringArray.from_buffers(len(known), offsets, data)
+        return pd.Index(pd.array(pa.concat_arrays([pa.array([""], pa.large_string()), texts]), dtype="str"))
+    return pd.Index(np.concatenate([[np.iinfo(np.int64).min], known.values]))
 
 
 def _rows(known: pd.Index, ids: pd.Series) -> np.ndarray:

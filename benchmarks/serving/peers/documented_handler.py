@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recommender.model.embeddings import embeddings_of
 from recommender.model.model import Model
 from ts.torch_handler.base_handler import BaseHandler
 
@@ -14,11 +15,15 @@ Batch = tuple[list[int], list[int]]
 class DocumentedHandler(BaseHandler):
     """Scores a batch of pairs, decoded by TorchServe."""
 
+    @torch.no_grad()
     def initialize(self, context: Any) -> None:
         torch.set_num_threads(1)
         self.device = torch.device("cpu")
         self.context = context
-        self.model = Model.load(Path(context.system_properties["model_dir"]), self.device)
+        self.model = model = Model.load(Path(context.system_properties["model_dir"]), self.device)
+        encodings = model.arrays["user_encodings"]
+        features = model.features_of(torch.arange(len(encodings)))
+        self.embeddings = embeddings_of(model.network.encode_users, encodings, *features, model.metadata.width)
         self.initialized = True
 
     def preprocess(self, data: Sequence[Mapping[str, Any]]) -> Batch:
@@ -29,10 +34,9 @@ class DocumentedHandler(BaseHandler):
     def inference(self, data: Batch, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         model = self.model
         rows, movie_rows = (
-            torch.tensor([ids.rows.get(one, 0) for one in side])
-            for ids, side in zip((model.users, model.movies), data, strict=True)
+            torch.tensor(ids.to_rows(side)) for ids, side in zip((model.users, model.movies), data, strict=True)
         )
-        users = model.network.encode_users(model.network.user_embeddings(rows), *model.features_of(rows))
+        users = model.network.encode_users(self.embeddings[rows], *model.features_of(rows))
         items = model.arrays["item_encodings"].index_select(0, movie_rows)
         scores = model.inverse_link(model.network.score_pairs(users, items)).tolist()
         return [

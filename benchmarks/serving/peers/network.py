@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from handlers.recommender.fast import kernel
+from handlers.recommender.model.embeddings import embeddings_of
 from handlers.recommender.model.model import Model
 
 torch.set_num_threads(1)
@@ -22,7 +23,11 @@ class Network:
     """
 
     def __init__(self) -> None:
-        self.model = Model.load(Path(os.environ["BUILD"]), torch.device("cpu"))
+        self.model = model = Model.load(Path(os.environ["BUILD"]), torch.device("cpu"))
+        encodings = model.arrays["user_encodings"]
+        features = model.features_of(torch.arange(len(encodings)))
+        with torch.no_grad():
+            self.embeddings = embeddings_of(model.network.encode_users, encodings, *features, model.metadata.width)
 
     @torch.no_grad()
     def scores(self, users: Sequence[int], movies: Sequence[int]) -> list[float]:
@@ -30,7 +35,7 @@ class Network:
         model = self.model
         rows, movie_rows = map(torch.from_numpy, self._rows(users, movies))
         features, weights = model.features_of(rows)
-        encoded = model.network.encode_users(model.network.user_embeddings(rows), features, weights)
+        encoded = model.network.encode_users(self.embeddings[rows], features, weights)
         items = model.arrays["item_encodings"].index_select(0, movie_rows)
         return model.inverse_link(model.network.score_pairs(encoded, items)).tolist()
 
@@ -38,7 +43,7 @@ class Network:
         """int64 [2, pairs], 0 for an id that is not known."""
         model = self.model
         sides = (model.users, users), (model.movies, movies)
-        return np.array([[side.rows.get(one, 0) for one in asked] for side, asked in sides])
+        return np.array([side.to_rows(asked) for side, asked in sides])
 
 
 class Kernel(Network):

@@ -105,7 +105,7 @@ class Lookup:
         given = job.request.genres
         self._check_count("genres", given)
         for position, genre in enumerate(given):
-            if genre not in self._model.catalogue.by_genre:
+            if genre not in self._model.catalogue.titles:
                 self._note(job, f"genres[{position}]", genre, "genre")
         return given
 

@@ -85,7 +85,8 @@ class Service:
         user, movie = self.model.users.ids[-1], self.model.movies.ids[-1]
         pair, of_list = {"user_id": user, "movie_id": movie}, {"user_id": user}
         many = {"instances": [pair] * self.limits.max_instances}
-        for request, sizes in ((pair, (1, 1, 1, 64, 64)), (of_list, (1, 1, 1, 64, 64)), (many, (1, 1, 1))):
+        lists = min(64, self.model.lists_at_once)  # more are made in blocks of so many, which are alike
+        for request, sizes in ((pair, (1, 1, 1, 64, 64)), (of_list, (1, 1, 1, lists, lists)), (many, (1, 1, 1))):
             for size in sizes:
                 self.answer([encode(request)] * size)
         self.tally.take()

@@ -100,11 +100,12 @@ class PairScorer:
         users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
         movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
         counts.lap(metrics.LOOKUP_TIME)
-        scores = self.score_rows(np.array([user_rows, movie_rows]))
+        rows = np.array([user_rows, movie_rows])
+        scores = self.score_rows(rows)
         counts.lap(metrics.FORWARD_TIME)
         answers = list(map(ScoredPair, users, movies, scores.tolist()))
-        if 0 in user_rows or 0 in movie_rows:
-            for answer, user, movie in zip(answers, user_rows, movie_rows, strict=True):
+        if not rows.all():
+            for answer, user, movie in zip(answers, *rows.tolist(), strict=True):
                 if not (user and movie):
                     answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
                     counts.add(metrics.UNKNOWN_IDS, len(answer.unknown))

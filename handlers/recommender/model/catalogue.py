@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .metadata import Titles
 from .query import Selection
+from .titles import Titles
 
 
 class Catalogue:
@@ -17,11 +17,7 @@ class Catalogue:
     def __init__(self, titles: Titles, counts: np.ndarray, places: np.ndarray) -> None:
         self.titles = titles
         self.counts = counts
-        self.places = places.astype(np.float64).round(4)
-        self.by_genre: dict[str, np.ndarray] = {}
-        for row, genres in enumerate(titles.genres):
-            for genre in genres:
-                self.by_genre.setdefault(genre, np.zeros(len(counts), dtype=bool))[row] = True
+        self.places = places
 
     def __len__(self) -> int:
         """The number of movies."""
@@ -37,7 +33,7 @@ class Catalogue:
         if selection.genres is not None:
             any_of = np.zeros(len(self.counts), dtype=bool)
             for genre in selection.genres:
-                any_of |= self.by_genre.get(genre, False)
+                any_of[self.titles.of_genre(genre)] = True
             parts.append(np.flatnonzero(~any_of))
         parts += [np.asarray(part, np.int64) for part in (selection.exclude, *rows)]
         return np.concatenate(parts)

@@ -1,14 +1,15 @@
 """The files of a model in an unpacked archive: their names, their dtypes, and which of their sizes must be equal."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from .array_files import ArrayFiles
 from .errors import ArchiveError
 from .metadata import Metadata
+from .titles import TITLE_ARRAYS, Titles
+from .vocabulary import Vocabulary
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -29,7 +30,18 @@ ARRAYS = {
     "prior_precision": "float32",  # [width + 1, width + 1]
 }
 
-# The tables of a network whose sizes are known from other files.
+# A side's dictionary is ``<side>_ids.npy`` (``Vocabulary.arrays``). These hold numbers, one an id:
+INTEGER_IDS = "int64"
+# These hold strings, UTF-8, end to end:
+STRING_IDS = "uint8"
+STRING_ARRAYS = {
+    "id_offsets": "int64",  # [ids + 1]
+    "id_buckets": "int64",  # [buckets + 1]: the hash table that finds a string (text_index.TextIndex)
+    "id_places": "int32",  # [ids]
+}
+
+# The tables of a network whose sizes are known from other files. Of the ids' own embeddings it has that of row 0 alone:
+# all other ids are encoded at export.
 NETWORK_TABLES = (
     "users.embeddings.weight",
     "users.features.weight",
@@ -37,14 +49,13 @@ NETWORK_TABLES = (
     "items.features.weight",
 )
 
-ON_DEVICE = ("user_encodings", "item_encodings", "item_directions", "rank_users")
+ON_DEVICE = ("user_encodings", "item_encodings", "item_directions")
 
 # The files of the list ranker's tables, in the order of its fields.
 RANK_TABLES = ("rank_inputs", "rank_items", "rank_people", "rank_alike")
 
 # The list ranker's, where there is one.
 RANK_ARRAYS = {
-    "rank_users": "float32",  # [users, R]: the users of the log, encoded at export
     "rank_inputs": "float32",  # [movies, R]
     "rank_items": "float32",  # [movies, R], by column
     "rank_people": "float32",  # [1 + user feature values, R]: ListRanker.cold_start
@@ -52,13 +63,29 @@ RANK_ARRAYS = {
 }
 
 
-def read_array(path: Path, dtype: str) -> Tensor:
-    """A memory-mapped array, so that workers share its pages. Raises ArchiveError for another dtype."""
-    # Copy-on-write: the pages stay shared as long as nobody writes, and torch asks for a writable buffer.
-    array = np.load(path, mmap_mode="c", allow_pickle=False)
-    if array.dtype != dtype:
-        raise ArchiveError(f"{path.name} holds {array.dtype}, expected {dtype}")
-    return torch.from_numpy(array)
+def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
+    """The arrays of these names, memory-mapped."""
+    return {name: torch.from_numpy(files.read(name, dtype)) for name, dtype in dtypes.items()}
+
+
+def read_vocabulary(files: ArrayFiles, side: str) -> Vocabulary:
+    """The dictionary of a side, "user" or "movie". Raises ArchiveError where its files do not fit each other."""
+    arrays = {"ids": files.read(f"{side}_ids", INTEGER_IDS, STRING_IDS)}
+    if arrays["ids"].dtype == STRING_IDS:
+        arrays |= {name: files.read(f"{side}_{name}", dtype) for name, dtype in STRING_ARRAYS.items()}
+    try:
+        return Vocabulary.of_arrays(arrays)
+    except ValueError as error:
+        raise ArchiveError(f"{side}_ids.npy is no dictionary: {error}") from error
+
+
+def read_titles(files: ArrayFiles, genres: Sequence[str]) -> Titles:
+    """Titles, years and genres. Raises ArchiveError where their files do not fit each other."""
+    arrays = {name: files.read(name, dtype) for name, dtype in TITLE_ARRAYS.items()}
+    try:
+        return Titles(genres, arrays)
+    except ValueError as error:
+        raise ArchiveError(f"the files of titles are not of one export: {error}") from error
 
 
 def check_sizes(
@@ -70,7 +97,7 @@ def check_sizes(
 ) -> None:
     """Raise ArchiveError where two files do not fit each other.
 
-    ``rows``: of ``users.json`` and of ``movies.json``, the unknown one included. ``titles``: of ``titles.json``.
+    ``rows``: of the dictionaries "user" and "movie", the unknown one included. ``titles``: how many rows have one.
     """
     state = network.state_dict()
     pt = f"{metadata.model}.pt"
@@ -81,8 +108,6 @@ def check_sizes(
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
     # What has a size, where the same size stands, and that size.
     expected = {
-        f"{pt} (user table)": (embeddings.size(0), "users.json", rows["users"]),
-        f"{pt} (movie table)": (state["items.embeddings.weight"].size(0), "movies.json", rows["movies"]),
         f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
         f"{pt} (user features)": (
             state["users.features.weight"].size(0), "metadata.json (user_features)", user_values,
@@ -90,20 +115,21 @@ def check_sizes(
         f"{pt} (movie features)": (
             state["items.features.weight"].size(0), "metadata.json (movie_features)", movie_values,
         ),
-        "titles.json": (titles, "movies.json", rows["movies"]),
-        "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "users.json", rows["users"]),
+        "movie_titles.npy": (titles, "movie_ids.npy", rows["movie"]),
+        "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "user_ids.npy", rows["user"]),
         "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
+        "seen_ratings.npy": (arrays["seen_ratings"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
     }  # fmt: skip
     of_side = {
-        "users": ("user_features", "user_weights", "user_encodings", "rank_users"),
-        "movies": (
+        "user": ("user_features", "user_weights", "user_encodings"),
+        "movie": (
             "movie_features", "movie_weights", "item_encodings", "item_directions", "map", "rating_counts",
             "rank_inputs", "rank_items", "rank_alike",
         ),
     }  # fmt: skip
     for side, names in of_side.items():
         expected |= {
-            f"{name}.npy": (arrays[name].size(0), f"{side}.json", rows[side]) for name in names if name in arrays
+            f"{name}.npy": (arrays[name].size(0), f"{side}_ids.npy", rows[side]) for name in names if name in arrays
         }
     if "rank_people" in arrays:
         where = "metadata.json (everybody and user_features)"

@@ -26,6 +26,7 @@ class Prior:
 
 
 MAX_STEPS = 12
+BLOCK = 1 << 16  # users whose embeddings are held as float64 at once
 TOLERANCE = 1e-4  # a step that reduces the negative log posterior by a smaller share than this is the last
 
 
@@ -98,14 +99,19 @@ def scorer(
 
 
 def prior_of(embeddings: np.ndarray) -> Prior:
-    """The Gaussian prior of the users' embeddings [users, E] that training found.
+    """The Gaussian prior of the users' embeddings float32 [users, E] that training found.
 
     The empirical covariance is mixed with a tenth of its own diagonal mean, so that it can be inverted when there
-    are fewer users than dimensions.
+    are fewer users than dimensions. Sums are of float64, a block of users at a time.
     """
-    embeddings = embeddings.astype(np.float64)
     users, size = embeddings.shape
-    covariance = np.atleast_2d(np.cov(embeddings, rowvar=False)) if users > 1 else np.zeros((size, size))
+    blocks = [slice(start, start + BLOCK) for start in range(0, users, BLOCK)]
+    mean = sum(embeddings[block].sum(axis=0, dtype=np.float64) for block in blocks) / users
+    squares = np.zeros((size, size))
+    for block in blocks:
+        centred = embeddings[block] - mean
+        squares += centred.T @ centred
+    covariance = squares / max(users - 1, 1)
     ridge = 0.1 * max(np.trace(covariance) / size, 1e-4)
     precision = np.linalg.inv(covariance + ridge * np.eye(size))
-    return Prior(torch.from_numpy(embeddings.mean(axis=0)).float(), torch.from_numpy(precision).float())
+    return Prior(torch.from_numpy(mean).float(), torch.from_numpy(precision).float())

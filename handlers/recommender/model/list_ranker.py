@@ -43,7 +43,7 @@ class ListRanker:
         """[B, D] from B histories, side features int64 [B, C] and their weights float32 [B, C]."""
         device = self.inputs.device
         counts = np.array([len(rows) for rows, _ in histories])
-        rows = np.concatenate([rows for rows, _ in histories]).astype(np.int64)
+        rows = np.concatenate([rows for rows, _ in histories], dtype=np.int64)
         ratings = np.concatenate([ratings for _, ratings in histories])
         offsets = torch.from_numpy(np.cumsum(counts) - counts).to(device)
         rated = embedding_bag(
@@ -53,8 +53,10 @@ class ListRanker:
             mode="sum",
             per_sample_weights=self._weighed(ratings),
         )
-        known = self.cold_start[0] + (self.cold_start[1:][features] * weights.unsqueeze(2)).sum(dim=1)
-        return rated + known / torch.from_numpy(1 + counts).to(device, torch.float32).unsqueeze(1)
+        known = self.cold_start[:1]
+        if features.size(1):
+            known = known + (self.cold_start[1:][features] * weights.unsqueeze(2)).sum(dim=1)
+        return rated + known / torch.from_numpy((1 + counts).astype(np.float32)[:, None]).to(device)
 
     def score_all(self, users: Tensor) -> Tensor:
         """The numbers that order lists: user vectors [B, D] to [B, movies]."""

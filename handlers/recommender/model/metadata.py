@@ -1,4 +1,4 @@
-"""What the numbers of a model mean, and what is said of its movies: ``metadata.json`` and ``titles.json``."""
+"""What the numbers of a model mean: ``metadata.json``."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class Metadata(msgspec.Struct, frozen=True):
     ratings keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
     ``levels`` and ``cuts``: the rating levels and the cut points between them, where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
-    (``list_ranker.ListRanker``), None where lists are ordered by the score.
+    (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
     """
 
     model: str
@@ -42,6 +42,7 @@ class Metadata(msgspec.Struct, frozen=True):
     levels: tuple[float, ...] = ()
     cuts: tuple[float, ...] = ()
     rank_weight: tuple[float, float] | None = None
+    genres: tuple[str, ...] = ()
 
     @property
     def link(self) -> Link:
@@ -65,11 +66,3 @@ class Metadata(msgspec.Struct, frozen=True):
     def score_range(self) -> tuple[float, float]:
         """The lowest and the highest score."""
         return self.scale if self.target == "rating" and self.scale else (0.0, 1.0)
-
-
-class Titles(msgspec.Struct, frozen=True):
-    """What answers say of the movies, by row; row 0 is empty."""
-
-    titles: list[str | None]
-    years: list[int | None]
-    genres: list[list[str]]

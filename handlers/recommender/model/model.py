@@ -12,20 +12,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .array_files import ArrayFiles
 from .catalogue import Catalogue
 from .errors import ArchiveError
 from .explain import Explainer
-from .files import ARRAYS, CHECKSUMS, ON_DEVICE, RANK_ARRAYS, RANK_TABLES, check_sizes, read_array
+from .files import (
+    ARRAYS,
+    CHECKSUMS,
+    ON_DEVICE,
+    RANK_ARRAYS,
+    RANK_TABLES,
+    check_sizes,
+    read_arrays,
+    read_titles,
+    read_vocabulary,
+)
 from .foldin import Prior, Solution, scorer, solve
 from .link import Link
 from .list_ranker import ListRanker
-from .metadata import Metadata, Titles
+from .metadata import Metadata
 from .positions import evenly_spread
 from .query import MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
 from .similar import Similarity
 from .vocabulary import RawId, Vocabulary
 
+MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
 NAMED_USERS = 50  # users whom a description names where nothing else is set, and where their ids are integers
 
 
@@ -52,6 +64,9 @@ class Model:
     def __post_init__(self) -> None:
         """Scores come from the network at first."""
         self.score_pairs = self.network.score_pairs
+        self._seen_offsets, self._seen_rows, self._seen_ratings = (
+            self.arrays[f"seen_{name}"].numpy() for name in ("offsets", "rows", "ratings")
+        )
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "Model":
@@ -60,26 +75,22 @@ class Model:
         Raises ArchiveError where a file is missing or unreadable, or where two of them do not fit each other.
         """
 
+        files = ArrayFiles(folder)
+
         def read(name: str, kind: Any) -> Any:
             return msgspec.json.decode((folder / name).read_bytes(), type=kind)
 
         try:
-            metadata, titles, metrics = (
-                read("metadata.json", Metadata),
-                read("titles.json", Titles),
-                read("metrics.json", dict),
-            )
-            users, movies = (
-                Vocabulary(read(f"{side}.json", list[int | str | None])[1:]) for side in ("users", "movies")
-            )
-            dtypes = ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS
-            arrays = {name: read_array(folder / f"{name}.npy", dtype) for name, dtype in dtypes.items()}
+            metadata, metrics = read("metadata.json", Metadata), read("metrics.json", dict)
+            titles = read_titles(files, metadata.genres)
+            users, movies = (read_vocabulary(files, side) for side in ("user", "movie"))
+            arrays = read_arrays(files, ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS)
             network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
         for parameter in network.parameters():
             parameter.requires_grad_(False)
-        check_sizes(metadata, network, {"users": len(users), "movies": len(movies)}, len(titles.titles), arrays)
+        check_sizes(metadata, network, {"user": len(users), "movie": len(movies)}, len(titles), arrays)
         checksums = folder / CHECKSUMS
         tables = [arrays[name].to(device) for name in RANK_TABLES if name in arrays]
         return cls(
@@ -118,11 +129,11 @@ class Model:
 
     def seen(self, user_row: int) -> np.ndarray:
         """The movie rows int32 that a user has rated, in ascending order."""
-        return self._history("seen_rows", user_row)
+        return self._seen_rows[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
 
     def seen_ratings(self, user_row: int) -> np.ndarray:
         """The ratings float32 of these movies, in the same order; NaN for a like."""
-        return self._history("seen_ratings", user_row)
+        return self._seen_ratings[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
 
     def named_users(self, limit: int | None) -> list[RawId]:
         """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.
@@ -131,7 +142,7 @@ class Model:
         """
         if limit is None:
             limit = NAMED_USERS if self.users.integers else 0
-        rated = np.flatnonzero(np.diff(self.arrays["seen_offsets"].numpy()))
+        rated = np.flatnonzero(self._seen_offsets[1:] > self._seen_offsets[:-1])
         return [self.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]
 
     # --- parts of answers
@@ -140,6 +151,11 @@ class Model:
     def link(self) -> Link:
         """The link between raw scores and the scale of the target."""
         return self.metadata.link
+
+    @property
+    def lists_at_once(self) -> int:
+        """How many lists are made together."""
+        return max(1, MAX_SCORES // len(self.movies))
 
     def inverse_link(self, raw: Tensor) -> Tensor:
         """Raw scores on the scale of the target, to six digits: float64 in the shape and on the device of ``raw``."""
@@ -164,7 +180,8 @@ class Model:
 
     def features_of(self, user_rows: Tensor) -> tuple[Tensor, Tensor]:
         """Side features of the log's users [B]: copies of indices and weights [B, C]."""
-        return self.arrays["user_features"][user_rows], self.arrays["user_weights"][user_rows]
+        features, weights = self.arrays["user_features"], self.arrays["user_weights"]
+        return features.index_select(0, user_rows), weights.index_select(0, user_rows)
 
     def features_of_queries(self, users: Sequence[UserQuery]) -> tuple[Tensor, Tensor]:
         """Side features of who asks: indices and weights [B, C] on the device."""
@@ -192,10 +209,6 @@ class Model:
         indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)
         unknown = self.network.item_embeddings(torch.zeros(1, dtype=torch.int64, device=self.device))
         return self.network.encode_items(unknown, indices, weights)[0]
-
-    def _history(self, name: str, user_row: int) -> np.ndarray:
-        start, end = self.arrays["seen_offsets"][user_row : user_row + 2].tolist()
-        return self.arrays[name][start:end].numpy()
 
     @cached_property
     def _recommendations(self) -> Recommendations:

@@ -15,8 +15,6 @@ from .topk import top
 if TYPE_CHECKING:
     from .model import Model
 
-MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
-
 
 class Recommendations:
     """Makes lists of recommended movies from one model."""
@@ -29,7 +27,7 @@ class Recommendations:
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
     ) -> list[RankedList]:
         """A list for each user, best first; ``explained``: with the reasons of its entries."""
-        size = max(1, MAX_SCORES // len(self._model.movies))
+        size = self._model.lists_at_once
         blocks = (slice(start, start + size) for start in range(0, len(users), size))
         return [
             ranked for block in blocks for ranked in self._make_block(users[block], selections[block], explained[block])
@@ -64,18 +62,14 @@ class Recommendations:
         model = self._model
         if model.ranker is None:
             return model.network.score_all(encodings, model.arrays["item_encodings"])
-        rows = torch.tensor([user.row for user in users], device=model.device)
-        ranked = model.arrays["rank_users"].index_select(0, rows)
-        new = [position for position, user in enumerate(users) if user.is_new]
-        if new:
-            queries = [users[position] for position in new]
-            ranked[new] = model.ranker.encode_users(list(map(_history, queries)), *model.features_of_queries(queries))
-        return model.ranker.score_all(ranked)
+        histories = [self._history(user) for user in users]
+        return model.ranker.score_all(model.ranker.encode_users(histories, *model.features_of_queries(users)))
+
+    def _history(self, user: UserQuery) -> History:
+        if user.is_new:
+            return np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
+        return self._model.seen(user.row), self._model.seen_ratings(user.row)
 
     def _excluded(self, user: UserQuery, selection: Selection) -> np.ndarray:
         seen = (list(user.ratings), self._model.seen(user.row)) if selection.exclude_seen else ()
         return self._model.catalogue.excluded(selection, *seen)
-
-
-def _history(user: UserQuery) -> History:
-    return np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from archives.ids import MOVIES, USERS, ids_in
 from handlers.recommender.api.service import Service
 from handlers.recommender.model.files import RANK_TABLES
 from tests.conftest import MODELS
@@ -19,14 +20,12 @@ class Shares:
     """What each part adds to the numbers that order a list, written out from an archive's files alone."""
 
     def __init__(self, folder: Path) -> None:
-        def read(name: str):
-            return json.loads((folder / f"{name}.json").read_text())
-
         self.inputs, self.items, self.people, _ = (
             np.load(folder / f"{name}.npy").astype(float) for name in RANK_TABLES
         )
         self.features, self.weights = (np.load(folder / f"user_{name}.npy") for name in ("features", "weights"))
-        self.movies, self.users, self.metadata = read("movies"), read("users"), read("metadata")
+        self.movies, self.users = ([None, *ids_in(folder, side)] for side in (MOVIES, USERS))
+        self.metadata = json.loads((folder / "metadata.json").read_text())
 
     def of(self, movie, given: dict, features: dict, user_row: int) -> dict:
         """By rated movie, "everybody", and the side features whose columns are ``features``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -54,11 +53,11 @@ class TestParts:
         return str(caught.value)
 
     def test_dictionary_of_another_model(self, folder: Path) -> None:
-        users = json.loads((folder / "users.json").read_text())
-        (folder / "users.json").write_text(json.dumps([*users, 10**9]))
+        users = np.load(folder / "user_ids.npy")
+        np.save(folder / "user_ids.npy", np.append(users, 10**9))
         message = self.refused(folder)
-        assert f"fm.pt (user table) has {len(users)} rows" in message
-        assert f"users.json has {len(users) + 1}" in message
+        assert f"seen_offsets.npy has {len(users) + 1} rows" in message
+        assert f"user_ids.npy has {len(users) + 2}" in message
 
     @pytest.mark.parametrize("name", ["item_encodings", "movie_features", "rating_counts", "item_directions", "map"])
     def test_array_of_another_model(self, folder: Path, name: str) -> None:
@@ -66,7 +65,7 @@ class TestParts:
         np.save(folder / f"{name}.npy", array[:-1])
         message = self.refused(folder)
         assert f"{name}.npy has {len(array) - 1} rows" in message
-        assert "movies.json" in message
+        assert "movie_ids.npy" in message
 
     def test_missing_and_broken_files(self, folder: Path) -> None:
         (folder / "fm.pt").write_bytes(b"not a network")

@@ -42,9 +42,9 @@ def test_scores_are_expected_ratings(archive: Model, ask, planted: Planted) -> N
     assert isinstance(link, Ordinal)
     pairs = planted.log.ratings[["user_id", "movie_id"]].drop_duplicates("user_id").head(20).astype(int)
     for user, movie in pairs.itertuples(index=False):
-        row, item = torch.tensor([archive.users.row(user)]), archive.movies.row(movie)
-        encoded = archive.network.encode_users(archive.network.user_embeddings(row), *archive.features_of(row))
-        raw = archive.network.score_pairs(encoded, archive.arrays["item_encodings"][item][None])
+        row, item = archive.users.row(user), archive.movies.row(movie)
+        encoded = archive.arrays["user_encodings"][row], archive.arrays["item_encodings"][item]
+        raw = archive.network.score_pairs(*(one[None] for one in encoded))
         ends = torch.special.ndtr((raw - torch.tensor(link.cuts)) / link.noise_std)
         expected = link.levels[0] + float((ends * torch.tensor(link.levels).diff()).sum())
         assert ask({"user_id": user, "movie_id": movie})["score"] == pytest.approx(expected, abs=1e-4)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from archives.ids import MOVIES, USERS, ids_in
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.files import RANK_ARRAYS, RANK_TABLES
 from tests.conftest import MODELS
@@ -25,8 +26,7 @@ def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, plante
     inputs, items, people, _ = (np.load(build / model / f"{name}.npy") for name in RANK_TABLES)
     metadata = json.loads((build / model / "metadata.json").read_text())
     features, weights = (np.load(build / model / f"user_{name}.npy") for name in ("features", "weights"))
-    ids = json.loads((build / model / "movies.json").read_text())
-    users = json.loads((build / model / "users.json").read_text())
+    ids, users = ([None, *ids_in(build / model, side)] for side in (MOVIES, USERS))
     at_zero, slope = metadata["rank_weight"]
     for user in users[1:40]:
         row = users.index(user)
@@ -91,5 +91,5 @@ def test_lists_of_many_at_once_are_those_of_one(services, monkeypatch) -> None:
     slots = [msgspec.json.encode({"user_id": user, "k": 7}) for user in (11, 13, 10**6, 15, 17)]
     alone = [said(service.answer([slot]))[0] for slot in slots]
     assert [movies(body) for body in said(service.answer(slots))] == [movies(body) for body in alone]
-    monkeypatch.setattr("handlers.recommender.model.recommendations.MAX_SCORES", 2 * len(service.model.movies))
+    monkeypatch.setattr("handlers.recommender.model.model.MAX_SCORES", 2 * len(service.model.movies))
     assert [movies(body) for body in said(service.answer(slots))] == [movies(body) for body in alone]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from archives.ids import MOVIES, ids_in
 from handlers.recommender.loading import load_service
 from tests.conftest import MODELS
 from tests.handlers.asking import said
@@ -19,7 +19,7 @@ from tests.handlers.asking import said
 @pytest.mark.parametrize("model", MODELS)
 def test_similar_movies_are_those_alike(model, answer, build: Path) -> None:
     alike = np.load(build / model / "rank_alike.npy")
-    ids = json.loads((build / model / "movies.json").read_text())
+    ids = [None, *ids_in(build / model, MOVIES)]
     for row in range(1, 30):
         products = alike @ alike[row]
         (body,) = said(answer(model, [{"movie_id": ids[row], "k": 10}]))

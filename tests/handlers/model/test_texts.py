@@ -1,0 +1,26 @@
+"""Texts in two arrays are the texts that went in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handlers.recommender.model.texts import Texts
+
+SOME = ["", "a", "u-1", "Amélie", "千と千尋", "\0", "x" * 1000, ""]
+
+
+def test_what_goes_in_comes_out() -> None:
+    texts = Texts.of(SOME)
+    assert list(texts) == SOME
+    assert [texts[-1], texts[2:4]] == ["", SOME[2:4]]
+    assert list(Texts.of([])) == []
+    with pytest.raises(IndexError):
+        texts[len(SOME)]
+
+
+def test_offsets_of_other_texts_are_refused() -> None:
+    texts = Texts.of(SOME)
+    for offsets in (texts.offsets[:-2], texts.offsets + 1, np.zeros(0, np.int64)):
+        with pytest.raises(ValueError, match="do not span"):
+            Texts(texts.data, offsets)

@@ -1,0 +1,51 @@
+"""Ids and rows: the same answers as a dictionary of Python's gives, for integers and for strings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handlers.recommender.model.texts import Texts
+from handlers.recommender.model.vocabulary import Vocabulary
+
+INTEGERS = [-(1 << 63), -5, 0, 7, 196, 242, (1 << 63) - 1]
+STRINGS = ["", "196", "u-1", "u-2", "é"]
+ASKED = [*INTEGERS, *STRINGS, 8, "7", "-5", "007", "7.0", " 7", "+7", 1 << 63, -(1 << 70), str(1 << 63), "\ud800", "u-"]
+
+
+@pytest.mark.parametrize("ids", [INTEGERS, STRINGS, []])
+def test_ids_of_either_type_are_found_as_a_dictionary_finds_them(ids: list) -> None:
+    vocabulary = Vocabulary(ids)
+    known = {raw: row for row, raw in enumerate(ids, start=1)}
+    for asked in (ASKED, ids, *([one] for one in ASKED)):
+        canonical = [raw if raw in known else vocabulary.canonical(raw) for raw in asked]
+        expected = [known.get(raw, 0) for raw in canonical]
+        found, rows = vocabulary.look_up(asked)
+        assert rows.tolist() == [vocabulary.row(raw) for raw in asked] == expected
+        assert [raw for raw, row in zip(found, rows, strict=True) if row] == [
+            raw for raw, row in zip(canonical, rows, strict=True) if row
+        ]
+    assert vocabulary.row("nobody") == 0
+    assert list(vocabulary.ids) == [None, *ids]
+    assert vocabulary.ids[1:] == ids
+    assert len(vocabulary) == len(ids) + 1
+
+
+@pytest.mark.parametrize("ids", [np.array(INTEGERS), Texts.of(STRINGS)])
+def test_what_an_archive_keeps_makes_the_same_vocabulary(ids: np.ndarray | Texts) -> None:
+    vocabulary = Vocabulary(ids)
+    again = Vocabulary.of_arrays(vocabulary.arrays)
+    assert list(again.ids) == list(vocabulary.ids)
+    assert again.to_rows(ASKED) == vocabulary.to_rows(ASKED)
+    assert again.integers == vocabulary.integers
+
+
+@pytest.mark.parametrize("ids", [[2, 1], [1, 1], ["b", "a"], ["a", "a"]])
+def test_ids_that_are_not_in_order_or_come_twice_are_refused(ids: list) -> None:
+    with pytest.raises(ValueError, match="not in ascending order, or one of them occurs more than once"):
+        Vocabulary(ids)
+
+
+def test_ids_of_mixed_types_are_refused() -> None:
+    with pytest.raises(ValueError, match="mixed types"):
+        Vocabulary([1, "a"])
