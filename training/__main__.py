@@ -88,8 +88,8 @@ class Train:
     """Makes a run on a CPU repeatable."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks are fitted: auto takes a GPU where there is one."""
-    threads: int = 1
-    """Threads on a CPU."""
+    threads: int | None = None
+    """Threads on a CPU: 1 if nothing is given, and one a core for a log of the size of MovieLens 1M or larger."""
     refit: bool = True
     """Export a fit to every row of the log; --no-refit exports the one that was measured."""
     build: Path = Path("build")
@@ -103,7 +103,7 @@ class Train:
         """Raises SettingsError for numbers that cannot be."""
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"--seed is {self.seed}: give 0 or more, below 2^63")
-        if self.threads < 1:
+        if self.threads is not None and self.threads < 1:
             raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
@@ -136,7 +136,7 @@ class Train:
         import torch
         from threadpoolctl import threadpool_limits
 
-        from .device import chosen
+        from .device import chosen, threads
         from .estimators import ESTIMATORS
         from .train import Run, train
 
@@ -144,9 +144,9 @@ class Train:
         print(f"{self.model} on {device}", flush=True)
         if others:
             print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
-        # These networks are small: a second thread gains little, and loses much where others want the cores too.
-        torch.set_num_threads(self.threads)
-        threadpool_limits(self.threads)
+        count = threads(self.threads, len(log))
+        torch.set_num_threads(count)
+        threadpool_limits(count)
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
         return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
 
