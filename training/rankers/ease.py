@@ -84,13 +84,12 @@ def order(ranker: ListRanker, histories: Interactions) -> Order:
 
 def encoder(ranker: ListRanker, histories: Interactions) -> Callable[[np.ndarray], torch.Tensor]:
     """What encodes user rows [B] as float32 [B, D], who have rated what ``histories`` say."""
-    by_user = np.argsort(histories.user_rows, kind="stable")
-    offsets = np.searchsorted(histories.user_rows[by_user], np.arange(histories.shape[0] + 1))
     features, weights = torch.from_numpy(histories.users.features), torch.from_numpy(histories.users.weights)
 
     def encode(rows: np.ndarray) -> torch.Tensor:
-        parts = [by_user[offsets[row] : offsets[row + 1]] for row in rows]
-        rated = [(histories.movie_rows[part], histories.ratings[part]) for part in parts]
+        block = histories.histories[rows]
+        ends = block.indptr[1:-1]
+        rated = list(zip(np.split(block.indices, ends), np.split(block.data, ends), strict=True))
         return ranker.encode_users(rated, features[rows], weights[rows])
 
     return encode

@@ -11,10 +11,9 @@ from scipy.sparse.linalg import LinearOperator
 
 from ..progress import counted
 
-BLOCKS_A_RANK = 4  # a block of vectors is a quarter of the rank
-OVERSAMPLED = 1.5  # the basis is so many times as long as the rank; with less the last vectors would be inexact
-SMALLEST_BLOCK = 16
-COLUMNS_AT_ONCE = 32  # of so many columns, the rows that a sparse product needs again soon stay in the cache
+BLOCKS_A_RANK = 16  # a block is so many times narrower than the rank; narrow ones find more with as many products
+NARROWEST = 16
+OVERSAMPLED = 1.75  # the basis is so many times as long as the rank; with less the last vectors would be inexact
 ROUNDING = 1e-6  # squares of singular values below this share of the largest are noise
 
 
@@ -23,12 +22,12 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
 
     Block Lanczos with full orthogonalisation: a Rayleigh-Ritz projection on the Krylov space of a random block (Musco
     and Musco, Randomized block Krylov methods, NIPS 2015, algorithm 2). The matrix is only multiplied by blocks of
-    vectors, a third as many as subspace iteration needs. k is ``rank``, or less where the matrix has no more singular
-    values above rounding. float32, repeatable by ``seed``.
+    vectors. k is ``rank``, or less where the matrix has no more singular values above rounding. float32, repeatable by
+    ``seed``.
     """
     _, columns = matrix.shape
-    width = max(rank // BLOCKS_A_RANK, SMALLEST_BLOCK)
-    length = min(max(round(OVERSAMPLED * rank), rank + 2 * width), columns)
+    width = max(rank // BLOCKS_A_RANK, NARROWEST)
+    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), columns)
     basis = torch.empty(columns, length)
     projected = torch.zeros(length, length, dtype=torch.float64)  # basis.T @ matrix.H @ matrix @ basis, upper half
     start = np.random.default_rng(seed).standard_normal((columns, min(width, length)), np.float32)
@@ -50,24 +49,38 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
 
 
 def in_threads(matrix: sparse.csr_array) -> LinearOperator:
-    """A float32 matrix [m, n] whose products with blocks of vectors use as many threads as torch does.
+    """A float32 matrix [m, n] whose products with blocks of vectors use as many threads as torch does; SciPy's use one.
 
-    SciPy's use one. Both products go through the rows of the matrix in order, and so through memory.
+    Each thread has a share of the rows. Both products go through it in order: to multiply the transposed matrix by its
+    rows, adding up, is three times as fast as to store it transposed, because the vectors that are read are then in
+    order too.
     """
+    entries = np.linspace(0, matrix.nnz, 1 + torch.get_num_threads())
+    ends = np.searchsorted(matrix.indptr, entries[1:-1])
+    rows = list(zip([0, *ends], [*ends, matrix.shape[0]], strict=True))
+    shares = [_rows(matrix, first, end) for first, end in rows]
 
-    def product(left: sparse.sparray, block: np.ndarray) -> np.ndarray:
-        parts = [
-            np.ascontiguousarray(block[:, first : first + COLUMNS_AT_ONCE])
-            for first in range(0, block.shape[1], COLUMNS_AT_ONCE)
-        ]
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            return np.concatenate(list(pool.map(left.__matmul__, parts)), axis=1)
+    def product(block: np.ndarray) -> np.ndarray:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            return np.concatenate(list(pool.map(lambda share: share @ block, shares)))
+
+    def transposed_product(block: np.ndarray) -> np.ndarray:
+        parts = [block[first:end] for first, end in rows]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            return sum(pool.map(lambda share, part: share.T @ part, shares, parts))
 
     return LinearOperator(
         matrix.shape,
-        matvec=matrix.__matmul__,
-        rmatvec=matrix.T.__matmul__,
-        matmat=lambda block: product(matrix, block),
-        rmatmat=lambda block: product(matrix.T, block),
+        matvec=product,
+        rmatvec=transposed_product,
+        matmat=product,
+        rmatmat=transposed_product,
         dtype=np.float32,
     )
+
+
+def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
+    """Rows of a matrix, without a copy of its values."""
+    entries = slice(matrix.indptr[first], matrix.indptr[end])
+    starts = matrix.indptr[first : end + 1] - matrix.indptr[first]
+    return sparse.csr_array((matrix.data[entries], matrix.indices[entries], starts), (end - first, matrix.shape[1]))
