@@ -1,8 +1,9 @@
-"""The command line: ``python -m training {data,train,archive,report} --help``."""
+"""The command line: ``python -m training {data,train,archive,report,recommend} --help``."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -193,6 +194,36 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Recommend:
+    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id, score.
+
+    What a user has rated is left out. Under torchrun the users are shared out among the processes.
+    """
+
+    model: Positional[Model]
+    k: int = 100
+    """How many movies a list has."""
+    build: Path = Path("build")
+    """Where the model is."""
+    out: Path = Path("lists.parquet")
+    """Where the lists go. The same command after one that was killed goes on where that stopped."""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a length that cannot be."""
+        if self.k < 1:
+            raise SettingsError(f"--k is {self.k}: give 1 or more")
+
+    def run(self) -> None:
+        """Make the lists."""
+        from .recommend import recommend
+
+        rank, processes = (int(os.environ.get(name, value)) for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")))
+        made = recommend(self.model, self.build, self.k, self.out, rank, processes)
+        if rank == 0:
+            print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model and --k")
+
+
+@dataclass(frozen=True)
 class Choice:
     """What the defaults of ``train`` depend on."""
 
@@ -201,10 +232,10 @@ class Choice:
     target: Target | None = None
 
 
-COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report}
+COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report, "recommend": Recommend}
 
 
-def parse(arguments: list[str]) -> Data | Train | Archive | Report:
+def parse(arguments: list[str]) -> Data | Train | Archive | Report | Recommend:
     """The command that the arguments ask for, the settings of ``train`` starting from its preset."""
     if arguments[:1] == ["train"]:
         beside_help = [word for word in arguments[1:] if word not in ("-h", "--help")]

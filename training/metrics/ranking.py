@@ -56,7 +56,7 @@ def measure(
     return {
         Metric.NDCG: float(ndcg(of_users[:, :10], sizes).mean()),
         Metric.RECALL: float((of_users.sum(axis=1) / sizes).mean()),
-        Metric.COVERAGE: np.count_nonzero(np.bincount(movies)) / (len(counts) - 1),
+        Metric.COVERAGE: int(np.count_nonzero(np.bincount(movies))) / (len(counts) - 1),
         Metric.POPULARITY: float(counts[movies].mean()),
     }
 
