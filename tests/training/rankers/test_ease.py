@@ -145,8 +145,19 @@ def test_validation_rows_choose(log) -> None:
     chosen, lists = ease.choose(train, validation, settings)
     best = *chosen.list_ridges, *chosen.list_factors
     assert best == max(ndcg, key=ndcg.__getitem__)
+    assert ndcg[best] > 1.01 * max(value for choice, value in ndcg.items() if choice != best)
     assert lists["ndcg@10"] == pytest.approx(ndcg[best])
     assert ease.choose(train, validation, chosen) == (chosen, {})  # there is no choice
+
+
+def test_of_lists_that_are_about_as_good_the_fewest_factors_are_chosen(log, monkeypatch) -> None:
+    interactions = encode(log, False)
+    found = iter([0.2, 0.201, 0.19, 0.199, 0.198, 0.1])
+    monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
+    settings = dataclasses.replace(SETTINGS, list_ridges=(5.0, 20.0), list_factors=(8, 16, 4))
+    chosen, lists = ease.choose(interactions, interactions, settings)
+    assert (chosen.list_ridges, chosen.list_factors) == ((5.0,), (8,))
+    assert lists == {"ndcg@10": 0.2}
 
 
 def test_every_movie_that_somebody_rated_takes_part(log) -> None:
