@@ -12,6 +12,8 @@ VERSION ?=
 PRESET ?= quick
 ## What an archive is tuned for: throughput (many requests a second) or latency (one client).
 PROFILE ?= throughput
+## How many movies are in each list of recommend.
+K ?= 100
 ## Further options of training: ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
 ## What a new version may be worse by, and other options of a rollout: GATE="--metric 0.02 --keep --drain 5".
@@ -37,7 +39,7 @@ PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
-        retrain report benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
+        retrain report recommend benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
 
 # Checked before any training: are the server's ports free, is the version named?
 ifneq ($(filter demo serve,$(MAKECMDGOALS)),)
@@ -114,6 +116,10 @@ archive: install
 ## Show what training left, a page a model: reports/<model>.html.
 report: install
 	@for model in $(MODEL); do $(TRAINING) report $$model || exit 1; done
+
+## Write lists of K movies for all users, a file a model: lists/<model>.parquet.
+recommend: install
+	@for model in $(MODEL); do $(TRAINING) recommend $$model --k $(K) --out lists/$$model.parquet || exit 1; done
 
 # --- serving
 
@@ -231,6 +237,6 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-## Remove build, runs, logs and reports; model_store and data stay.
+## Remove build, runs, logs, reports and lists; model_store and data stay.
 clean:
-	rm -rf build runs logs reports
+	rm -rf build runs logs reports lists

@@ -1,8 +1,9 @@
-"""The command line: ``python -m training {data,train,archive,report} --help``."""
+"""The command line: ``python -m training {data,train,archive,report,recommend} --help``."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -88,8 +89,8 @@ class Train:
     """Makes a run on a CPU repeatable."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks are fitted: auto takes a GPU where there is one."""
-    threads: int = 1
-    """Threads on a CPU."""
+    threads: int | None = None
+    """Threads on a CPU: 1 if nothing is given, and one a core for a log of the size of MovieLens 1M or larger."""
     refit: bool = True
     """Export a fit to every row of the log; --no-refit exports the one that was measured."""
     build: Path = Path("build")
@@ -103,7 +104,7 @@ class Train:
         """Raises SettingsError for numbers that cannot be."""
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"--seed is {self.seed}: give 0 or more, below 2^63")
-        if self.threads < 1:
+        if self.threads is not None and self.threads < 1:
             raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
@@ -136,7 +137,7 @@ class Train:
         import torch
         from threadpoolctl import threadpool_limits
 
-        from .device import chosen
+        from .device import chosen, threads
         from .estimators import ESTIMATORS
         from .train import Run, train
 
@@ -144,9 +145,9 @@ class Train:
         print(f"{self.model} on {device}", flush=True)
         if others:
             print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
-        # These networks are small: a second thread gains little, and loses much where others want the cores too.
-        torch.set_num_threads(self.threads)
-        threadpool_limits(self.threads)
+        count = threads(self.threads, len(log))
+        torch.set_num_threads(count)
+        threadpool_limits(count)
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
         return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
 
@@ -193,6 +194,36 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Recommend:
+    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id, score.
+
+    What a user has rated is left out. Under torchrun the users are shared out among the processes.
+    """
+
+    model: Positional[Model]
+    k: int = 100
+    """How many movies a list has."""
+    build: Path = Path("build")
+    """Where the model is."""
+    out: Path = Path("lists.parquet")
+    """Where the lists go. The same command after one that was killed goes on where that stopped."""
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a length that cannot be."""
+        if self.k < 1:
+            raise SettingsError(f"--k is {self.k}: give 1 or more")
+
+    def run(self) -> None:
+        """Make the lists."""
+        from .recommend import recommend
+
+        rank, processes = (int(os.environ.get(name, value)) for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")))
+        made = recommend(self.model, self.build, self.k, self.out, rank, processes)
+        if rank == 0:
+            print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model and --k")
+
+
+@dataclass(frozen=True)
 class Choice:
     """What the defaults of ``train`` depend on."""
 
@@ -201,10 +232,10 @@ class Choice:
     target: Target | None = None
 
 
-COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report}
+COMMANDS = {"data": Data, "train": Train, "archive": Archive, "report": Report, "recommend": Recommend}
 
 
-def parse(arguments: list[str]) -> Data | Train | Archive | Report:
+def parse(arguments: list[str]) -> Data | Train | Archive | Report | Recommend:
     """The command that the arguments ask for, the settings of ``train`` starting from its preset."""
     if arguments[:1] == ["train"]:
         beside_help = [word for word in arguments[1:] if word not in ("-h", "--help")]

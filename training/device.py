@@ -1,10 +1,23 @@
-"""Where networks are fitted."""
+"""Where networks are fitted, and by how many threads."""
 
 from __future__ import annotations
 
 import torch
 
 from .errors import SettingsError
+
+MANY_RATINGS = 900_000
+
+
+def threads(asked: int | None, ratings: int) -> int:
+    """Threads on a CPU for a log of so many ``ratings``, where no number is ``asked`` for.
+
+    A small log gains little from a second thread, and loses much where others want the cores. From the size of
+    MovieLens 1M on it gets as many as torch takes by itself: one a core, or what ``OMP_NUM_THREADS`` says.
+    """
+    if asked is not None:
+        return asked
+    return torch.get_num_threads() if ratings >= MANY_RATINGS else 1
 
 
 def chosen(asked: str) -> torch.device:

@@ -71,11 +71,11 @@ def evaluate(estimator: TwoEncoderEstimator, held_out: Interactions) -> dict[str
     """
     predictions, train = predict(estimator, held_out), estimator.train
     metrics: dict[str, Any] = {"rows": len(held_out)} | of_scores(predictions, estimator.settings)
-    for name, known, rows in (
-        ("cold_users", train.user_rows, predictions.users),
-        ("cold_movies", train.movie_rows, predictions.movies),
+    for name, known, rows, size in (
+        ("cold_users", train.user_rows, predictions.users, train.shape[0]),
+        ("cold_movies", train.movie_rows, predictions.movies, train.shape[1]),
     ):
-        cold = ~np.isin(rows, known)
+        cold = (np.bincount(known, minlength=size) == 0)[rows]
         measured = of_scores(predictions.take(cold), estimator.settings) if cold.any() else {}
         metrics[name] = {"rows": int(cold.sum())} | measured
     return metrics | measure(estimator.order, train, held_out)

@@ -74,9 +74,15 @@ class Interactions:
         return len(self.users.vocabulary), len(self.movies.vocabulary)
 
     @cached_property
+    def histories(self) -> sparse.csr_array:
+        """float32 [users, movies]: the ratings by user, in the order of the movies' rows; NaN for a like."""
+        return sparse.csr_array((self.ratings, (self.user_rows, self.movie_rows)), self.shape)
+
+    @cached_property
     def pairs(self) -> sparse.csr_array:
         """bool [users, movies]: which pairs occur."""
-        return sparse.csr_array((np.ones(len(self), bool), (self.user_rows, self.movie_rows)), self.shape)
+        by_user = self.histories
+        return sparse.csr_array((np.ones(by_user.nnz, bool), by_user.indices, by_user.indptr), self.shape)
 
 
 @stage("turning ids into rows")

@@ -46,11 +46,10 @@ class Run:
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose ridge and length of the list ranker, and the number of epochs. The fit that is measured
-    on the test rows has seen training and validation rows. The one that is exported has seen every row, unless
-    ``refit`` is off: then it is the measured one, and where there are no epochs to choose, that is the only fit, and
-    there are no metrics of the validation rows. ``test``: ratings of their own, measured once at the end instead of a
-    share of the log.
+    The validation rows choose ridge and length of the list ranker, and the number of epochs. Where there are no epochs
+    to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test rows has
+    seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off: then it is
+    the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
     """
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
@@ -59,7 +58,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     plan = _plan(run, log, test)
     recorder = Recorder(run.runs / estimator.name, estimator.settings)
 
-    measured, validation = _select_and_fit(estimator, everything, plan, run.refit, recorder.epoch)
+    measured, validation = _select_and_fit(estimator, everything, plan, recorder.epoch)
     held_out = to_rows(plan.test, everything.users, everything.movies)
     metrics = _metrics(run, log, plan, validation, measured, held_out)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
@@ -117,19 +116,21 @@ def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:
 
 
 def _select_and_fit(
-    estimator: TwoEncoderEstimator, everything: Interactions, plan: Plan, refit: bool, on_epoch: OnEpoch
+    estimator: TwoEncoderEstimator, everything: Interactions, plan: Plan, on_epoch: OnEpoch
 ) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
     """The estimator fitted to training and validation rows, and the metrics of the validation rows before that.
 
-    Without a fit to the training rows alone these are empty. ``on_epoch`` is told the losses of the first fit.
+    Without epochs to choose these are the metrics of lists alone. ``on_epoch`` is told the losses of the first fit.
     """
-    train, validation, seen = (everything.take(rows) for rows in (plan.train, plan.validation, plan.seen))
-    if not refit and estimator.method(everything).most_epochs is None:
-        return estimator.choose_list_ranker(train, validation).fit(seen, on_epoch=on_epoch), {}
+    train, validation = (everything.take(rows) for rows in (plan.train, plan.validation))
+    if estimator.method(everything).most_epochs is None:
+        chosen, lists = estimator.choose_list_ranker(train, validation)
+        del train, validation  # a third of the memory of a large log
+        return chosen.fit(everything.take(plan.seen), on_epoch=on_epoch), {"rows": len(plan.validation)} | lists
     with stage("validating"):
         selected = estimator.fit(train, validation, on_epoch)
         metrics = evaluate(selected, validation)
-    return selected.with_choices().fit(seen), metrics
+    return selected.with_choices().fit(everything.take(plan.seen)), metrics
 
 
 def _metrics(
@@ -143,7 +144,7 @@ def _metrics(
     """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
     return {
         "validation": validation,
-        "validation_rows": "chose list_ridges, list_factors and epochs, so these numbers are too good",
+        "validation_rows": f"chose {_chosen(run.estimator, measured.train)}, so these numbers are too good",
         "test": evaluate(measured, held_out) if len(held_out) else {},
         "test_rows": plan.tested_on,
         "test_sha256": digest(plan.test),
@@ -152,6 +153,11 @@ def _metrics(
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(measured.settings),
     }
+
+
+def _chosen(estimator: TwoEncoderEstimator, train: Interactions) -> str:
+    has_epochs = estimator.method(train).most_epochs is not None
+    return "list_ridges, list_factors and epochs" if has_epochs else "list_ridges and list_factors"
 
 
 def _warn(warnings: list[str]) -> list[str]:

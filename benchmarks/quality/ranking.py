@@ -72,7 +72,7 @@ def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
     train, validation, test = parts.take(everything)
     settings = preset("best", "mf")
     with stopwatch("tuning") as tuning:
-        settings = ease.choose(train, validation, settings)
+        settings, _ = ease.choose(train, validation, settings)
     both = everything.take(np.union1d(parts.train, parts.validation))
     with stopwatch() as seconds:
         ranker = ease.fit(both, settings)

@@ -76,9 +76,11 @@ def test_test_rows_without_ratings_measure_no_ratings() -> None:
 
 
 def test_a_missing_metric_is_said() -> None:
-    whole = {"rows": 3, "auc": 0.5, "ndcg@10": 0.1}
+    cold = {"cold_users": {"rows": 0}}
+    whole = {"rows": 3, "auc": 0.5, "ndcg@10": 0.1} | cold
     assert unmeasured({"validation": {}, "test": whole}) == []
-    assert unmeasured({"validation": whole, "test": {"rows": 3}}) == [
+    assert unmeasured({"validation": {"rows": 3, "ndcg@10": 0.1}, "test": whole}) == []  # measures lists alone
+    assert unmeasured({"validation": whole, "test": {"rows": 3} | cold}) == [
         "test: nothing about likes is measured, as all of its rows are likes, or none is",
         "test: nothing about lists is measured, as none of its rows is of a user and a movie of the log",
     ]

@@ -11,7 +11,7 @@ import torch
 from tests.pretended import GPU, MixedDevicesError, PretendedGPU, device_of
 from training.__main__ import main
 from training.data import RatingsLog, generate
-from training.device import chosen
+from training.device import chosen, threads
 from training.estimators import ESTIMATORS
 from training.train import Run, train
 
@@ -119,3 +119,11 @@ def test_the_first_line_says_where(tmp_path: Path, capsys) -> None:
     words = ["--data", "synthetic", "--device", "cpu", "--sweeps", "1", "--burn-in", "0", "--no-refit"]
     main(["train", "mf", *words, "--build", str(tmp_path / "build"), "--runs", str(tmp_path / "runs")])
     assert capsys.readouterr().out.splitlines()[0] == "mf on cpu"
+
+
+def test_a_large_log_gets_all_cores_and_a_number_that_is_given_counts(monkeypatch) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    assert threads(None, 100_000) == 1
+    assert threads(None, 1_000_209) == 3
+    assert threads(2, 100_000) == 2
+    assert threads(1, 25_000_000) == 1

@@ -13,7 +13,7 @@ from archives.ids import MOVIES, ids_in
 from tests.conftest import MODELS
 from training.config import preset
 from training.data import DataError, generate, load, read_pairs
-from training.estimators import ESTIMATORS
+from training.estimators import ESTIMATORS, TwoEncoderEstimator
 from training.train import Run, train
 
 
@@ -34,8 +34,18 @@ def test_metrics_say_what_was_measured_and_what_is_exported(log, tmp_path: Path)
     assert metrics["exported_fit"] == "every row of the log"
     assert metrics["data"] == {"name": "synthetic", "sha256": log.sha256}
     assert metrics["test"]["rows"] == 200
-    assert metrics["validation"]["rows"] == 100
     assert {"rmse", "mae", "auc", "ndcg@10", "recall@20", "cold_users", "cold_movies"} <= metrics["test"].keys()
+
+
+def test_without_epochs_to_choose_the_validation_rows_measure_lists_alone(log, tmp_path: Path) -> None:
+    metrics = run("mf", tmp_path, log)
+    assert metrics["validation"].keys() == {"rows", "ndcg@10", "recall@20", "coverage@10", "popularity@10"}
+    assert metrics["validation"]["rows"] == 100
+    assert metrics["validation_rows"] == "chose list_ridges and list_factors, so these numbers are too good"
+    assert not [warning for warning in metrics["warnings"] if warning.startswith("validation")]
+    metrics = run("deepfm", tmp_path, log)
+    assert {"auc", "ndcg@10"} <= metrics["validation"].keys()
+    assert metrics["validation_rows"] == "chose list_ridges, list_factors and epochs, so these numbers are too good"
 
 
 def test_deepfm_reports_likes(log, tmp_path: Path) -> None:
@@ -44,11 +54,21 @@ def test_deepfm_reports_likes(log, tmp_path: Path) -> None:
     assert "rmse" not in test
 
 
-def test_nothing_to_choose_and_no_refit_are_one_fit(log, tmp_path: Path) -> None:
-    metrics = run("mf", tmp_path, log, refit=False)
-    assert metrics["validation"] == {}
-    assert metrics["test"]["rows"] == 200
-    assert run("deepfm", tmp_path, log, refit=False)["validation"]["rows"] == 100
+@pytest.mark.parametrize(
+    ("model", "refit", "fits"), [("mf", False, [800]), ("mf", True, [800, 1000]), ("deepfm", False, [700, 800])]
+)
+def test_a_network_is_fitted_no_more_often_than_needed(
+    model: str, refit: bool, fits: list[int], log, tmp_path: Path, monkeypatch
+) -> None:
+    rows, fit = [], TwoEncoderEstimator.fit
+
+    def counted(self, train, *others, **options):
+        rows.append(len(train))
+        return fit(self, train, *others, **options)
+
+    monkeypatch.setattr(TwoEncoderEstimator, "fit", counted)
+    run(model, tmp_path, log, refit=refit)
+    assert rows == fits
 
 
 @pytest.mark.parametrize("target", ["rating", "like"])

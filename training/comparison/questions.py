@@ -90,8 +90,7 @@ class Questions:
                 found[Metric.LOG_LOSS] = intervals.mean(-np.log(chance), who)
         wanted = np.array([len(movies) for movies, member in zip(self.wanted, members, strict=True) if member])
         hits, users = answers.hits[members], np.arange(members.sum())
-        gained = np.array([ndcg(places[:10], count) for places, count in zip(hits, wanted, strict=True)])
         return found | {
-            Metric.NDCG: intervals.mean(gained, users),
+            Metric.NDCG: intervals.mean(ndcg(hits[:, :10], wanted), users),
             Metric.RECALL: intervals.mean(hits.sum(1) / wanted, users),
         }

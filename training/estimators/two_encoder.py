@@ -21,6 +21,7 @@ from ..fitting.targets import targets_of
 from ..fitting.tensors import InteractionTensors
 from ..fitting.unknown import fit_unknown_rows
 from ..interactions import Interactions
+from ..metrics.names import Metric
 from ..models import Side, TwoEncoder
 from ..progress import stage
 from ..rankers import ease
@@ -84,9 +85,13 @@ class TwoEncoderEstimator(Recommender):
         """
         return super().fit(train, validation, on_epoch=on_epoch)
 
-    def choose_list_ranker(self, train: Interactions, validation: Interactions) -> Self:
-        """An estimator, not fitted, with the list ranker that ``validation`` rows choose; nothing else is fitted."""
-        return self._with(ease.choose(train, validation, self.settings))
+    def choose_list_ranker(self, train: Interactions, validation: Interactions) -> tuple[Self, dict[Metric, float]]:
+        """An estimator, not fitted, with the list ranker that ``validation`` rows choose, and its lists' metrics there.
+
+        Nothing but list rankers is fitted.
+        """
+        settings, lists = ease.choose(train, validation, self.settings)
+        return self._with(settings), lists
 
     def with_choices(self) -> Self:
         """An estimator, not fitted, with all that the validation rows chose for this one."""
@@ -99,7 +104,7 @@ class TwoEncoderEstimator(Recommender):
     def _fit(self, train: Interactions, validation: Interactions | None, on_epoch: OnEpoch) -> None:
         settings, method = self.settings, self.method(train)
         if self.list_ranker and validation is not None:
-            settings = ease.choose(train, validation, settings)
+            settings, _ = ease.choose(train, validation, settings)
         with stage("fitting"):
             network = self.fresh_network(train).to(self.device)
             fitted = method.fit(network, train, validation, settings, self.seed, on_epoch)

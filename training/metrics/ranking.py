@@ -29,37 +29,39 @@ def measure(
     ten; popularity@10 is how many rows of ``train`` a movie in them has on average. Where there are more than
     ``most_users`` users, so many are drawn at random. Empty where no held-out row has a known user and movie.
     """
-    known = np.unique(held_out.user_rows[(held_out.user_rows > 0) & (held_out.movie_rows > 0)])
+    both = (held_out.user_rows > 0) & (held_out.movie_rows > 0)
+    known = np.flatnonzero(np.bincount(held_out.user_rows[both]))
     if not len(known):
         return {}
     if len(known) > most_users:
         known = np.sort(np.random.default_rng(0).choice(known, most_users, replace=False))
-    counts = np.bincount(train.movie_rows, minlength=train.shape[1])
-    gains, recall, shown = [], [], []
+    hits, wanted, shown = [], [], []
     starts = range(0, len(known), USERS_A_BLOCK)
     for start in counted(starts, "lists", len(starts), "block"):
         rows = known[start : start + USERS_A_BLOCK]
-        scores = order(rows)
-        relevant = held_out.pairs[rows].toarray()
-        relevant[:, 0] = False
-        seen = train.pairs[rows].toarray() & ~relevant
-        seen[:, 0] = True
-        lists = top(scores, [np.flatnonzero(movies) for movies in seen], [LENGTH] * len(rows))
-        for listed, wanted in zip(lists, relevant, strict=True):
-            hits = wanted[listed]
-            gains.append(ndcg(hits[:10], wanted.sum()))
-            recall.append(hits.sum() / wanted.sum())
-            shown.append(listed[:10])
-    movies = np.concatenate(shown)
+        relevant = held_out.pairs[rows]
+        relevant.data[relevant.indices == 0] = False
+        relevant.eliminate_zeros()
+        seen = train.pairs[rows] > relevant  # seen, and not held out
+        left_out = [np.append(0, movies) for movies in np.split(seen.indices, seen.indptr[1:-1])]
+        lists = np.zeros((len(rows), LENGTH), np.int64)  # row 0, the unknown movie, where there is nothing more
+        for places, listed in zip(lists, top(order(rows), left_out, [LENGTH] * len(rows)), strict=True):
+            places[: len(listed)] = listed
+        hits.append(np.asarray(relevant[np.arange(len(rows))[:, None], lists].todense()))
+        wanted.append(relevant.sum(axis=1))
+        shown.append(lists[:, :10])
+    of_users, sizes, movies = np.concatenate(hits), np.concatenate(wanted), np.concatenate(shown)
+    counts = np.bincount(train.movie_rows, minlength=train.shape[1])
+    movies = movies[movies > 0]
     return {
-        Metric.NDCG: float(np.mean(gains)),
-        Metric.RECALL: float(np.mean(recall)),
-        Metric.COVERAGE: len(np.unique(movies)) / (len(counts) - 1),
+        Metric.NDCG: float(ndcg(of_users[:, :10], sizes).mean()),
+        Metric.RECALL: float((of_users.sum(axis=1) / sizes).mean()),
+        Metric.COVERAGE: int(np.count_nonzero(np.bincount(movies))) / (len(counts) - 1),
         Metric.POPULARITY: float(counts[movies].mean()),
     }
 
 
-def ndcg(hits: np.ndarray, wanted: int) -> float:
-    """NDCG@10 of a list: ``hits`` bool [10 at most] says which of its places hold one of ``wanted`` movies."""
+def ndcg(hits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """NDCG@10 float64 [lists]: ``hits`` bool [lists, 10] are the places that hold one of ``wanted`` [lists] movies."""
     discounts = 1 / np.log2(np.arange(2, 12))
-    return float((hits * discounts[: len(hits)]).sum() / discounts[: min(10, wanted)].sum())
+    return hits @ discounts / discounts.cumsum()[np.minimum(wanted, 10) - 1]

@@ -25,7 +25,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.linalg import aslinearoperator
+from torch import Tensor
 
 from handlers.recommender.model.list_ranker import ListRanker
 
@@ -34,9 +34,10 @@ from ..interactions import Interactions, SideData, feature_matrix
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure
 from ..progress import counted, stage
-from .svd import truncated_svd
+from .svd import in_threads, truncated_svd
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists a ridge and a width are chosen by, at most
+NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer factors are then as good, and faster
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 RATING_SLOPE = 0.5  # the additional weight of a rating that is half the scale above the mean
 USER_POWER = -0.5
@@ -51,22 +52,27 @@ def fit(train: Interactions, settings: Settings) -> ListRanker:
 
 
 @stage("choosing the list ranker")
-def choose(train: Interactions, validation: Interactions, settings: Settings) -> Settings:
+def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge and the number of factors whose ranker, fitted to ``train``, makes the best lists.
 
-    Best by NDCG@10 on ``validation``. Without any rows of it, or where there is no choice, the settings as they are.
+    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, one with the fewest factors. Beside
+    them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of ``validation``, or
+    where there is no choice, the settings as they are and no metrics.
     """
     if not len(validation) or len(settings.list_ridges) == len(settings.list_factors) == 1:
-        return settings
+        return settings, {}
     regression = Regression(train, settings.list_components)
-    ndcg = {}
+    measured = {}
     for ridge in counted(settings.list_ridges, "ridges", len(settings.list_ridges), "ridge"):
         longest = regression.ranker(ridge, max(settings.list_factors))
         for n_factors in settings.list_factors:
-            lists = measure(order(truncated(longest, n_factors), train), train, validation, USERS_TO_CHOOSE_BY)
-            ndcg[ridge, n_factors] = lists.get(Metric.NDCG, 0.0)
-    ridge, n_factors = max(ndcg, key=ndcg.__getitem__)
-    return dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(n_factors,))
+            lists = order(truncated(longest, n_factors), train)
+            measured[ridge, n_factors] = measure(lists, train, validation, USERS_TO_CHOOSE_BY)
+    ndcg = {choice: lists.get(Metric.NDCG, 0.0) for choice, lists in measured.items()}
+    as_good = [choice for choice in ndcg if ndcg[choice] >= (1 - NOISE) * max(ndcg.values())]
+    best = min(as_good, key=lambda choice: (choice[1], -ndcg[choice]))
+    chosen = dataclasses.replace(settings, list_ridges=(best[0],), list_factors=(best[1],))
+    return chosen, measured[best]
 
 
 def truncated(ranker: ListRanker, n_factors: int) -> ListRanker:
@@ -82,13 +88,12 @@ def order(ranker: ListRanker, histories: Interactions) -> Order:
 
 def encoder(ranker: ListRanker, histories: Interactions) -> Callable[[np.ndarray], torch.Tensor]:
     """What encodes user rows [B] as float32 [B, D], who have rated what ``histories`` say."""
-    by_user = np.argsort(histories.user_rows, kind="stable")
-    offsets = np.searchsorted(histories.user_rows[by_user], np.arange(histories.shape[0] + 1))
     features, weights = torch.from_numpy(histories.users.features), torch.from_numpy(histories.users.weights)
 
     def encode(rows: np.ndarray) -> torch.Tensor:
-        parts = [by_user[offsets[row] : offsets[row + 1]] for row in rows]
-        rated = [(histories.movie_rows[part], histories.ratings[part]) for part in parts]
+        block = histories.histories[rows]
+        ends = block.indptr[1:-1]
+        rated = list(zip(np.split(block.indices, ends), np.split(block.data, ends), strict=True))
         return ranker.encode_users(rated, features[rows], weights[rows])
 
     return encode
@@ -97,70 +102,92 @@ def encoder(ranker: ListRanker, histories: Interactions) -> Callable[[np.ndarray
 class Regression:
     """A log's matrix and its truncated singular value decomposition: rankers of any ridge and length are made from it.
 
-    ``weighted`` float32 [users, kept]: A, the log of the movies that somebody rated, times the root of each user's
-    weight; ``gram_diagonal`` [kept]: the diagonal of the Gram matrix. Of A divided by the roots of ``ridge_scale``
-    [kept]: ``singular`` [components], ``right`` [kept, components].
+    ``kept`` [kept]: the rows of the movies that somebody rated. A, float32 [users, kept], is the log of these, times
+    the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix. Of A divided by the
+    roots of ``ridge_scale`` [kept]: ``singular`` [components], ``right`` [kept, components].
     """
 
     def __init__(self, train: Interactions, components: int) -> None:
-        users, movies, ratings = train.user_rows, train.movie_rows, train.ratings
-        self.rows = len(train.movies.vocabulary)
-        self.kept = np.flatnonzero(np.bincount(movies, minlength=self.rows))
-        self.weight = _weight(ratings)
-        shares = np.where(np.isnan(ratings), 1.0, self.weight[0] + self.weight[1] * ratings).astype(np.float32)
-        shape = train.shape
-        rated = sparse.csr_array((shares, (users, movies)), shape)[:, self.kept]
-        sizes = np.bincount(users, minlength=shape[0])
+        counts = np.bincount(train.movie_rows, minlength=train.shape[1])
+        sizes = np.bincount(train.user_rows, minlength=train.shape[0])
+        self.rows = len(counts)
+        self.kept = np.flatnonzero(counts)
+        self.weight = _weight(train.ratings)
+        rated = self._rated(train)
         present = sizes > 0
-        power = np.zeros(shape[0], np.float32)
+        power = np.zeros(len(sizes), np.float32)
         power[present] = (sizes[present] / sizes[present].mean()) ** (USER_POWER / 2)
-        self.weighted = sparse.csr_array(sparse.diags_array(power) @ rated)
-        self.gram_diagonal = np.bincount(
-            self.weighted.indices, np.square(self.weighted.data, dtype=np.float64), len(self.kept)
-        )
-        self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** RIDGE_POWER
-        scaled = self.weighted @ sparse.diags_array(self.ridge_scale.astype(np.float32) ** -0.5)
-        self.singular, self.right = truncated_svd(aslinearoperator(sparse.csr_array(scaled)), components)
         self.groups = _groups(train.users, rated, present)
+        rated.data *= np.repeat(power, np.diff(rated.indptr))  # A
+        squares = np.square(rated.data)
+        self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
+        self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** RIDGE_POWER
+        rated.data *= (self.ridge_scale.astype(np.float32) ** -0.5)[rated.indices]
+        self.singular, self.right = map(torch.from_numpy, truncated_svd(in_threads(rated), components))
+
+    def _rated(self, train: Interactions) -> sparse.csr_array:
+        """float32 [users, kept]: what each rating weighs."""
+        a, b = self.weight
+        shares = np.where(np.isnan(train.ratings), np.float32(1), np.float32(a) + np.float32(b) * train.ratings)
+        places = np.zeros(self.rows, np.int32)
+        places[self.kept] = np.arange(len(self.kept))
+        cells = train.user_rows.astype(np.int32), places[train.movie_rows]
+        return sparse.csr_array((shares, cells), (train.shape[0], len(self.kept)))
 
     def ranker(self, ridge: float, n_factors: int) -> ListRanker:
         """The ranker of a ridge, its vectors cut to ``n_factors``."""
         left, right = self.weights(ridge)
-        diagonal = np.einsum("nk,nk->n", left, right)  # each movie's weight for itself, which is not allowed
-        weights = aslinearoperator(left) @ aslinearoperator(right.T) - aslinearoperator(sparse.diags_array(diagonal))
-        _, directions = truncated_svd(aslinearoperator(self.weighted) @ weights, n_factors)
-        directions = np.pad(directions, ((0, 0), (0, n_factors - directions.shape[1])))
+        own = (left * right).sum(1, keepdim=True)  # each movie's weight for itself, which is not allowed
+        # A B, as far as the decomposition knows A, is an orthogonal matrix times ``seen``: no pass over the log.
+        scaled = self.right * self._root_scale()
+        seen = self.singular[:, None] * (right - scaled * own).t()  # [components, kept]
+        directions = _leading(seen, n_factors)
+        inputs = left @ (right.t() @ directions) - own * directions
+        similarity = self._similarity(directions)
         return ListRanker(
-            inputs=self._table(weights @ directions),
+            inputs=self._table(inputs),
             items=self._table(directions),
-            cold_start=torch.from_numpy(np.ascontiguousarray(self.groups @ directions, dtype=np.float32)),
-            item_similarity=self._table(self._similarity(directions)),
+            cold_start=torch.from_numpy(self.groups) @ directions,
+            item_similarity=self._table(similarity),
             weight=self.weight,
         )
 
-    def weights(self, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    def weights(self, ridge: float) -> tuple[Tensor, Tensor]:
         """Factors [kept, components] of the weights B: ``left @ right.T``, whose diagonal does not count.
 
         ``B = I - P / diag(P)`` by column, with ``P = (G + ridge * diag(ridge_scale))^-1`` (Steck, equation 8).
         """
-        scale = self.ridge_scale[:, None].astype(np.float32)
-        squares = np.square(self.singular, dtype=np.float64)
+        squares = self.singular.double().square()
         shrunk = squares / (squares + ridge)
         # Of P, times the ridge and its scale. A ridge of nearly nothing leaves less than float32 can tell from zero.
-        diagonal = np.maximum(1 - np.square(self.right, dtype=np.float64) @ shrunk, 1e-6)
-        left = self.right / np.sqrt(scale)
-        return left, (self.right * shrunk * np.sqrt(scale) / diagonal[:, None]).astype(np.float32)
+        diagonal = (1 - self.right.square() @ shrunk.float()).clamp(min=1e-6)
+        root = self._root_scale()
+        return self.right / root, self.right * shrunk.float() * (root / diagonal[:, None])
 
-    def _similarity(self, directions: np.ndarray) -> np.ndarray:
-        seen = self.weighted @ directions
-        values, vectors = np.linalg.eigh(seen.T @ seen)
-        root = vectors[:, ::-1] * np.sqrt(np.maximum(values[::-1], 0))
-        return directions @ root / np.sqrt(self.gram_diagonal + GRAM_SHRINKAGE * self.gram_diagonal.mean())[:, None]
+    def _root_scale(self) -> Tensor:
+        return torch.from_numpy(self.ridge_scale.astype(np.float32)).sqrt()[:, None]
 
-    def _table(self, values: np.ndarray) -> torch.Tensor:
-        table = np.zeros((self.rows, values.shape[1]), np.float32)
-        table[self.kept] = values
-        return torch.from_numpy(table)
+    def _similarity(self, directions: Tensor) -> Tensor:
+        seen = self.singular[:, None] * ((self.right * self._root_scale()).t() @ directions)
+        values, vectors = torch.linalg.eigh((seen.t() @ seen).double())
+        root = (vectors * values.clamp(min=0).sqrt()).flip(1).float()
+        own = torch.from_numpy(self.gram_diagonal + GRAM_SHRINKAGE * self.gram_diagonal.mean()).float()
+        return directions @ root / own.sqrt()[:, None]
+
+    def _table(self, values: Tensor) -> Tensor:
+        table = torch.zeros(self.rows, values.size(1))
+        table[torch.from_numpy(self.kept)] = values
+        return table
+
+
+def _leading(matrix: Tensor, count: int) -> Tensor:
+    """The leading right singular vectors of a wide matrix [k, n]: float32 [n, count], zeros where it has fewer."""
+    matrix = matrix.double()  # squares of singular values differ too much for float32
+    squares, vectors = torch.linalg.eigh(matrix @ matrix.t())
+    squares, vectors = squares.flip(0)[:count], vectors.flip(1)[:, :count]
+    kept = squares > 1e-10 * squares[0]
+    directions = (matrix.t() @ (vectors[:, kept] / squares[kept].sqrt())).float()
+    return torch.nn.functional.pad(directions, (0, count - directions.size(1)))
 
 
 def _weight(ratings: np.ndarray) -> tuple[float, float]:
@@ -173,8 +200,9 @@ def _weight(ratings: np.ndarray) -> tuple[float, float]:
 
 def _groups(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:
     """[1 + feature values, kept]: a movie's weight in the average user, and how groups of users differ from it."""
-    values = feature_matrix(side)[present]
-    average = rated[present].mean(axis=0)
-    centred = (values.T @ rated[present]).toarray() - np.outer(values.sum(axis=0), average)
+    values = feature_matrix(side)
+    values.data *= np.repeat(present, np.diff(values.indptr))
+    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
+    centred = (values.T @ rated).toarray() - np.outer(values.sum(axis=0), average)
     groups = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(side.schema.size), centred)
-    return np.concatenate([average[None], groups])
+    return np.concatenate([average[None], groups]).astype(np.float32)

@@ -2,30 +2,85 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+import torch
+from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
 from ..progress import counted
 
-OVERSAMPLED = 32  # columns beyond the rank; without them the last singular vectors would be inexact
-ITERATIONS = 4  # each divides the share of small singular values by the square of their ratio to the large ones
+BLOCKS_A_RANK = 16  # a block is so many times narrower than the rank; narrow ones find more with as many products
+NARROWEST = 16
+OVERSAMPLED = 1.75  # the basis is so many times as long as the rank; with less the last vectors would be inexact
+ROUNDING = 1e-6  # squares of singular values below this share of the largest are noise
 
 
 def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The largest singular values [k] of a matrix [m, n], descending, and its right singular vectors [n, k].
 
-    Randomised subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithms 4.4 and 5.1): the
-    matrix is only multiplied by blocks of vectors. k is ``rank``, or less where the matrix has no more singular values
-    above rounding. float32, repeatable by ``seed``.
+    Block Lanczos with full orthogonalisation: a Rayleigh-Ritz projection on the Krylov space of a random block (Musco
+    and Musco, Randomized block Krylov methods, NIPS 2015, algorithm 2). The matrix is only multiplied by blocks of
+    vectors. k is ``rank``, or less where the matrix has no more singular values above rounding. float32, repeatable by
+    ``seed``.
     """
     _, columns = matrix.shape
-    block = min(rank + OVERSAMPLED, columns)
-    start = np.random.default_rng(seed).standard_normal((columns, block), np.float32)
-    basis = np.linalg.qr(start)[0]
-    for _ in counted(range(ITERATIONS), "singular vectors", ITERATIONS, "step"):
-        basis = np.linalg.qr(matrix.H @ (matrix @ basis))[0].astype(np.float32, copy=False)
-    seen = (matrix @ basis).astype(np.float64)
-    squares, vectors = np.linalg.eigh(seen.T @ seen)
-    order = np.argsort(-squares)[:rank]
-    order = order[squares[order] > 1e-10 * max(squares.max(), 1e-30)]
-    return np.sqrt(squares[order]).astype(np.float32), basis @ vectors[:, order].astype(np.float32)
+    width = max(rank // BLOCKS_A_RANK, NARROWEST)
+    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), columns)
+    basis = torch.empty(columns, length)
+    projected = torch.zeros(length, length, dtype=torch.float64)  # basis.T @ matrix.H @ matrix @ basis, upper half
+    start = np.random.default_rng(seed).standard_normal((columns, min(width, length)), np.float32)
+    block = torch.linalg.qr(torch.from_numpy(start))[0]
+    starts = range(0, length, width)
+    for first in counted(starts, "singular vectors", len(starts), "block"):
+        end = first + block.size(1)
+        basis[:, first:end] = block
+        image = torch.from_numpy(matrix.H @ (matrix @ block.numpy()))
+        known = basis[:, :end]
+        projected[:end, first:end] = (known.t() @ image).double()
+        block = image[:, : length - end]
+        for _ in range(2 if end < length else 0):  # the second time takes out what rounding left
+            block = torch.linalg.qr(block - known @ (known.t() @ block))[0]
+    squares, vectors = torch.linalg.eigh(projected, UPLO="U")
+    squares, vectors = squares.flip(0)[:rank], vectors.flip(1)[:, :rank]
+    kept = squares > max(ROUNDING * squares[0].item(), 1e-30)
+    return squares[kept].sqrt().float().numpy(), (basis @ vectors[:, kept].float()).numpy()
+
+
+def in_threads(matrix: sparse.csr_array) -> LinearOperator:
+    """A float32 matrix [m, n] whose products with blocks of vectors use as many threads as torch does; SciPy's use one.
+
+    Each thread has a share of the rows. Both products go through it in order: to multiply the transposed matrix by its
+    rows, adding up, is three times as fast as to store it transposed, because the vectors that are read are then in
+    order too.
+    """
+    entries = np.linspace(0, matrix.nnz, 1 + torch.get_num_threads())
+    ends = np.searchsorted(matrix.indptr, entries[1:-1])
+    rows = list(zip([0, *ends], [*ends, matrix.shape[0]], strict=True))
+    shares = [_rows(matrix, first, end) for first, end in rows]
+
+    def product(block: np.ndarray) -> np.ndarray:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            return np.concatenate(list(pool.map(lambda share: share @ block, shares)))
+
+    def transposed_product(block: np.ndarray) -> np.ndarray:
+        parts = [block[first:end] for first, end in rows]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            return sum(pool.map(lambda share, part: share.T @ part, shares, parts))
+
+    return LinearOperator(
+        matrix.shape,
+        matvec=product,
+        rmatvec=transposed_product,
+        matmat=product,
+        rmatmat=transposed_product,
+        dtype=np.float32,
+    )
+
+
+def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
+    """Rows of a matrix, without a copy of its values."""
+    entries = slice(matrix.indptr[first], matrix.indptr[end])
+    starts = matrix.indptr[first : end + 1] - matrix.indptr[first]
+    return sparse.csr_array((matrix.data[entries], matrix.indices[entries], starts), (end - first, matrix.shape[1]))

@@ -118,12 +118,14 @@ def test_validation_rows_choose_the_list_ranker(log_and_truth, parts) -> None:
     settings = quick("mf", sweeps=2, burn_in=1, list_ridges=(1e6, 20.0), list_factors=(8, 1))
     everything = encode(log_and_truth[0], False)
     train, validation, _ = (everything.take(rows) for rows in parts)
-    expected = ease.choose(train, validation, settings)
+    expected, lists = ease.choose(train, validation, settings)
     assert expected.list_factors == (1,)
     with_validation = MF(settings).fit(train, validation)
     assert with_validation.with_choices().settings == expected
     assert with_validation.ranker.items.shape[1] == 1
-    assert MF(settings).choose_list_ranker(train, validation).settings == expected
+    chosen, metrics = MF(settings).choose_list_ranker(train, validation)
+    assert chosen.settings == expected
+    assert metrics == lists
     without = MF(settings).fit(train)
     assert without.with_choices().settings == settings
     assert without.ranker.items.shape[1] == 8

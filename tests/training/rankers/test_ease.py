@@ -22,21 +22,25 @@ def log() -> RatingsLog:
     return generate(seed=5, users=200, movies=60, ratings=4000).log
 
 
-def dense_weights(interactions: Interactions, ridge: float) -> np.ndarray:
-    """Each movie regressed on the others one by one, by least squares with the ridge as further rows."""
-    rated = np.zeros((len(interactions.users.vocabulary), len(interactions.movies.vocabulary)))
+def weighted(interactions: Interactions) -> np.ndarray:
+    """A [users, movies]: what each rating weighs, times the root of the weight of its user."""
+    rated = np.zeros(interactions.shape)
     middle, half = interactions.ratings.mean(), np.ptp(interactions.ratings) / 2
     rated[interactions.user_rows, interactions.movie_rows] = 1 + 0.5 * (interactions.ratings - middle) / half
-    rated = rated[1:, 1:]
-    sizes = (rated != 0).sum(axis=1)
-    root = (sizes / sizes.mean()) ** -0.25  # of the weight of a user
-    own = (rated**2 * root[:, None] ** 2).sum(axis=0)
+    sizes = (rated != 0).sum(axis=1)[1:]
+    return rated[1:, 1:] * ((sizes / sizes.mean()) ** -0.25)[:, None]
+
+
+def dense_weights(interactions: Interactions, ridge: float) -> np.ndarray:
+    """Each movie regressed on the others one by one, by least squares with the ridge as further rows."""
+    rated = weighted(interactions)
+    own = (rated**2).sum(axis=0)
     ridges = np.sqrt(ridge * (own / own.mean()) ** 0.25)
     weights = np.zeros((rated.shape[1],) * 2)
     for movie in range(len(weights)):
         others = np.arange(len(weights)) != movie
-        inputs = np.concatenate([rated[:, others] * root[:, None], np.diag(ridges[others])])
-        target = np.concatenate([rated[:, movie] * root, np.zeros(others.sum())])
+        inputs = np.concatenate([rated[:, others], np.diag(ridges[others])])
+        target = np.concatenate([rated[:, movie], np.zeros(others.sum())])
         weights[others, movie] = np.linalg.lstsq(inputs, target)[0]
     return weights
 
@@ -66,7 +70,7 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
         (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:].astype(float)
         for ranker in (regression.ranker(20.0, 60), regression.ranker(20.0, 5))
     )
-    root = regression.weighted.toarray().astype(float)
+    root = weighted(interactions)
     away = np.square(root @ (full - cut)).sum()
     assert away == pytest.approx(np.square(np.linalg.svd(root @ full)[1][5:]).sum(), rel=1e-3)
 
@@ -75,7 +79,7 @@ def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log)
     interactions = encode(log, False)
     regression = ease.Regression(interactions, 512)
     alike = regression.ranker(20.0, 60).item_similarity.numpy().astype(float)[1:]
-    gram = (regression.weighted.T @ regression.weighted).toarray()
+    gram = weighted(interactions).T @ weighted(interactions)
     own = np.diag(gram)
     roots = np.sqrt(own + ease.GRAM_SHRINKAGE * own.mean())
     assert alike @ alike.T == pytest.approx(gram / np.outer(roots, roots), abs=1e-4)
@@ -138,8 +142,22 @@ def test_validation_rows_choose(log) -> None:
     for ridge, n_factors in itertools.product(settings.list_ridges, settings.list_factors):
         chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(n_factors,))
         ndcg[ridge, n_factors] = measure(ease.order(ease.fit(train, chosen), train), train, validation)["ndcg@10"]
-    chosen = ease.choose(train, validation, settings)
-    assert (*chosen.list_ridges, *chosen.list_factors) == max(ndcg, key=ndcg.__getitem__)
+    chosen, lists = ease.choose(train, validation, settings)
+    best = *chosen.list_ridges, *chosen.list_factors
+    assert best == max(ndcg, key=ndcg.__getitem__)
+    assert ndcg[best] > 1.01 * max(value for choice, value in ndcg.items() if choice != best)
+    assert lists["ndcg@10"] == pytest.approx(ndcg[best])
+    assert ease.choose(train, validation, chosen) == (chosen, {})  # there is no choice
+
+
+def test_of_lists_that_are_about_as_good_the_fewest_factors_are_chosen(log, monkeypatch) -> None:
+    interactions = encode(log, False)
+    found = iter([0.2, 0.201, 0.19, 0.199, 0.198, 0.1])
+    monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
+    settings = dataclasses.replace(SETTINGS, list_ridges=(5.0, 20.0), list_factors=(8, 16, 4))
+    chosen, lists = ease.choose(interactions, interactions, settings)
+    assert (chosen.list_ridges, chosen.list_factors) == ((5.0,), (8,))
+    assert lists == {"ndcg@10": 0.2}
 
 
 def test_every_movie_that_somebody_rated_takes_part(log) -> None:

@@ -1,0 +1,129 @@
+"""Lists for all users: those that are served, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from handlers.recommender.loading import load_service
+from tests.conftest import MODELS
+from training import recommend as module
+from training.__main__ import main
+from training.recommend import RecommendError, recommend
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch) -> None:
+    monkeypatch.setattr(module, "USERS_A_PART", 20)
+    monkeypatch.setattr(module, "USERS_AT_ONCE", 7)
+
+
+def served(folder: Path, k: int) -> pd.DataFrame:
+    """The lists of all users with ratings, one request each."""
+    service = load_service(folder)
+    offsets = service.model.arrays["seen_offsets"].numpy()
+    entries = []
+    for row in np.flatnonzero(np.diff(offsets)).tolist():
+        user = service.model.users.ids[row]
+        (answer,) = service.answer([json.dumps({"user_id": user, "k": k}).encode()])
+        listed = json.loads(answer.body)["recommendations"]
+        entries += [(user, place, each["movie_id"], each["score"]) for place, each in enumerate(listed, 1)]
+    return pd.DataFrame(entries, columns=["user_id", "rank", "movie_id", "score"]).astype({"rank": "int32"})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_lists_are_those_that_are_served(model: str, build: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "new/lists.parquet"
+    words = ["recommend", model, "--k", "12", "--build", str(build), "--out", str(out)]
+    main(words)
+    assert capsys.readouterr().out == f"wrote {out}\n"
+    pd.testing.assert_frame_equal(pd.read_parquet(out), served(build / model, 12), check_exact=False, atol=1.1e-6)
+    assert [path.name for path in out.parent.iterdir()] == ["lists.parquet"]
+    assert parquet.ParquetFile(out).num_row_groups == 8
+    main(words)
+    assert "is up to date" in capsys.readouterr().out
+
+
+def test_ids_may_be_strings_and_lists_shorter_than_k(likes_build: Path, tmp_path: Path) -> None:
+    out = tmp_path / "lists.parquet"
+    recommend("fm", likes_build, 1000, out)
+    lists, expected = pd.read_parquet(out), served(likes_build / "fm", 1000)
+    pd.testing.assert_frame_equal(lists, expected.astype({"user_id": "str", "movie_id": "str"}), atol=1.1e-6)
+    assert lists.groupby("user_id").size().nunique() > 1
+
+
+def test_a_run_that_was_killed_goes_on(build: Path, tmp_path: Path, monkeypatch) -> None:
+    out, made, write = tmp_path / "lists.parquet", [], module._write
+
+    def written(path: Path, *rest) -> None:
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(path.name)
+        write(path, *rest)
+
+    monkeypatch.setattr(module, "_write", written)
+    with pytest.raises(KeyboardInterrupt):
+        recommend("mf", build, 5, out)
+    assert not out.exists()
+    made.clear()
+    monkeypatch.setattr(module, "_write", lambda path, *rest: made.append(path.name) or write(path, *rest))
+    recommend("mf", build, 5, out)
+    assert made == [*(f"{number:06}.parquet" for number in range(3, 8)), "lists.parquet"]
+    whole = pd.read_parquet(out)
+    recommend("mf", build, 5, tmp_path / "whole.parquet")
+    pd.testing.assert_frame_equal(whole, pd.read_parquet(tmp_path / "whole.parquet"))
+
+
+@pytest.mark.parametrize("change", ["k", "model"])
+def test_parts_of_other_lists_are_not_taken(change: str, build: Path, tmp_path: Path, monkeypatch) -> None:
+    out, write = tmp_path / "lists.parquet", module._write
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_wait_for", lambda _: pytest.fail("killed here"))
+        with pytest.raises(pytest.fail.Exception):
+            recommend("mf", build, 5, out)
+    changed = shutil.copytree(build, tmp_path / "build")
+    if change == "model":
+        (changed / "mf/metrics.json").write_text("{}")
+    made = []
+    monkeypatch.setattr(module, "_write", lambda path, *rest: made.append(path) or write(path, *rest))
+    recommend("mf", changed, 6 if change == "k" else 5, out)
+    assert len(made) == 9
+    assert {path.name for path in tmp_path.iterdir()} == {"build", "lists.parquet"}  # the others are gone
+
+
+def test_processes_share_the_users(build: Path, tmp_path: Path, monkeypatch) -> None:
+    out, made, write = tmp_path / "lists.parquet", [], module._write
+    monkeypatch.setattr(module, "_write", lambda path, *rest: made.append(path.stem) or write(path, *rest))
+    for rank in (1, 2, 0):  # the first one waits for the others
+        recommend("mf", build, 5, out, rank, 3)
+    assert made == [f"{number:06}" for number in (1, 4, 7, 2, 5, 0, 3, 6)] + ["lists"]
+    recommend("mf", build, 5, tmp_path / "alone.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(out), pd.read_parquet(tmp_path / "alone.parquet"))
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(build: Path, tmp_path: Path, monkeypatch) -> None:
+    class Full(parquet.ParquetWriter):
+        def write_table(self, *_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    out = tmp_path / "lists.parquet"
+    with monkeypatch.context() as patched:
+        patched.setattr(parquet, "ParquetWriter", Full)
+        with pytest.raises(RecommendError, match=r"No space left on device\): make room or give another --out"):
+            recommend("mf", build, 5, out)
+    assert not list(tmp_path.rglob("*parquet"))
+    recommend("mf", build, 5, out)
+    assert out.exists()
+
+
+def test_what_cannot_be_asked_for_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"holds no model: train it first \(make train MODEL=mf\)"):
+        main(["recommend", "mf", "--build", str(tmp_path)])
+    with pytest.raises(SystemExit, match="error: --k is 0: give 1 or more"):
+        main(["recommend", "mf", "--k", "0"])

@@ -1,0 +1,167 @@
+"""Lists for every user of a model, as one Parquet file: the same lists that the served model gives, made in batches.
+
+The users are divided into parts. Each part becomes a file of its own, which is moved into place when it is complete, so
+that a run that was killed goes on where it stopped; at the end the parts are joined. Under ``torchrun`` each process
+makes its share of the parts, and the first one joins them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from archives.contents import METADATA, sha256_of
+from archives.pack import DETAILS
+from handlers.recommender.loading import load_service
+from handlers.recommender.model.errors import ArchiveError
+from handlers.recommender.model.model import Model
+from handlers.recommender.model.query import Selection, UserQuery
+
+from .errors import UserError
+from .progress import counted, stage
+
+USERS_A_PART = 4096
+USERS_AT_ONCE = 256
+MADE_FOR = b"lists"  # the key of the Parquet file's metadata that says which lists it holds
+WAIT = 0.2  # seconds between two looks for the parts of other processes
+
+
+class RecommendError(UserError):
+    """There is no model to make lists with, or they cannot be written; the message says what to do."""
+
+
+def recommend(model: str, build: Path, k: int, out: Path, rank: int = 0, processes: int = 1) -> bool:
+    """Write to ``out`` the lists of the ``k`` best movies for all users with ratings, by the model in ``build``.
+
+    A row is an entry: ``user_id``, ``rank`` (int32, from 1), ``movie_id`` and ``score`` (float64), a user's rows
+    together in the order of the list, users in ascending order. Movies that a user has rated are left out. This is
+    process number ``rank`` of ``processes``. Returns False where ``out`` holds these lists already.
+
+    Raises RecommendError where there is no model, and where a file cannot be written.
+    """
+    folder = build / model
+    wanted = json.dumps({"model": model_digest(folder), "k": k})
+    if made_for(out) == wanted:
+        return False
+    try:
+        loaded = load_service(folder).model
+    except ArchiveError as error:
+        raise RecommendError(f"{error}: train it again (make train MODEL={model})") from error
+    rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].numpy()))
+    digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
+    parts = out.with_name(f".{out.name}.{digest}")
+    files = [parts / f"{number:06}.parquet" for number in range(-(-len(rated) // USERS_A_PART))]
+    with _writing(out):
+        if rank == 0:
+            _remove_others(out, parts)
+        parts.mkdir(parents=True, exist_ok=True)
+        mine = [place for place in range(rank, len(files), processes) if not files[place].exists()]
+        table_of = Tables(loaded, k)
+        for place in counted(mine, "making lists", len(mine), f"{USERS_A_PART} users"):
+            _write(files[place], [table_of(rated[place * USERS_A_PART : (place + 1) * USERS_A_PART])])
+        if rank == 0:
+            _wait_for(files)
+            schema = table_of.schema.with_metadata({MADE_FOR: wanted.encode()})
+            joined = (parquet.read_table(file) for file in counted(files, "joining lists", len(files), "part"))
+            _write(out, joined, schema)
+            shutil.rmtree(parts)
+    return True
+
+
+def model_digest(folder: Path) -> str:
+    """A hex digest of the model in ``folder``, without what only its report shows."""
+    if not (folder / METADATA).is_file():
+        raise RecommendError(f"{folder} holds no model: train it first (make train MODEL={folder.name})")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DETAILS)
+    with stage("hashing the model"):
+        names = [f"{path.relative_to(folder)} {sha256_of(path)}\n" for path in files]
+    return hashlib.sha256("".join(names).encode()).hexdigest()
+
+
+def made_for(path: Path) -> str | None:
+    """Which lists a file holds: the model's digest and k, as JSON; None where there is no such file."""
+    try:
+        found = parquet.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return found.get(MADE_FOR, b"").decode() or None
+
+
+class Tables:
+    """Makes the table of the lists of some users."""
+
+    def __init__(self, model: Model, k: int) -> None:
+        self._model, self._k = model, k
+        self._movies = _ids(model.movies.ids[row] for row in range(1, len(model.movies)))
+        users = pa.int64() if model.users.integers else pa.string()
+        columns = {"user_id": users, "rank": pa.int32(), "movie_id": self._movies.type, "score": pa.float64()}
+        self.schema = pa.schema(list(columns.items()))
+
+    def __call__(self, rows: np.ndarray) -> pa.Table:
+        """The lists of the user ``rows`` int64 [n]."""
+        lists = []
+        for start in range(0, len(rows), USERS_AT_ONCE):
+            queries = [UserQuery(row) for row in rows[start : start + USERS_AT_ONCE].tolist()]
+            lists += self._model.recommend(queries, [Selection(self._k)] * len(queries), [False] * len(queries))
+        lengths = np.array([len(each.rows) for each in lists])
+        users = _ids(self._model.users.ids[row] for row in rows.tolist()).cast(self.schema.field("user_id").type)
+        starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+        columns = [
+            users.take(pa.array(np.repeat(np.arange(len(rows)), lengths))),
+            pa.array((1 + np.arange(lengths.sum()) - starts).astype(np.int32)),
+            self._movies.take(pa.array(np.concatenate([each.rows for each in lists]) - 1)),
+            pa.array(np.concatenate([each.scores for each in lists])),
+        ]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def _ids(ids: Iterator[int | str]) -> pa.Array:
+    return pa.array(ids)
+
+
+def _write(path: Path, tables: Iterator[pa.Table] | list[pa.Table], schema: pa.Schema | None = None) -> None:
+    """Write tables as row groups of one file, whole or not at all; all processes may have a file of that name."""
+    schema = schema or tables[0].schema
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with parquet.ParquetWriter(staged, schema) as writer:
+            for table in tables:
+                writer.write_table(table)
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _remove_others(out: Path, parts: Path) -> None:
+    """Remove the parts of lists that are no longer wanted there: of another model or length."""
+    for other in out.parent.glob(f".{out.name}.*"):
+        if other != parts:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+
+
+def _wait_for(files: list[Path]) -> None:
+    with stage("waiting for the lists of other processes"):
+        while not all(file.exists() for file in files):
+            time.sleep(WAIT)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise RecommendError(
+            f"{out} cannot be written ({error}): make room or give another --out, and run the same command again; "
+            "it goes on with the lists that are finished"
+        ) from error
