@@ -1,0 +1,73 @@
+"""The processes that ``torchrun`` starts, among which the ratings are shared out; by default there is one.
+
+Every process runs the same program. The first one (rank 0) alone evaluates, ranks and writes: ``is_first``. With one
+process each function gives back what it gets, so callers have one path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+PATIENCE = timedelta(hours=12)  # others wait while the first process evaluates and writes
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[None]:
+    """Join the processes of ``torchrun``, which it describes in the environment, for the length of the block.
+
+    They talk over nccl where ``device`` is a GPU, else over gloo. Does nothing where ``torchrun`` has not started us.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def size() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def is_first() -> bool:
+    """Whether this process evaluates, ranks and writes."""
+    return rank() == 0
+
+
+def total(values: Tensor) -> Tensor:
+    """The sum over all processes of ``values`` (same shape in each); changes ``values``, and returns it."""
+    if size() > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def gathered(rows: Tensor, counts: list[int]) -> Tensor:
+    """The ``rows`` [n, ...] of all processes, one after another by rank: [sum of counts, ...].
+
+    ``counts``: how many rows each process has; they need not be equal.
+    """
+    if size() == 1:
+        return rows
+    most = max(counts)  # gloo gathers tensors of one shape
+    mine = rows.new_zeros((most, *rows.shape[1:]))
+    mine[: len(rows)] = rows
+    parts = [torch.empty_like(mine) for _ in counts]
+    dist.all_gather(parts, mine)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
