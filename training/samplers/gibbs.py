@@ -33,7 +33,7 @@ from .likelihoods import GaussianLikelihood
 from .philox import Stream
 from .probit import OrderedProbitLikelihood
 from .view import Block, View
-from .workers import each
+from .workers import each, one_thread_each
 
 LIKELIHOODS = {"numbers": GaussianLikelihood, "levels": OrderedProbitLikelihood}  # by Settings.ratings_as
 USERS, MOVIES, NOISE, RATINGS = range(4)  # what random numbers of a sweep are for
@@ -102,18 +102,27 @@ class Sampler:
 
     def sweep(self, number: int) -> Iterator[Sample]:
         """Draw everything once, with the random numbers of sweep ``number``; yields a sample a half sweep."""
+        with one_thread_each():
+            sample = self._half_of_users(number)
+        yield sample
+        with one_thread_each():
+            sample = self._half_of_movies(number)
+        yield sample
+
+    def _half_of_users(self, number: int) -> Sample:
         users, movies, likelihood = self.users, self.movies, self.likelihood
-        noise, ratings = self._stream(number, NOISE), self._stream(number, RATINGS)
-        likelihood.start(noise)
-        expected = users.sample(
-            self._stream(number, USERS), design_table(movies.embeddings), likelihood.user_targets, likelihood
-        )
-        likelihood.after_users(users.squares, ratings)
-        yield Sample(expected, movies.embeddings, users.coefficients(), movies.coefficients())
+        likelihood.start(self._stream(number, NOISE))
+        table = design_table(movies.embeddings)
+        expected = users.sample(self._stream(number, USERS), table, likelihood.user_targets, likelihood)
+        likelihood.after_users(users.squares, self._stream(number, RATINGS))
+        return Sample(expected, movies.embeddings, users.coefficients(), movies.coefficients())
+
+    def _half_of_movies(self, number: int) -> Sample:
+        users, movies, likelihood = self.users, self.movies, self.likelihood
         table = design_table(users.embeddings, likelihood.root_alpha)
         expected = movies.sample(self._stream(number, MOVIES), table, likelihood.movie_targets)
-        likelihood.after_sweep(users.embeddings, movies.embeddings, ratings)
-        yield Sample(users.embeddings, expected, users.coefficients(), movies.coefficients())
+        likelihood.after_sweep(users.embeddings, movies.embeddings, self._stream(number, RATINGS))
+        return Sample(users.embeddings, expected, users.coefficients(), movies.coefficients())
 
     def _stream(self, sweep: int, purpose: int) -> Stream:
         return Stream(self.seed, sweep + 1, purpose)
@@ -179,7 +188,7 @@ class SideSampler:
             if likelihood:
                 self.squares[of] = _squares(moments, both[:, 1])
 
-        each(draw, view.batches(), view.device)
+        each(draw, view.batches(), view.threads)
         everyone = view.everywhere(drawn, torch.cat([prior, prior], dim=1))
         expected, self.embeddings = (part.contiguous() for part in everyone.split(E, dim=1))
         return expected

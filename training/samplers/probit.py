@@ -93,10 +93,10 @@ class OrderedProbitLikelihood(GaussianLikelihood):
             def score(block: Block, view=view, own=own, others=others, targets=targets) -> None:
                 targets[block.slots] = view.scores(block, own, others).flatten()
 
-            each(score, view.blocks, view.device)
+            each(score, view.blocks, view.threads)
         self._draw_cuts(stream.generator())
-        each(lambda block: self._draw_user_targets(block, stream), self.users.blocks, self.users.device)
-        each(lambda block: self._draw_movie_targets(block, stream), self.movies.blocks, self.movies.device)
+        each(lambda block: self._draw_user_targets(block, stream), self.users.blocks, self.users.threads)
+        each(lambda block: self._draw_movie_targets(block, stream), self.movies.blocks, self.movies.threads)
 
     def _draw_user_targets(self, block: Block, stream: Stream) -> None:
         rows = self.users.entities[block.entities, None]
@@ -156,7 +156,7 @@ class OrderedProbitLikelihood(GaussianLikelihood):
             bounds = self.bounds(cuts, codes, scores, root_alpha)
             sums[number] = sums_by_level(codes.flatten(), *(each.flatten() for each in (root_alpha, *bounds)), levels)
 
-        each(add, list(enumerate(view.blocks)), view.device)
+        each(add, list(enumerate(view.blocks)), view.threads)
         value, gradient, precision = by_cuts(distributed.total(sums.sum(0)).cpu().numpy(), levels)
         value -= 0.5 * np.square(cuts / self.cut_spread).sum()
         gradient = gradient - cuts / self.cut_spread**2

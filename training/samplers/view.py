@@ -56,6 +56,7 @@ class View:
         ``size``: rows and columns of the matrix that an entity needs, which bounds how many are in work at a time.
         """
         self.device, (count, self.empty) = rows.device, shape
+        self.threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.slots_at_a_time = SLOTS_AT_A_TIME[self.device.type]
         self.most_entities = max(1, NUMBERS_AT_A_TIME[self.device.type] // size**2)
         self.counts = torch.bincount(rows, minlength=count)
@@ -140,7 +141,7 @@ class View:
                 others = self.others[block.slots].view(block.count, block.length)
                 found[block.entities] += functional.embedding_bag(others, table, mode="sum")
 
-        each(add, self.batches(), self.device)
+        each(add, self.batches(), self.threads)
         return self.everywhere(found, table.new_zeros(len(self.counts), table.shape[1]))
 
     def moments(self, block: Block, table: Tensor, targets: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Independent pieces of work on all threads of a CPU."""
+"""Independent pieces of work on several threads of a CPU."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ Piece = TypeVar("Piece")
 
 
 @contextmanager
-def one_thread_each() -> Iterator[int]:
-    """Give PyTorch one thread an operation for the length of the block, and say how many threads it had.
+def one_thread_each() -> Iterator[None]:
+    """Let an operation of PyTorch's use one thread for the length of the block.
 
-    Operations on pieces that fit in cache are too short to be shared among threads; the pieces are.
+    Operations on pieces that fit in cache are too short to be divided among threads: on a busy machine most of the time
+    would go into waiting for each other. The pieces are divided instead (``each``).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield threads
+        yield
     finally:
         torch.set_num_threads(threads)
 
 
-def each(work: Callable[[Piece], None], pieces: Iterable[Piece], device: torch.device) -> None:
-    """Call ``work`` with every piece. On a CPU as many pieces as PyTorch has threads are in work at a time."""
-    if device.type != "cpu" or torch.get_num_threads() == 1:
-        for piece in pieces:
-            work(piece)
-        return
-    with one_thread_each() as threads, ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for _ in pool.map(torch.no_grad()(work), pieces):
-            pass
+def each(work: Callable[[Piece], None], pieces: Iterable[Piece], threads: int) -> None:
+    """Call ``work`` with every piece, on so many ``threads``. Gradients are not recorded."""
+    with torch.no_grad(), one_thread_each():
+        if threads == 1:
+            for piece in pieces:
+                work(piece)
+            return
+        # How many threads an operation uses, and whether gradients are recorded, is a matter of each thread.
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for _ in pool.map(torch.no_grad()(work), pieces):
+                pass
