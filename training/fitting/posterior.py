@@ -24,7 +24,7 @@ from .unknown import fill_unseen_features
 SOME_ROWS = 50_000  # training rows that the scale of raw scores is taken from, and validation rows of a loss
 BATCH = 5  # samples whose scores are kept as one sum
 LEAST_SAMPLES = 20
-MONTE_CARLO_SHARE = 0.0  # of the variance of the noise, that the average may have from the choice of its samples
+MONTE_CARLO_SHARE = 0.0015  # of the variance of the noise, that the average may have from the choice of its samples
 
 
 @torch.no_grad()

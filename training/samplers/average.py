@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .gibbs import Sample
 
-WORKING_COLUMNS = 256  # columns that are kept between samples, at least
+WORKING_COLUMNS = 128  # columns that are kept between samples, at least
 SAMPLED_COLUMNS = 256  # beside them, until the next cut
 ROWS_AT_A_TIME = 8192
 
@@ -83,8 +83,8 @@ def _gram(factors: Tensor, rows: Tensor) -> Tensor:
     """Sums of the products of the columns over some ``rows``: float64 [D, D]."""
     gram = factors.new_zeros(factors.shape[1], factors.shape[1], dtype=torch.float64)
     for part in rows.split(ROWS_AT_A_TIME):
-        values = factors[part].double()
-        gram.addmm_(values.T, values)
+        values = factors[part]
+        gram += values.T @ values  # float32 within a part, where rounding stays below that of the factors
     return gram
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..rankers.svd import truncated_svd
 from .view import View
 
-RANK = 128
+RANK = 64
 
 
 class FeatureBlock:
