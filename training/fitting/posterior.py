@@ -135,7 +135,9 @@ class _Predictions:
         difference = sum(self.batches[:half]) - sum(self.batches[half:])
         variance = float((difference / (half * BATCH)).square().mean()) / 4
         import os
-        if os.environ.get("SHOW"): print(self.count, variance / self.likelihood.error)
+
+        if os.environ.get("SHOW"):
+            print(self.count, variance / self.likelihood.error)
         return variance < MONTE_CARLO_SHARE * self.likelihood.error
 
 

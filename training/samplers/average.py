@@ -48,7 +48,7 @@ class Average:
         self.count += 1
 
     def embeddings(self) -> tuple[Tensor, Tensor]:
-        """The average, cut to ``n_factors``: float32 [users + user feature rows, n_factors + 1], the same for movies."""
+        """The average, cut to ``n_factors``: float32 [users + feature rows, n_factors + 1], the same for movies."""
         self._cut(self.n_factors)
         scale = math.sqrt(self.count)
         return tuple(
@@ -60,7 +60,7 @@ class Average:
         grams = [_gram(side[:, : self.columns], rated) for side, rated in zip(self.factors, self.rated, strict=True)]
         for factors, projection in zip(self.factors, balanced(*grams, n_factors), strict=True):
             for rows in factors.split(ROWS_AT_A_TIME):  # in place, as both copies would be large
-                rows[:, :n_factors] = rows[:, : self.columns] @ projection.float()
+                rows[:, :n_factors] = rows[:, : self.columns] @ projection.to(rows.dtype)
         self.columns = n_factors
 
 

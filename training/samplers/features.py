@@ -72,7 +72,9 @@ class FeatureBlock:
 
         shape = len(view.counts), len(other.counts)
         singular, right = _svd(_Operator(shape, forth, back, view.device))
-        return cls(singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision)
+        return cls(
+            singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision
+        )
 
     def beta(self) -> Tensor:
         """The coefficients: float32 [F, E]."""

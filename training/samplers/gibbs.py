@@ -66,7 +66,7 @@ class Sampler:
         settings: Settings,
         seed: int,
         use_features: bool,
-        device: torch.device = torch.device("cpu"),
+        device: torch.device | str = "cpu",
     ) -> None:
         self.settings, self.seed = settings, seed
         size = settings.sample_factors + 1
@@ -80,6 +80,8 @@ class Sampler:
         self.likelihood.attach(user_view, movie_view)
         self.users = SideSampler(user_view, settings, self._stream(-1, USERS))
         self.movies = SideSampler(movie_view, settings, self._stream(-1, MOVIES))
+        at_first = (torch.zeros_like(side.embeddings) for side in (self.users, self.movies))
+        self.likelihood.after_sweep(*at_first, self._stream(-1, RATINGS))
         if not use_features:
             return
         for side, other, data, history in (

@@ -66,13 +66,13 @@ class GaussianLikelihood:
         return (self.alpha * self.tau).sqrt().float()
 
     def start(self, stream: Stream) -> None:
-        """Draw the gamma numbers of a sweep; that every process draws all of them takes less time than to share them."""
+        """Draw the gamma numbers of a sweep: all of them in every process, which is cheap."""
         if self.user_noise:
             shapes = NOISE_SHAPE + self.users.counts.cpu().numpy() / 2
             self.gammas = torch.from_numpy(stream.generator().standard_gamma(shapes)).to(self.tau.device)
 
     def draw_tau(self, users: Tensor, squares: Tensor) -> Tensor:
-        """Draw the noise of ``users`` [k], given the sums of their squared errors [k]; returns ``alpha * tau_u`` [k]."""
+        """Draw the noise of ``users`` [k] given the sums of their squared errors [k]: ``alpha * tau_u`` [k]."""
         if self.user_noise:
             self.tau[users] = self.gammas[users] / (NOISE_SHAPE + 0.5 * self.alpha * squares)
         return self.alpha * self.tau[users]

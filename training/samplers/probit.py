@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.special import ndtr, ndtri
+from torch.special import ndtri
 
 from handlers.recommender.model.link import Ordinal
 
@@ -52,11 +52,13 @@ class OrderedProbitLikelihood(GaussianLikelihood):
         self.kept_cuts: list[np.ndarray] = []
 
     def attach(self, users: View, movies: View) -> None:
-        """Use the views that hold ``values``; an empty slot gets a level beyond the last, whose interval is the line."""
+        """Use the views that hold ``values``. An empty slot gets a level of its own, whose interval is the line."""
         super().attach(users, movies)
         for view in (users, movies):
             view.values.masked_fill_(view.others == view.empty, len(self.levels))
-        self.user_targets, self.movie_targets = (torch.zeros(len(view.others)).to(view.device) for view in (users, movies))
+        self.user_targets, self.movie_targets = (
+            torch.zeros(len(view.others)).to(view.device) for view in (users, movies)
+        )
 
     def keep(self) -> None:
         """Count the present state in the averages that ``scale`` goes by."""
@@ -107,7 +109,9 @@ class OrderedProbitLikelihood(GaussianLikelihood):
         rows = self.movies.entities[block.entities, None]
         users = self.movies.others[block.slots].view(block.count, block.length).long()
         known = users.clamp(max=self.movies.empty - 1)
-        self._draw_targets(self.movies, block, self.movie_targets, self.root_alpha64(known), stream.uniforms(users, rows))
+        self._draw_targets(
+            self.movies, block, self.movie_targets, self.root_alpha64(known), stream.uniforms(users, rows)
+        )
 
     def root_alpha64(self, users: Tensor) -> Tensor:
         """Square roots of the noise precisions of ``users``, float64 in their shape."""
@@ -213,6 +217,11 @@ def _in_lower_tail(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor, Tensor
     """Intervals, turned round where they lie above zero (bool), as the distribution function is exact below."""
     flipped = lower + upper > 0
     return torch.where(flipped, -upper, lower), torch.where(flipped, -lower, upper), flipped
+
+
+def ndtr(bound: Tensor) -> Tensor:
+    """The standard normal distribution function, exact far below zero, where ``torch.special.ndtr`` is zero."""
+    return torch.erfc(bound * -math.sqrt(0.5)).mul_(0.5)
 
 
 def _density(bound: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ class View:
         return self.everywhere(found, table.new_zeros(len(self.counts), table.shape[1]))
 
     def moments(self, block: Block, table: Tensor, targets: Tensor) -> Tensor:
-        """For each entity of a block, ``sum_j d_j d_j^T`` with ``d_j = w_j (v_j, 1, r_j - b_j)``: [count, E + 1, E + 1].
+        """``sum_j d_j d_j^T`` with ``d_j = w_j (v_j, 1, r_j - b_j)`` of a block's entities: [count, E + 1, E + 1].
 
         ``table`` [others + 1, E + 1]: the rows ``w_j (v_j, 1, -b_j)``, and last a row of zeros for empty slots.
         ``targets`` [slots]: ``r_j``.
