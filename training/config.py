@@ -61,7 +61,7 @@ class Settings:
     movie_history: bool = True
     """gibbs, FM and DeepFM: a movie's vector depends on who has rated it."""
     sweeps: int = 100
-    """gibbs: sweeps that are averaged."""
+    """gibbs: sweeps that are averaged at most; fewer where more would change the average little."""
     burn_in: int = 20
     """gibbs: sweeps before that."""
 

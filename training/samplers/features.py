@@ -4,87 +4,129 @@ As in Simm et al., Macau: Scalable Bayesian Multi-relational Factorization with 
 prior mean of an entity's embedding is ``mu + beta^T x`` for its features ``x``, and ``beta`` [F, E] has a Gaussian
 prior. Macau gives it the precision ``lambda_beta * Lambda``; here its rows have a precision ``Lambda_beta`` [E, E] of
 their own with a Wishart prior, so that features may explain other directions than ids do. Macau solves a system of
-equations for each draw; here the features are decomposed once.
+equations for each draw; here the features are decomposed once, and their leading ``RANK`` singular vectors stand for
+them: of more features than that, the rest explains little.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from scipy.stats import wishart
+from torch import Tensor
+
+from ..rankers.svd import truncated_svd
+from .view import View
+
+RANK = 64
 
 
 class FeatureBlock:
     """A linear effect of features ``X`` [entities, F] on embeddings, sampled in the basis of X's singular vectors.
 
-    X are the rows ``rated`` of ``features``; what is found applies to the other rows too. In the basis of the singular
-    vectors (``X = left * singular @ right``) the coefficients are independent given the embeddings, so one draw of all
-    of them costs a matrix product.
+    In that basis (``X = left * singular @ right``) the coefficients are independent given the embeddings, so one draw
+    of all of them costs a matrix product. The singular vectors are those of the entities ``rated`` [m]; what is found
+    applies to the others too.
 
-    ``rotated_beta`` [K, E]: the coefficients in that basis, each row ``N(0, Lambda_beta^-1)``, where ``Lambda_beta ~
-    W(prior_precision / nu_0 * I, nu_0)``. ``effects`` float32 [rated, E]: what they add to the embeddings.
+    ``rotated_beta`` float64 [K, E]: the coefficients in that basis, each row ``N(0, Lambda_beta^-1)``, where
+    ``Lambda_beta ~ W(prior_precision / nu_0 * I, nu_0)``. ``effects`` float32 [entities, E]: what they add to the
+    embeddings.
     """
 
     def __init__(
-        self,
-        rng: np.random.Generator,
-        features: sparse.csr_array,
-        rated: np.ndarray,
-        size: int,
-        prior_precision: float,
+        self, singular: np.ndarray, right: np.ndarray, projected: Tensor, rated: Tensor, size: int, precision: float
     ) -> None:
-        self.rng = rng
-        self.features = features
-        self.left, self.singular, self.right = _svd(features[rated])
-        self.left = self.left.astype(np.float32)
+        """``singular`` [K], ``right`` float32 [K, F]; ``projected`` float32 [entities, K]: ``X right^T``."""
+        self.device, self.rated = projected.device, rated
+        self.projected, self.right = projected, torch.from_numpy(right).to(self.device)
+        self.singular = torch.from_numpy(singular).to(self.device, torch.float64)[:, None]
         # Mean squared norm of a row; without features there is nothing to scale.
-        scale = np.square(self.singular).sum() / len(rated) or 1.0
-        self.prior_precision = prior_precision * scale
+        scale = float(self.singular.square().sum()) / max(len(rated), 1) or 1.0
+        self.prior_precision = precision * scale
         self.nu_0 = size + 1
-        self.rotated_beta = np.zeros((len(self.singular), size))
+        self.rotated_beta = torch.zeros(len(singular), size, dtype=torch.float64, device=self.device)
         self.Lambda_beta = np.eye(size) * self.prior_precision
-        self.effects = np.zeros((len(rated), size), np.float32)
+        self.effects = torch.zeros(len(projected), size, device=self.device)
 
-    def beta(self) -> np.ndarray:
-        """The coefficients: [F, E]."""
-        return self.right.T @ self.rotated_beta
+    @classmethod
+    def of_matrix(cls, features: sparse.csr_array, rated: Tensor, size: int, precision: float) -> FeatureBlock:
+        """For ``features`` float32 [entities, F]."""
+        singular, right = _svd(aslinearoperator(features[rated.cpu().numpy()]))
+        projected = torch.from_numpy(np.ascontiguousarray(features @ right.T)).to(rated.device)
+        return cls(singular, right, projected, rated, size, precision)
 
-    def all_effects(self) -> np.ndarray:
-        """What the features of every entity, with ratings or without, add to its embedding: [entities, E]."""
-        return self.features @ self.beta()
+    @classmethod
+    def of_history(cls, view: View, other: View, size: int, precision: float) -> FeatureBlock:
+        """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others]."""
+        weights = view.counts.clamp(min=1).rsqrt().float()[:, None]
 
-    def sample(self, unexplained: np.ndarray, Lambda: np.ndarray) -> None:
-        """Draw ``effects`` given what they have to explain [rated, E], which has the precision ``Lambda`` [E, E]."""
+        def forth(vectors: Tensor) -> Tensor:
+            return view.sums(vectors).mul_(weights)
+
+        def back(vectors: Tensor) -> Tensor:
+            return other.sums(vectors * weights)
+
+        shape = len(view.counts), len(other.counts)
+        singular, right = _svd(_Operator(shape, forth, back, view.device))
+        return cls(
+            singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision
+        )
+
+    def beta(self) -> Tensor:
+        """The coefficients: float32 [F, E]."""
+        return self.right.T @ self.rotated_beta.float()
+
+    def sample(self, unexplained: Tensor, Lambda: np.ndarray, rng: np.random.Generator) -> None:
+        """Draw ``effects`` given what those of ``rated`` are to explain, float32 [m, E], with precision ``Lambda``."""
         inverse_root = np.linalg.inv(np.linalg.cholesky(self.Lambda_beta))
         eigenvalues, vectors = np.linalg.eigh(inverse_root @ Lambda @ inverse_root.T)
         # In this basis both precisions are diagonal: the prior's is one, the noise's the eigenvalues.
-        basis = inverse_root.T @ vectors
-        projected = (self.left.T @ unexplained.astype(np.float32)) @ np.linalg.inv(basis).T
-        precision = np.square(self.singular)[:, None] * eigenvalues + 1
-        drawn = self.singular[:, None] * eigenvalues * projected / precision
-        drawn += self.rng.standard_normal(drawn.shape) / np.sqrt(precision)
-        self.rotated_beta = drawn @ basis.T
-        self.effects = self.left @ (self.singular[:, None] * self.rotated_beta).astype(np.float32)
-        W_star_inverse = np.eye(len(basis)) * self.nu_0 / self.prior_precision + self.rotated_beta.T @ self.rotated_beta
+        basis = torch.from_numpy(inverse_root.T @ vectors).to(self.device)
+        noise_precision = torch.from_numpy(eigenvalues).to(self.device)
+        projected = (self.projected[self.rated].T @ unexplained).double() @ torch.linalg.inv(basis).T
+        precision = self.singular.square() * noise_precision + 1
+        normals = torch.from_numpy(rng.standard_normal(tuple(self.rotated_beta.shape))).to(self.device)
+        self.rotated_beta = (noise_precision * projected / precision + normals / precision.sqrt()) @ basis.T
+        self.effects = self.projected @ self.rotated_beta.float()
+        sums = (self.rotated_beta.T @ self.rotated_beta).cpu().numpy()
+        W_star_inverse = np.eye(len(sums)) * self.nu_0 / self.prior_precision + sums
         nu_star = self.nu_0 + len(self.singular)
-        self.Lambda_beta = wishart.rvs(nu_star, np.linalg.inv(W_star_inverse), random_state=self.rng)
+        self.Lambda_beta = wishart.rvs(nu_star, np.linalg.inv(W_star_inverse), random_state=rng)
 
 
-def _svd(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thin singular value decomposition without the singular values of nearly zero."""
-    used, columns = np.unique(features.indices), features.shape[1]
-    left, singular, right_of_used = _svd_of_used(features[:, used])
-    right = np.zeros((len(singular), columns))
-    right[:, used] = right_of_used
-    return left, singular, right
+class _Operator(LinearOperator):
+    """A matrix by its products with blocks of vectors: ``forth(V)`` is ``X V``, ``back(V)`` is ``X^T V``."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        forth: Callable[[Tensor], Tensor],
+        back: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> None:
+        super().__init__(np.dtype(np.float32), shape)
+        self.forth, self.back, self.device = forth, back, device
+
+    def _matmat(self, vectors: np.ndarray) -> np.ndarray:
+        return self._apply(self.forth, vectors)
+
+    def _rmatmat(self, vectors: np.ndarray) -> np.ndarray:
+        return self._apply(self.back, vectors)
+
+    def _apply(self, product: Callable[[Tensor], Tensor], vectors: np.ndarray) -> np.ndarray:
+        on_device = torch.from_numpy(np.ascontiguousarray(vectors, np.float32)).to(self.device)
+        return product(on_device).cpu().numpy()
 
 
-def _svd_of_used(features: sparse.csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    tall = features.shape[0] > features.shape[1]
-    gram = (features.T @ features if tall else features @ features.T).toarray()
-    values, vectors = np.linalg.eigh(gram)
-    keep = values > 1e-6 * values.max(initial=0)
-    singular, vectors = np.sqrt(values[keep]), vectors[:, keep]
-    if tall:
-        return features @ vectors / singular, singular, vectors.T
-    return vectors, singular, (vectors.T @ features) / singular[:, None]
+def _svd(matrix: LinearOperator) -> tuple[np.ndarray, np.ndarray]:
+    """The leading singular values [K] and right singular vectors [K, F], each with its largest number positive.
+
+    Otherwise a last bit could change a sign, and so the draw that the same random numbers make.
+    """
+    singular, right = truncated_svd(matrix, RANK)
+    largest = right[np.abs(right).argmax(axis=0), np.arange(len(singular))]
+    return singular, np.ascontiguousarray((right * np.sign(largest)).T)

@@ -10,6 +10,10 @@ The symbols and the equation numbers are those of Salakhutdinov and Mnih, Bayesi
 using Markov Chain Monte Carlo, ICML 2008. The features in the prior's mean are those of Macau (``features.py``); the
 histories come from Koren, Factorization Meets the Neighborhood, KDD 2008. Each half sweep adds the expectation of one
 side given the other instead of its draw (Rao-Blackwell), which costs nothing and takes fewer sweeps.
+
+Every process of ``torchrun`` draws the embeddings of its share of the users and of the movies (``View``), and all know
+all embeddings. The random numbers depend on what they are for alone (``philox.py``), so that any number of processes
+draws the same chain, up to the order of sums.
 """
 
 from __future__ import annotations
@@ -19,71 +23,111 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import sparse
 from scipy.stats import wishart
+from torch import Tensor
 
 from ..config import Settings
 from ..interactions import Interactions, feature_matrix
 from .features import FeatureBlock
-from .likelihoods import LIKELIHOODS
+from .likelihoods import GaussianLikelihood
+from .philox import Stream
+from .probit import OrderedProbitLikelihood
+from .view import Block, View
+from .workers import each, one_thread_each
 
-ENTITIES_AT_A_TIME = 1024
+LIKELIHOODS = {"numbers": GaussianLikelihood, "levels": OrderedProbitLikelihood}  # by Settings.ratings_as
+USERS, MOVIES, NOISE, RATINGS = range(4)  # what random numbers of a sweep are for
 PAIRS_AT_A_TIME = 16_384  # so that their embeddings stay in cache
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One factorization: ``users`` [users, E], ``movies`` [movies, E] (E = D + 1: a vector, then a bias).
+    """One factorization: float32 ``users`` [users, E], ``movies`` [movies, E] (E = D + 1: a vector, then a bias).
 
     ``user_features`` [feature rows, E] and ``movie_features`` are the part of them that side features explain.
     """
 
-    users: np.ndarray
-    movies: np.ndarray
-    user_features: np.ndarray
-    movie_features: np.ndarray
+    users: Tensor
+    movies: Tensor
+    user_features: Tensor
+    movie_features: Tensor
 
 
 class Sampler:
-    """A chain of factorizations fitted to interactions.
+    """A chain of factorizations fitted to interactions, on a device.
 
     ``use_features``: whether side features and histories inform the embeddings (FM), or ids alone (MF).
     ``likelihood``: what a rating says of its score, with the present state of the noise.
     """
 
-    def __init__(self, interactions: Interactions, settings: Settings, seed: int, use_features: bool) -> None:
-        rng = np.random.default_rng(seed)
-        self.settings = settings
-        order = np.argsort(interactions.user_rows, kind="stable")
-        self.user_rows, self.movie_rows = users, movies = interactions.user_rows[order], interactions.movie_rows[order]
-        self.by_movie = np.argsort(movies, kind="stable")
-        shape = interactions.shape
-        rated = sparse.csr_array((np.ones(len(users), np.float32), (users, movies)), shape)
-        user_blocks = [feature_matrix(interactions.users)] if use_features else []
-        movie_blocks = [feature_matrix(interactions.movies)] if use_features else []
-        if use_features and settings.user_history:
-            user_blocks.append(_history(rated))
-        if use_features and settings.movie_history:
-            movie_blocks.append(_history(rated.T.tocsr()))
-        make_likelihood = LIKELIHOODS[settings.ratings_as]
-        self.likelihood = make_likelihood(rng, interactions.ratings[order], users, shape[0], settings.user_noise)
-        self.users = SideSampler(rng, users, movies, shape[0], user_blocks, settings)
-        self.movies = SideSampler(rng, movies[self.by_movie], users[self.by_movie], shape[1], movie_blocks, settings)
+    def __init__(
+        self,
+        interactions: Interactions,
+        settings: Settings,
+        seed: int,
+        use_features: bool,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.settings, self.seed = settings, seed
+        size = settings.sample_factors + 1
+        users, movies = (
+            torch.from_numpy(rows).to(device, torch.int32) for rows in (interactions.user_rows, interactions.movie_rows)
+        )
+        ratings = torch.from_numpy(interactions.ratings).to(device)
+        self.likelihood = LIKELIHOODS[settings.ratings_as](ratings, settings.user_noise)
+        user_view = View(users, movies, self.likelihood.values, interactions.shape, size + 1)
+        movie_view = View(movies, users, self.likelihood.values, interactions.shape[::-1], size + 1)
+        self.likelihood.attach(user_view, movie_view)
+        self.users = SideSampler(user_view, settings, self._stream(-1, USERS))
+        self.movies = SideSampler(movie_view, settings, self._stream(-1, MOVIES))
+        at_first = (torch.zeros_like(side.embeddings) for side in (self.users, self.movies))
+        self.likelihood.after_sweep(*at_first, self._stream(-1, RATINGS))
+        if not use_features:
+            return
+        for side, other, data, history in (
+            (self.users, movie_view, interactions.users, settings.user_history),
+            (self.movies, user_view, interactions.movies, settings.movie_history),
+        ):
+            described = size, settings.prior_precision
+            side.blocks.append(FeatureBlock.of_matrix(feature_matrix(data), side.view.rated, *described))
+            if history:
+                side.blocks.append(FeatureBlock.of_history(side.view, other, *described))
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""
+        for number in range(self.settings.burn_in + self.settings.sweeps):
+            for half, sample in enumerate(self.sweep(number)):
+                if number >= self.settings.burn_in:
+                    if half == 0:
+                        self.likelihood.keep()
+                    yield sample
+
+    def sweep(self, number: int) -> Iterator[Sample]:
+        """Draw everything once, with the random numbers of sweep ``number``; yields a sample a half sweep."""
+        with one_thread_each():
+            sample = self._half_of_users(number)
+        yield sample
+        with one_thread_each():
+            sample = self._half_of_movies(number)
+        yield sample
+
+    def _half_of_users(self, number: int) -> Sample:
         users, movies, likelihood = self.users, self.movies, self.likelihood
-        for sweep in range(self.settings.burn_in + self.settings.sweeps):
-            others = movies.embeddings
-            expected = users.sample(others, likelihood.targets, likelihood.root_alpha)
-            if sweep >= self.settings.burn_in:
-                likelihood.keep()
-                yield Sample(expected, others, users.coefficients(), movies.coefficients())
-            others = users.embeddings
-            expected = movies.sample(others, likelihood.targets[self.by_movie], likelihood.root_alpha[self.by_movie])
-            if sweep >= self.settings.burn_in:
-                yield Sample(others, expected, users.coefficients(), movies.coefficients())
-            likelihood.update(pair_scores(users.embeddings, movies.embeddings, self.user_rows, self.movie_rows))
+        likelihood.start(self._stream(number, NOISE))
+        table = design_table(movies.embeddings)
+        expected = users.sample(self._stream(number, USERS), table, likelihood.user_targets, likelihood)
+        likelihood.after_users(users.squares, self._stream(number, RATINGS))
+        return Sample(expected, movies.embeddings, users.coefficients(), movies.coefficients())
+
+    def _half_of_movies(self, number: int) -> Sample:
+        users, movies, likelihood = self.users, self.movies, self.likelihood
+        table = design_table(users.embeddings, likelihood.root_alpha)
+        expected = movies.sample(self._stream(number, MOVIES), table, likelihood.movie_targets)
+        likelihood.after_sweep(users.embeddings, movies.embeddings, self._stream(number, RATINGS))
+        return Sample(users.embeddings, expected, users.coefficients(), movies.coefficients())
+
+    def _stream(self, sweep: int, purpose: int) -> Stream:
+        return Stream(self.seed, sweep + 1, purpose)
 
 
 class SideSampler:
@@ -93,112 +137,123 @@ class SideSampler:
     (equation 7). ``mu_0`` is zero; ``beta_0``: how many entities the prior of the mean counts as; ``nu_0 = E + 1`` and
     ``W_0 = prior_precision / nu_0 * I``, so that the prior's mean of Lambda is ``prior_precision * I``.
 
-    ``rows`` [n]: whose rating each is, ascending; ``others`` [n]: the other side's row. ``blocks``: feature matrices
-    [entities, features].
-
-    ``embeddings`` float32 [entities, E]: the present draw; the prior's mean where an entity has no rating. ``rated``:
-    the entities with a rating.
+    ``embeddings`` float32 [entities, E]: the present draw; the prior's mean where an entity has no rating. ``blocks``:
+    the effects of features. ``squares`` float64 [k]: sums of the squared errors of the view's entities after a draw.
     """
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        rows: np.ndarray,
-        others: np.ndarray,
-        entities: int,
-        blocks: list[sparse.csr_array],
-        settings: Settings,
-        beta_0: float = 1e-2,
-    ) -> None:
-        self.rng = rng
+    def __init__(self, view: View, settings: Settings, stream: Stream, beta_0: float = 1e-2) -> None:
+        """``stream``: of the first embeddings."""
+        self.view = view
         self.size = settings.sample_factors + 1
         self.beta_0 = beta_0
         self.nu_0 = self.size + 1
         self.prior_precision = settings.prior_precision
-        self.starts = np.searchsorted(rows, np.arange(entities + 1))
-        self.rated = np.flatnonzero(np.diff(self.starts))
-        self.others = others
-        self.blocks = [FeatureBlock(rng, block, self.rated, self.size, self.prior_precision) for block in blocks]
-        self.embeddings = rng.normal(scale=0.1, size=(entities, self.size)).astype(np.float32)
+        self.blocks: list[FeatureBlock] = []
+        entities = torch.arange(len(view.counts), device=view.device)
+        self.embeddings = stream.normals(entities, self.size).float() * 0.1
         self.embeddings[:, -1] = 0.0
+        self.squares = torch.zeros(len(view.entities), dtype=torch.float64, device=view.device)
         self.mu = np.zeros(self.size)
         self.Lambda = np.eye(self.size) * self.prior_precision
 
-    def coefficients(self) -> np.ndarray:
-        """What side features add to an embedding: [feature rows, E]; the first block's."""
-        return self.blocks[0].beta() if self.blocks else np.zeros((1, self.size))
+    def coefficients(self) -> Tensor:
+        """What side features add to an embedding: float32 [feature rows, E]; the first block's."""
+        return self.blocks[0].beta() if self.blocks else torch.zeros(1, self.size, device=self.view.device)
 
-    def sample(self, others: np.ndarray, targets: np.ndarray, root_alpha: np.ndarray) -> np.ndarray:
+    def sample(
+        self, stream: Stream, table: Tensor, targets: Tensor, likelihood: GaussianLikelihood | None = None
+    ) -> Tensor:
         """Draw hyperparameters and ``embeddings``; returns the expectation of the latter: float32 [entities, E].
 
-        ``others`` float32 [entities, E]: the other side's embeddings V_j; ``targets`` float32 [n]: R_ij, what the
-        scores explain; ``root_alpha`` float32 [n]: square roots of the noise precisions alpha.
+        ``table``: the other side's ``design_table``; ``targets`` float32 [slots]: R_ij, what the scores explain.
+        ``likelihood``: draws each entity's noise first, where that is of this side.
         """
-        prior = self._sample_hyperparameters()
-        expected, self.embeddings = prior.astype(np.float32), prior.astype(np.float32)
-        shift = prior[self.rated] @ self.Lambda
-        table = np.column_stack([others[:, :-1], np.ones(len(others), np.float32), -others[:, -1]])
-        moments = np.empty((ENTITIES_AT_A_TIME, self.size + 1, self.size + 1), np.float32)
-        for first in range(0, len(self.rated), ENTITIES_AT_A_TIME):
-            entities = self.rated[first : first + ENTITIES_AT_A_TIME]
-            for position, entity in enumerate(entities):
-                rated = slice(self.starts[entity], self.starts[entity + 1])
-                design = table.take(self.others[rated], axis=0)
-                design[:, -1] += targets[rated]
-                design *= root_alpha[rated, None]
-                np.dot(design.T, design, out=moments[position])
+        view, E = self.view, self.size
+        prior = self._sample_hyperparameters(stream.generator())
+        Lambda = torch.from_numpy(self.Lambda).to(view.device)
+        drawn = prior.new_empty(len(view.entities), 2 * E)  # expectations and draws side by side
+
+        def draw(blocks: list[Block]) -> None:
+            of = slice(blocks[0].first, blocks[-1].entities.stop)
+            entities = view.entities[of]
             # alpha sum_j V_j V_j^T and alpha sum_j V_j R_ij side by side, for equations 12 and 13.
-            sums = moments[: len(entities)].astype(np.float64)
-            expected[entities], self.embeddings[entities] = _gaussian(
-                self.rng, sums[:, :-1, :-1] + self.Lambda, sums[:, :-1, -1] + shift[first : first + len(entities)]
-            )
+            sums = torch.zeros(len(entities), E + 1, E + 1, dtype=torch.float64, device=view.device)
+            for block in blocks:
+                sums[block.first - of.start : block.entities.stop - of.start] += view.moments(block, table, targets)
+            moments = sums
+            if likelihood:
+                alpha = likelihood.draw_tau(entities, _squares(moments, self.embeddings[entities]))
+                sums = moments * alpha[:, None, None]
+            shift = sums[:, :-1, -1] + prior[entities].double() @ Lambda
+            both = _gaussian(sums[:, :-1, :-1] + Lambda, shift, stream.normals(entities, E))
+            drawn[of] = both.flatten(1)
+            if likelihood:
+                self.squares[of] = _squares(moments, both[:, 1])
+
+        each(draw, view.batches(), view.threads)
+        everyone = view.everywhere(drawn, torch.cat([prior, prior], dim=1))
+        expected, self.embeddings = (part.contiguous() for part in everyone.split(E, dim=1))
         return expected
 
-    def _sample_hyperparameters(self) -> np.ndarray:
-        """Draw feature coefficients, Lambda and mu given the embeddings; returns the prior mean [entities, E].
+    def _sample_hyperparameters(self, rng: np.random.Generator) -> Tensor:
+        """Draw feature coefficients, Lambda and mu given the embeddings; returns the prior mean float32 [entities, E].
 
         Lambda and mu are normal-Wishart (equation 14), given what the features leave of the embeddings.
         """
-        embeddings = self.embeddings[self.rated]
-        explained = sum((block.effects for block in self.blocks), np.zeros_like(embeddings))
+        rated, mu = self.view.rated, torch.from_numpy(self.mu).to(self.view.device).float()
         for block in self.blocks:
-            explained = explained - block.effects
-            block.sample(embeddings - self.mu - explained, self.Lambda)
-            explained = explained + block.effects
-        unexplained = embeddings - explained
+            others = sum((other.effects for other in self.blocks if other is not block), 0 * self.embeddings)
+            block.sample((self.embeddings - others)[rated] - mu, self.Lambda, rng)
+        effects = sum((block.effects for block in self.blocks), 0 * self.embeddings)
+        unexplained = (self.embeddings - effects)[rated].double()
         N, beta_0 = len(unexplained), self.beta_0
-        U_bar = unexplained.mean(axis=0)
+        U_bar = unexplained.mean(dim=0)
         deviations = unexplained - U_bar
-        W_star_inverse = np.eye(self.size) * self.nu_0 / self.prior_precision + deviations.T @ deviations
+        scatter, U_bar = (deviations.T @ deviations).cpu().numpy(), U_bar.cpu().numpy()
+        W_star_inverse = np.eye(self.size) * self.nu_0 / self.prior_precision + scatter
         W_star_inverse += beta_0 * N / (beta_0 + N) * np.outer(U_bar, U_bar)
-        self.Lambda = wishart.rvs(self.nu_0 + N, np.linalg.inv(W_star_inverse), random_state=self.rng)
+        self.Lambda = wishart.rvs(self.nu_0 + N, np.linalg.inv(W_star_inverse), random_state=rng)
         root = np.linalg.cholesky(self.Lambda * (beta_0 + N))
-        noise = np.linalg.solve(root.T, self.rng.standard_normal(self.size))
+        noise = np.linalg.solve(root.T, rng.standard_normal(self.size))
         self.mu = N * U_bar / (beta_0 + N) + noise
-        prior = self.mu + sum((block.all_effects() for block in self.blocks), np.zeros_like(self.embeddings))
-        prior[self.rated] = self.mu + explained
-        return prior
+        return effects + torch.from_numpy(self.mu).to(effects.device).float()
 
 
-def _history(rated: sparse.csr_array) -> sparse.csr_array:
-    counts = np.maximum(rated.sum(axis=1), 1)
-    return sparse.csr_array(sparse.diags_array(1 / np.sqrt(counts)) @ rated)
+def design_table(embeddings: Tensor, root_alpha: Tensor | None = None) -> Tensor:
+    """Rows ``w_j (v_j, 1, -b_j)`` of embeddings [n, E], and a row of zeros: float32 [n + 1, E + 1].
+
+    ``root_alpha`` float32 [n]: the weights ``w_j``, square roots of noise precisions; one where there are none.
+    """
+    vectors, biases = embeddings[:, :-1], embeddings[:, -1:]
+    table = torch.cat([vectors, torch.ones_like(biases), -biases], dim=1)
+    if root_alpha is not None:
+        table *= root_alpha[:, None]
+    return torch.cat([table, table.new_zeros(1, table.shape[1])])
 
 
-def pair_scores(users: np.ndarray, movies: np.ndarray, user_rows: np.ndarray, movie_rows: np.ndarray) -> np.ndarray:
+def pair_scores(users: Tensor, movies: Tensor, user_rows: Tensor, movie_rows: Tensor) -> Tensor:
     """Scores of aligned rows [n], given embeddings [users, E] and [movies, E]: float32 [n]."""
-    scores = np.empty(len(user_rows), np.float32)
-    for start in range(0, len(scores), PAIRS_AT_A_TIME):
-        part = slice(start, start + PAIRS_AT_A_TIME)
-        left, right = users[user_rows[part]], movies[movie_rows[part]]
-        scores[part] = np.einsum("nk,nk->n", left[:, :-1], right[:, :-1]) + left[:, -1] + right[:, -1]
-    return scores
+    parts = []
+    for left, right in zip(user_rows.split(PAIRS_AT_A_TIME), movie_rows.split(PAIRS_AT_A_TIME), strict=True):
+        left, right = users.index_select(0, left), movies.index_select(0, right)
+        parts.append((left[:, :-1] * right[:, :-1]).sum(1) + left[:, -1] + right[:, -1])
+    return torch.cat(parts)
 
 
-def _gaussian(rng: np.random.Generator, precision: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means ``precision^-1 shift`` [n, E] (equation 13) and a draw about each (equation 11); precisions [n, E, E]."""
-    root = torch.linalg.cholesky(torch.from_numpy(precision))
-    half = torch.linalg.solve_triangular(root, torch.from_numpy(shift)[..., None], upper=False)
-    noise = torch.from_numpy(rng.standard_normal((*shift.shape, 1)))
-    both = torch.linalg.solve_triangular(root.mT, torch.cat([half, half + noise], dim=2), upper=True).numpy()
-    return both[..., 0], both[..., 1]
+def _squares(moments: Tensor, embeddings: Tensor) -> Tensor:
+    """Sums of squared errors [n] of entities with ``moments`` [n, E + 1, E + 1] and ``embeddings`` [n, E].
+
+    An error is ``d_j (-U_i, 1)`` for the row ``d_j`` that the moments are made of.
+    """
+    ends = torch.cat([-embeddings.double(), torch.ones_like(moments[:, 0, :1])], dim=1)
+    return torch.einsum("ne,nef,nf->n", ends, moments, ends).clamp_(min=0)
+
+
+def _gaussian(precision: Tensor, shift: Tensor, noise: Tensor) -> Tensor:
+    """Means ``precision^-1 shift`` (equation 13) and draws about them (equation 11), in turn: [n, 2, E].
+
+    ``precision`` [n, E, E], ``shift`` [n, E], ``noise`` [n, E]: standard normal numbers.
+    """
+    root = torch.linalg.cholesky(precision)
+    half = torch.linalg.solve_triangular(root, shift[..., None], upper=False)
+    return torch.linalg.solve_triangular(root.mT, torch.cat([half, half + noise[..., None]], dim=2), upper=True).mT

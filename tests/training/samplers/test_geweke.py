@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import wishart
 
 from training.config import Settings
 from training.data import generate
 from training.interactions import Interactions, encode
-from training.samplers import gibbs
 from training.samplers.gibbs import Sampler, SideSampler
+from training.samplers.philox import Stream
+from training.samplers.view import View
 
 INDEPENDENT = 4_000
 CHAINS, SWEEPS = 240, 40  # each chain starts with a draw from the priors, so that their means are independent
@@ -51,24 +53,37 @@ def sampler_of(ratings_as: str, use_features: bool, seed: int) -> Sampler:
     return sampler
 
 
+def by_block(sampler: Sampler) -> Iterator[tuple[View, slice, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Of every block of both views: the view, its slots, users' root alpha, scores, and the rows (user, movie)."""
+    sides, root_alpha = (sampler.users, sampler.movies), sampler.likelihood.root_alpha
+    for number, (side, other) in enumerate((sides, sides[::-1])):
+        table = torch.cat([other.embeddings, torch.zeros(1, other.size)])
+        for block in side.view.blocks:
+            own = side.view.entities[block.entities, None].expand(-1, block.length)
+            others = side.view.others[block.slots].view(block.count, -1).long()
+            rows = (own, others) if number == 0 else (others, own)
+            users = rows[0].clamp(max=len(root_alpha) - 1)
+            scores = side.view.scores(block, side.embeddings[side.view.entities], table)
+            yield side.view, block.slots, root_alpha[users].flatten(), scores.flatten(), torch.stack(rows)
+
+
 def scores_of(sampler: Sampler) -> np.ndarray:
-    return gibbs.pair_scores(sampler.users.embeddings, sampler.movies.embeddings, sampler.user_rows, sampler.movie_rows)
+    found = [
+        scores[view.others[slots] < view.empty]
+        for view, slots, _, scores, _ in by_block(sampler)
+        if view is sampler.users.view
+    ]
+    return torch.cat(found).numpy()
 
 
-def draw_data(sampler: Sampler, rng: np.random.Generator) -> None:
+def draw_data(sampler: Sampler, stream: Stream) -> None:
     likelihood = sampler.likelihood
-    likelihood.targets = (
-        scores_of(sampler) + rng.standard_normal(len(likelihood.root_alpha)) / likelihood.root_alpha
-    ).astype(np.float32)
-    if hasattr(likelihood, "cuts"):
-        likelihood.codes = np.searchsorted(likelihood.cuts, likelihood.targets)
-
-
-def sweep(sampler: Sampler) -> None:
-    users, movies, likelihood = sampler.users, sampler.movies, sampler.likelihood
-    users.sample(movies.embeddings, likelihood.targets, likelihood.root_alpha)
-    movies.sample(users.embeddings, likelihood.targets[sampler.by_movie], likelihood.root_alpha[sampler.by_movie])
-    likelihood.update(scores_of(sampler))
+    for view, slots, root_alpha, scores, (users, movies) in by_block(sampler):
+        targets = scores + torch.special.ndtri(stream.uniforms(users, movies)).flatten() / root_alpha
+        (likelihood.user_targets if view is sampler.users.view else likelihood.movie_targets)[slots] = targets.float()
+        if hasattr(likelihood, "cuts"):
+            codes = torch.searchsorted(torch.from_numpy(likelihood.cuts), targets.double())
+            view.values[slots] = codes.masked_fill(view.others[slots] == view.empty, len(LEVELS)).to(torch.uint8)
 
 
 def draw_side_from_prior(side: SideSampler, rng: np.random.Generator) -> None:
@@ -78,33 +93,33 @@ def draw_side_from_prior(side: SideSampler, rng: np.random.Generator) -> None:
     side.Lambda = precision(side.prior_precision)
     root = np.linalg.inv(np.linalg.cholesky(side.Lambda))  # root^T root is the covariance
     side.mu = rng.standard_normal(side.size) @ root / np.sqrt(side.beta_0)
+    effects = torch.zeros_like(side.embeddings)
     for block in side.blocks:
         block.Lambda_beta = precision(block.prior_precision)
         within = np.linalg.inv(np.linalg.cholesky(block.Lambda_beta))
-        block.rotated_beta = rng.standard_normal((len(block.singular), side.size)) @ within
-        block.effects = (block.left * block.singular) @ block.rotated_beta
-    embeddings = side.mu + sum(block.effects for block in side.blocks) if side.blocks else side.mu
-    side.embeddings[side.rated] = embeddings + rng.standard_normal((len(side.rated), side.size)) @ root
+        block.rotated_beta = torch.from_numpy(rng.standard_normal(tuple(block.rotated_beta.shape)) @ within)
+        block.effects = block.projected @ block.rotated_beta.float()
+        effects += block.effects
+    own = torch.from_numpy(side.mu + rng.standard_normal((len(effects), side.size)) @ root)
+    side.embeddings = (effects + own).float()
 
 
 def draw_from_prior(sampler: Sampler, rng: np.random.Generator) -> None:
     draw_side_from_prior(sampler.users, rng)
     draw_side_from_prior(sampler.movies, rng)
     likelihood = sampler.likelihood
-    likelihood.tau = rng.gamma(5.0, 1 / 5.0, len(likelihood.counts))
+    likelihood.tau = torch.from_numpy(rng.gamma(5.0, 1 / 5.0, len(likelihood.tau)))
     if hasattr(likelihood, "cuts"):
         likelihood.cuts = np.sort(rng.normal(scale=CUT_SPREAD, size=len(LEVELS) - 1))
-        noise_precision = 1.0
     else:
-        noise_precision = rng.gamma(1.0, 1.0)
-    likelihood.root_alpha = np.sqrt(noise_precision * likelihood.tau)[sampler.user_rows].astype(np.float32)
+        likelihood.alpha = rng.gamma(1.0, 1.0)
 
 
 def statistics(sampler: Sampler) -> dict[str, float]:
     """Functions of parameters and data whose means are compared, tamed so that their variances are finite."""
     found = {"score": np.tanh(scores_of(sampler)).mean(), "score^2": np.tanh(np.square(scores_of(sampler))).mean()}
     for name, side in (("users", sampler.users), ("movies", sampler.movies)):
-        rated = side.embeddings[side.rated]
+        rated = side.embeddings[side.view.rated].numpy()
         found |= {
             f"{name}: log |precision|": np.linalg.slogdet(side.Lambda)[1],
             f"{name}: log precision of biases": np.log(side.Lambda[-1, -1]),
@@ -116,14 +131,16 @@ def statistics(sampler: Sampler) -> dict[str, float]:
         }
         for number, block in enumerate(side.blocks):
             found[f"{name}: log |precision| of features {number}"] = np.linalg.slogdet(block.Lambda_beta)[1]
-            found[f"{name}: log spread of features {number}"] = np.log(np.square(block.rotated_beta).mean())
-    likelihood = sampler.likelihood
-    found["user noise"] = np.log(likelihood.tau[sampler.user_rows]).mean()
-    found["noise"] = np.log(likelihood.root_alpha).mean()
-    found["data"] = np.tanh(likelihood.targets).mean()
+            found[f"{name}: log spread of features {number}"] = np.log(np.square(block.rotated_beta.numpy()).mean())
+    likelihood, view = sampler.likelihood, sampler.users.view
+    share = (view.counts / view.counts.sum()).numpy()
+    rated = (view.others < view.empty).numpy()
+    found["user noise"] = np.log(likelihood.tau.numpy()) @ share
+    found["noise"] = np.log(likelihood.root_alpha.numpy()) @ share
+    found["data"] = np.tanh(likelihood.user_targets.numpy()[rated]).mean()
     if hasattr(likelihood, "cuts"):
         found["lowest cut"], found["cuts apart"] = likelihood.cuts[0], np.log(np.diff(likelihood.cuts)).mean()
-        found["best rated"] = (likelihood.codes == 2).mean()
+        found["best rated"] = (view.values.numpy()[rated] == 2).mean()
     return found
 
 
@@ -134,21 +151,21 @@ def table(states: Iterator[Sampler], of: Callable[[Sampler], dict[str, float]]) 
 
 def from_priors(sampler: Sampler, seed: int) -> Iterator[Sampler]:
     rng = np.random.default_rng(seed)
-    for _ in range(INDEPENDENT):
+    for number in range(INDEPENDENT):
         draw_from_prior(sampler, rng)
-        draw_data(sampler, rng)
+        draw_data(sampler, Stream(seed, number, 0))
         yield sampler
 
 
 def from_chains(sampler: Sampler, seed: int) -> Iterator[Sampler]:
     rng = np.random.default_rng(seed)
-    for _ in range(CHAINS):
-        draw_from_prior(sampler, rng)
-        draw_data(sampler, rng)
-        for _ in range(SWEEPS):
-            sweep(sampler)
-            draw_data(sampler, rng)
-            yield sampler
+    for number in range(CHAINS * SWEEPS):
+        if number % SWEEPS == 0:
+            draw_from_prior(sampler, rng)
+            draw_data(sampler, Stream(seed, number, 0))
+        list(sampler.sweep(number))
+        draw_data(sampler, Stream(seed, number, 1))
+        yield sampler
 
 
 @pytest.mark.slow

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from tests.training.fits import quick
 from training.interactions import encode, feature_matrix
-from training.samplers import gibbs
+from training.samplers import gibbs, view
 
 
 def test_conditional_draws_have_the_mean_and_covariance_of_bayesian_regression() -> None:
@@ -15,7 +16,9 @@ def test_conditional_draws_have_the_mean_and_covariance_of_bayesian_regression()
     root = rng.normal(size=(3, 3))
     precision, shift = root @ root.T + np.eye(3), rng.normal(size=3)
     many = 40_000
-    expected, draws = gibbs._gaussian(rng, np.tile(precision, (many, 1, 1)), np.tile(shift, (many, 1)))
+    precisions, shifts = np.tile(precision, (many, 1, 1)), np.tile(shift, (many, 1))
+    both = gibbs._gaussian(*(torch.from_numpy(each) for each in (precisions, shifts, rng.normal(size=(many, 3)))))
+    expected, draws = both.numpy().swapaxes(0, 1)
     np.testing.assert_allclose(expected[0], np.linalg.solve(precision, shift))
     np.testing.assert_allclose(draws.mean(axis=0), expected[0], atol=0.02)
     np.testing.assert_allclose(np.cov(draws.T), np.linalg.inv(precision), atol=0.02)
@@ -39,21 +42,41 @@ class TestWithoutRatings:
         sampler = gibbs.Sampler(interactions, quick("fm", sweeps=2, burn_in=1), 0, True)
         *_, sample = sampler
         movies = sampler.movies
-        unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.rated)
-        effects = feature_matrix(interactions.movies)[unrated] @ movies.coefficients()
+        unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.view.rated)
+        effects = feature_matrix(interactions.movies)[unrated] @ movies.coefficients().numpy()
         np.testing.assert_allclose(sample.movies[unrated], movies.mu + effects, atol=1e-4)
 
     def test_they_take_no_part_in_the_histories_decomposition(self, many_unrated) -> None:
         interactions = encode(many_unrated, True)
         sampler = gibbs.Sampler(interactions, quick("fm"), 0, True)
-        rated = len(np.unique(interactions.movie_rows))
         _, histories = sampler.users.blocks
-        assert len(histories.singular) <= rated
-        assert histories.right.shape == (len(histories.singular), len(interactions.movies.vocabulary))
         unrated = np.setdiff1d(np.arange(len(interactions.movies.vocabulary)), interactions.movie_rows)
-        assert not histories.right[:, unrated].any()
-        product = (histories.left * histories.singular) @ histories.right
-        np.testing.assert_allclose(product, histories.features[sampler.users.rated].toarray(), atol=1e-4)
+        np.testing.assert_allclose(histories.right[:, unrated], 0, atol=0.01)  # those of the smallest are inexact
+
+
+def test_squared_errors_come_from_the_moments() -> None:
+    rng = np.random.default_rng(0)
+    movies, ratings, user = rng.normal(size=(50, 3)), rng.normal(size=50), rng.normal(size=3)
+    design = np.column_stack([movies[:, :2], np.ones(50), ratings - movies[:, 2]])
+    errors = ratings - movies[:, :2] @ user[:2] - user[2] - movies[:, 2]
+    found = gibbs._squares(torch.from_numpy(design.T @ design)[None], torch.from_numpy(user)[None])
+    assert found.item() == pytest.approx(np.square(errors).sum())
+
+
+@pytest.mark.parametrize("settings", [{}, {"ratings_as": "levels"}], ids=["numbers", "levels"])
+def test_the_division_of_the_work_does_not_change_the_chain(settings, log_and_truth, monkeypatch) -> None:
+    """In small blocks and on two threads the same numbers are drawn, up to the order of sums."""
+    interactions, chains = encode(log_and_truth[0], True), []
+    for small in (False, True):
+        if small:
+            monkeypatch.setitem(view.SLOTS_AT_A_TIME, "cpu", 512)
+            monkeypatch.setitem(view.NUMBERS_AT_A_TIME, "cpu", 1 << 12)
+        sampler = gibbs.Sampler(interactions, quick("fm", sweeps=2, burn_in=1, **settings), 0, True)
+        sampler.users.view.threads = sampler.movies.view.threads = 1 + small
+        chains.append(list(sampler))
+    for first, second in zip(*chains, strict=True):
+        torch.testing.assert_close(first.users, second.users, atol=2e-3, rtol=0)
+        torch.testing.assert_close(first.movies, second.movies, atol=2e-3, rtol=0)
 
 
 class TestWhatInformsTheEmbeddings:
@@ -61,13 +84,13 @@ class TestWhatInformsTheEmbeddings:
 
     def sampler(self, log, **settings) -> gibbs.Sampler:
         made = gibbs.Sampler(encode(log, True), quick("fm", **settings), 0, True)
-        made.likelihood.update(np.zeros(len(log), np.float32))
+        list(made.sweep(0))
         return made
 
     def test_the_noise_is_each_users_own_unless_it_is_shared(self, log_and_truth) -> None:
         log = log_and_truth[0]
-        assert len(np.unique(self.sampler(log).likelihood.root_alpha)) > 1
-        assert len(np.unique(self.sampler(log, user_noise=False).likelihood.root_alpha)) == 1
+        assert len(self.sampler(log).likelihood.root_alpha.unique()) > 1
+        assert len(self.sampler(log, user_noise=False).likelihood.root_alpha.unique()) == 1
 
     @pytest.mark.parametrize(
         ("settings", "users", "movies"),
