@@ -231,6 +231,6 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-## Remove build, runs, logs and reports; model_store and data stay.
+## Remove build, runs, logs, reports and the prepared columns of large logs; model_store and data sets stay.
 clean:
-	rm -rf build runs logs reports
+	rm -rf build runs logs reports data/prepared
