@@ -237,6 +237,6 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-## Remove build, runs, logs, reports and lists; model_store and data stay.
+## Remove build, runs, logs, reports, lists and the prepared columns of large logs; model_store and data sets stay.
 clean:
-	rm -rf build runs logs reports lists
+	rm -rf build runs logs reports lists data/prepared

@@ -27,8 +27,8 @@ LOGISTIC = 1.702
 
 # Rows, drawn at random, that the perceptron is fitted to, and that logits are centred by. The machine has seen these
 # rows, so it leaves over less of them than of new ones, and a perceptron that learns from very many of them predicts
-# worse: on MovieLens 1M the test log loss is 0.5007 with 120,000 rows, 0.5011 with 262,000, 0.5035 with all 630,000,
-# and 0.5010 without a perceptron.
+# worse: on MovieLens 1M (after 40 sweeps) the test log loss is 0.5007 with 120,000 rows, 0.5011 with 262,000, 0.5035
+# with all 630,000, and 0.5010 without a perceptron.
 TOP_ROWS = 1 << 17
 LOGIT_ROWS = 1 << 20
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,12 @@ def test_every_epoch_is_told_the_worse_ones_too(log_and_truth, parts, patience: 
 def test_a_loss_that_is_not_finite_stops_the_run(log_and_truth, parts) -> None:
     with pytest.raises(DivergedError, match="learning-rate"):
         fitted("deepfm", log_and_truth[0], quick("deepfm", method="adam", learning_rate=1e18), parts[0])
+
+
+def test_batches_grow_with_the_tables_and_not_with_those_that_stay_as_they_are(many_unrated) -> None:
+    settings = quick("mf", batch_size=100)
+    network = ESTIMATORS["mf"](settings).fresh_network(encode(many_unrated, False))
+    assert adam._batch_size(network, settings) == (12_120 + 200 + 2) // adam.ENTITIES_A_ROW
+    assert adam._batch_size(network, dataclasses.replace(settings, batch_size=1024)) == 1024
+    network.requires_grad_(False)
+    assert adam._batch_size(network, settings) == 100
