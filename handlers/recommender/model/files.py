@@ -36,7 +36,7 @@ INTEGER_IDS = "int64"
 STRING_IDS = "uint8"
 STRING_ARRAYS = {
     "id_offsets": "int64",  # [ids + 1]
-    "id_buckets": "int64",  # [buckets + 1]: the hash table that finds a string (text_index.TextIndex)
+    "id_buckets": "int32",  # [buckets + 1]: the hash table that finds a string (text_index.TextIndex)
     "id_places": "int32",  # [ids]
 }
 

@@ -13,7 +13,7 @@ BLOCK = 1 << 16  # texts whose checksums are computed together: their state stay
 class TextIndex:
     """A hash table of ``texts``: those whose CRC-32 ends in the same bits lie in one bucket.
 
-    ``buckets`` int64 [buckets + 1], their number a power of two: the places of bucket b are
+    ``buckets`` int32 [buckets + 1], their number a power of two: the places of bucket b are
     ``places[buckets[b]:buckets[b + 1]]``. ``places`` int32 [texts]. Raises ValueError where they do not fit each other.
     """
 
@@ -32,7 +32,7 @@ class TextIndex:
         """The index of texts, with as many buckets as texts or up to twice as many."""
         count = 1 << max(len(texts) - 1, 0).bit_length()
         bucket_of = checksums(texts) & np.uint32(count - 1)
-        buckets = np.zeros(count + 1, np.int64)
+        buckets = np.zeros(count + 1, np.int32)
         np.cumsum(np.bincount(bucket_of, minlength=count), out=buckets[1:])
         return cls(texts, buckets, np.argsort(bucket_of, kind="stable").astype(np.int32))
 
