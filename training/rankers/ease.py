@@ -55,9 +55,9 @@ def fit(train: Interactions, settings: Settings) -> ListRanker:
 def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge and the number of factors whose ranker, fitted to ``train``, makes the best lists.
 
-    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, the first one with the fewest factors.
-    Beside them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of ``validation``, or
-    where there is no choice, the settings as they are and no metrics.
+    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, the first one with the fewest
+    factors. Beside them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of
+    ``validation``, or where there is no choice, the settings as they are and no metrics.
     """
     if not len(validation) or len(settings.list_ridges) == len(settings.list_factors) == 1:
         return settings, {}
