@@ -120,6 +120,8 @@ class Train:
             if running:
                 running.check()
             metrics = self._train(log, test, running, others or [])
+        if not metrics:  # another process of torchrun writes and says what was measured
+            return
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
             f"{self.model}: {metrics['seconds']} s; test "
@@ -137,6 +139,7 @@ class Train:
         import torch
         from threadpoolctl import threadpool_limits
 
+        from . import distributed
         from .device import chosen, threads
         from .estimators import ESTIMATORS
         from .train import Run, train
@@ -149,7 +152,8 @@ class Train:
         torch.set_num_threads(count)
         threadpool_limits(count)
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
-        return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
+        with distributed.processes(device):
+            return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
 
 
 @dataclass(frozen=True)

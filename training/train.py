@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from . import distributed
 from .checks import check, unmeasured
 from .comparison.compare import compare, digest, split_of_new
 from .comparison.running import Running
@@ -50,7 +51,13 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test rows has
     seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off: then it is
     the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
+
+    Among the processes of ``torchrun`` all take part in the fits of the network; the first one does all else, and the
+    others return nothing.
     """
+    if not distributed.is_first():
+        _take_part(run, log, test)
+        return {}
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
     wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
@@ -80,6 +87,15 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
+
+
+def _take_part(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> None:
+    """The fits of the network, in the same order as in the first process."""
+    estimator = run.estimator.without_list_ranker()
+    everything, plan = encode(log, estimator.uses_features), _plan(run, log, test)
+    measured, _ = _select_and_fit(estimator, everything, plan, lambda *_: None)
+    if run.refit and len(plan.seen) < len(everything):
+        measured.with_choices().fit(everything)
 
 
 class Plan(NamedTuple):
@@ -129,7 +145,7 @@ def _select_and_fit(
         return chosen.fit(everything.take(plan.seen), on_epoch=on_epoch), {"rows": len(plan.validation)} | lists
     with stage("validating"):
         selected = estimator.fit(train, validation, on_epoch)
-        metrics = evaluate(selected, validation)
+        metrics = evaluate(selected, validation) if distributed.is_first() else {}
     return selected.with_choices().fit(everything.take(plan.seen)), metrics
 
 

@@ -88,10 +88,16 @@ class TwoEncoderEstimator(Recommender):
     def choose_list_ranker(self, train: Interactions, validation: Interactions) -> tuple[Self, dict[Metric, float]]:
         """An estimator, not fitted, with the list ranker that ``validation`` rows choose, and its lists' metrics there.
 
-        Nothing but list rankers is fitted.
+        Nothing but list rankers is fitted; without one there is nothing to choose.
         """
+        if not self.list_ranker:
+            return self._with(self.settings), {}
         settings, lists = ease.choose(train, validation, self.settings)
         return self._with(settings), lists
+
+    def without_list_ranker(self) -> Self:
+        """An estimator, not fitted, that fits the network alone."""
+        return type(self)(self.settings, seed=self.seed, device=self.device, list_ranker=False)
 
     def with_choices(self) -> Self:
         """An estimator, not fitted, with all that the validation rows chose for this one."""

@@ -55,9 +55,9 @@ def fit(train: Interactions, settings: Settings) -> ListRanker:
 def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge and the number of factors whose ranker, fitted to ``train``, makes the best lists.
 
-    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, one with the fewest factors. Beside
-    them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of ``validation``, or
-    where there is no choice, the settings as they are and no metrics.
+    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, the first one with the fewest
+    factors. Beside them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of
+    ``validation``, or where there is no choice, the settings as they are and no metrics.
     """
     if not len(validation) or len(settings.list_ridges) == len(settings.list_factors) == 1:
         return settings, {}
@@ -70,7 +70,7 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
             measured[ridge, n_factors] = measure(lists, train, validation, USERS_TO_CHOOSE_BY)
     ndcg = {choice: lists.get(Metric.NDCG, 0.0) for choice, lists in measured.items()}
     as_good = [choice for choice in ndcg if ndcg[choice] >= (1 - NOISE) * max(ndcg.values())]
-    best = min(as_good, key=lambda choice: (choice[1], -ndcg[choice]))
+    best = min(as_good, key=lambda choice: choice[1])
     chosen = dataclasses.replace(settings, list_ridges=(best[0],), list_factors=(best[1],))
     return chosen, measured[best]
 
