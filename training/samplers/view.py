@@ -95,19 +95,20 @@ class View:
         return blocks, first_slots
 
     def _fill(self, rows: Tensor, others: Tensor, values: Tensor, first_slots: Tensor) -> None:
-        first_slot = torch.full_like(self.counts, -1)
-        first_slot[self.entities] = first_slots
-        before = self.counts.cumsum(0) - self.counts
+        first_slot, counts = torch.zeros_like(self.counts), torch.zeros_like(self.counts)
+        first_slot[self.entities], counts[self.entities] = first_slots, self.counts[self.entities]
+        if distributed.size() > 1:
+            mine = (counts > 0).index_select(0, rows)
+            rows, others, values = rows[mine], others[mine], values[mine]
+        before = counts.cumsum(0) - counts  # of an entity's ratings, when they are in the order of the entities
         order = None if bool((rows[1:] >= rows[:-1]).all()) else rows.argsort(stable=True)
         for start in range(0, len(rows), RATINGS_AT_A_TIME):
             part = slice(start, start + RATINGS_AT_A_TIME)
             taken = part if order is None else order[part]
             entities = rows[taken].long()
-            slots = first_slot[entities]
-            mine = slots >= 0
-            slots += torch.arange(start, start + len(entities), device=self.device) - before[entities]
-            self.others[slots[mine]] = others[taken][mine]
-            self.values[slots[mine]] = values[taken][mine]
+            slots = (first_slot - before)[entities] + torch.arange(start, start + len(entities), device=self.device)
+            self.others[slots] = others[taken]
+            self.values[slots] = values[taken]
 
     def batches(self) -> list[list[Block]]:
         """Blocks in groups: of neighbours whose matrices are worked on together, all blocks of an entity in one."""
