@@ -23,7 +23,7 @@ def title_arrays(table: pd.DataFrame | None, movies: Vocabulary) -> tuple[list[s
     places[0] = -1
     titles = texts_of(table["title"].reset_index(drop=True).reindex(places))
     years = pd.to_numeric(table["year"]).to_numpy(np.float64, na_value=np.nan)
-    years = np.append(np.where(np.isnan(years), NO_YEAR, years).astype(np.int32), NO_YEAR)[places]
+    years = np.append(np.where(np.isnan(years), NO_YEAR, years), NO_YEAR).astype(np.int32)[places]
     names, codes, offsets = _genres(table["genres"], places)
     rows = np.repeat(np.arange(len(movies), dtype=np.int32), np.diff(offsets))
     by_genre = np.argsort(codes, kind="stable")
