@@ -25,24 +25,33 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
     vectors. k is ``rank``, or less where the matrix has no more singular values above rounding. float32, repeatable by
     ``seed``.
     """
-    _, columns = matrix.shape
+    rows, columns = matrix.shape
     width = max(rank // BLOCKS_A_RANK, NARROWEST)
-    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), columns)
+    # Its columns span no more than ``rows`` dimensions; two blocks more make up for what rounding wastes of them.
+    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), rows + 2 * width, columns)
     basis = torch.empty(columns, length)
     projected = torch.zeros(length, length, dtype=torch.float64)  # basis.T @ matrix.H @ matrix @ basis, upper half
-    start = np.random.default_rng(seed).standard_normal((columns, min(width, length)), np.float32)
-    block = torch.linalg.qr(torch.from_numpy(start))[0]
+    start = np.random.default_rng(seed).standard_normal((rows, min(width, length)), np.float32)
+    block = torch.linalg.qr(torch.from_numpy(matrix.H @ start))[0]
     starts = range(0, length, width)
+    largest = 0.0
     for first in counted(starts, "singular vectors", len(starts), "block"):
         end = first + block.size(1)
         basis[:, first:end] = block
         image = torch.from_numpy(matrix.H @ (matrix @ block.numpy()))
         known = basis[:, :end]
         projected[:end, first:end] = (known.t() @ image).double()
+        largest = max(largest, image.norm(dim=0).max().item())
         block = image[:, : length - end]
-        for _ in range(2 if end < length else 0):  # the second time takes out what rounding left
-            block = torch.linalg.qr(block - known @ (known.t() @ block))[0]
-    squares, vectors = torch.linalg.eigh(projected, UPLO="U")
+        block = block - known @ (known.t() @ block)
+        if end == length or block.norm(dim=0).max() <= ROUNDING * largest:  # the matrix has no more singular vectors
+            break
+        for _ in range(2):  # rounding leaves something of the known vectors, most where little is new
+            block = torch.linalg.qr(block)[0]
+            block = block - known @ (known.t() @ block)
+        block = torch.linalg.qr(block)[0]
+    basis = basis[:, :end]
+    squares, vectors = torch.linalg.eigh(projected[:end, :end], UPLO="U")
     squares, vectors = squares.flip(0)[:rank], vectors.flip(1)[:, :rank]
     kept = squares > max(ROUNDING * squares[0].item(), 1e-30)
     return squares[kept].sqrt().float().numpy(), (basis @ vectors[:, kept].float()).numpy()

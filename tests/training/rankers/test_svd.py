@@ -32,7 +32,18 @@ def test_all_of_a_small_matrix_is_exact(matrix: sparse.csr_array) -> None:
     small = matrix[:, :40]
     singular, right = truncated_svd(aslinearoperator(small), 100)
     assert singular == pytest.approx(np.linalg.svd(small.toarray())[1], rel=1e-3)
-    assert (right * singular**2) @ right.T == pytest.approx((small.T @ small).toarray(), abs=1e-2)
+    assert (right * singular**2) @ right.T == pytest.approx((small.T @ small).toarray(), rel=1e-4, abs=0.1)
+
+
+@pytest.mark.parametrize("rank", [50, 90, 140])
+def test_a_matrix_with_few_rows_is_exact_too(matrix: sparse.csr_array, rank: int) -> None:
+    """The space is then exhausted, all of it or all but a part of a block, before the basis is as long as asked for."""
+    wide = sparse.csr_array(sparse.vstack([matrix[:97], matrix[:20]]))
+    _, expected, vectors = np.linalg.svd(wide.toarray())
+    singular, right = truncated_svd(in_threads(wide), rank)
+    assert singular == pytest.approx(expected[: min(rank, 97)], rel=1e-4)
+    assert right.T @ right == pytest.approx(np.eye(len(singular)), abs=1e-5)
+    assert np.square(vectors[:30] @ right[:, :30]).sum() == pytest.approx(30, rel=1e-4)
 
 
 def test_a_matrix_of_lower_rank_has_no_more_vectors(matrix: sparse.csr_array) -> None:
