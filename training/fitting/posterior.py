@@ -40,10 +40,10 @@ def fit(
 ) -> Fit:
     """Set the network's embeddings to the average of posterior samples given ``train``.
 
-    The average of ``settings.sweeps`` sweeps, or of fewer where more would change it little. The losses are squared errors: of each sample on what the training rows' scores
-    explain (centred ratings, or noisy scores drawn between the cut points), and of the average so far on some
-    ``validation`` rows. Raises DivergedError for a loss that is not finite, SettingsError for a target that cannot be
-    fitted so.
+    The average is of ``settings.sweeps`` sweeps, or of fewer where more would change it little. The losses are squared
+    errors: of each sample on what the training rows' scores explain (centred ratings, or noisy scores drawn between the
+    cut points), and of the average so far on some ``validation`` rows. Raises DivergedError for a loss that is not
+    finite, SettingsError for a target that cannot be fitted so.
     """
     if settings.target != "rating":
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")

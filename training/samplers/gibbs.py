@@ -180,15 +180,14 @@ class SideSampler:
             sums = torch.zeros(len(entities), E + 1, E + 1, dtype=torch.float64, device=view.device)
             for block in blocks:
                 sums[block.first - of.start : block.entities.stop - of.start] += view.moments(block, table, targets)
-            moments = sums
             if likelihood:
-                alpha = likelihood.draw_tau(entities, _squares(moments, self.embeddings[entities]))
-                sums = moments * alpha[:, None, None]
+                alpha = likelihood.draw_tau(entities, _squares(sums, self.embeddings[entities]))
+                sums *= alpha[:, None, None]
             shift = sums[:, :-1, -1] + prior[entities].double() @ Lambda
             both = _gaussian(sums[:, :-1, :-1] + Lambda, shift, stream.normals(entities, E))
             drawn[of] = both.flatten(1)
             if likelihood:
-                self.squares[of] = _squares(moments, both[:, 1])
+                self.squares[of] = _squares(sums, both[:, 1]) / alpha
 
         each(draw, view.batches(), view.threads)
         everyone = view.everywhere(drawn, torch.cat([prior, prior], dim=1))

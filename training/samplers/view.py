@@ -12,7 +12,7 @@ from .. import distributed
 from .workers import each
 
 SLOTS_AT_A_TIME = {"cpu": 1 << 15, "cuda": 1 << 20}  # on a CPU, so that their embeddings stay in cache
-NUMBERS_AT_A_TIME = {"cpu": 1 << 18, "cuda": 1 << 26}  # of matrices, for the same reason
+NUMBERS_AT_A_TIME = {"cpu": 1 << 17, "cuda": 1 << 26}  # of matrices, for the same reason
 PADDING = 0.1  # share of the slots of a block that may be empty
 FREE_PADDING = 1024  # empty slots that cost less than another block
 PIECE = 128  # ratings whose moments are one product of matrices

@@ -95,3 +95,30 @@ def test_too_many_levels_are_refused(log_and_truth, parts) -> None:
     continuous = dataclasses.replace(log, ratings=log.ratings.assign(rating=many))
     with pytest.raises(SettingsError, match="--ratings-as numbers"):
         fitted("mf", continuous, quick("mf", ratings_as="levels"), parts[0])
+
+
+@pytest.mark.parametrize(("share", "samples"), [(0.0, 60), (100.0, posterior.LEAST_SAMPLES)])
+def test_a_fit_stops_when_more_samples_would_change_little(
+    share: float, samples: int, log_and_truth, parts, monkeypatch
+) -> None:
+    monkeypatch.setattr(posterior, "MONTE_CARLO_SHARE", share)
+    estimator = fitted("mf", log_and_truth[0], quick("mf", sweeps=30, burn_in=2), parts[0])
+    assert len(estimator.losses["train"]) == samples
+
+
+def test_the_variance_of_an_average_is_found_from_its_halves(log_and_truth, monkeypatch) -> None:
+    """Independent samples, whose biases have a known variance: the average of n has an n-th of it."""
+    interactions = encode(log_and_truth[0], False)
+    sampler = posterior.gibbs.Sampler(interactions, quick("mf"), 0, False)
+    generator, spread, count = torch.Generator().manual_seed(0), 0.5, 40
+    predictions = posterior._Predictions(interactions, sampler)
+    nothing = torch.zeros(1, 2)
+    for _ in range(count):
+        users = torch.zeros(interactions.shape[0], 2)
+        users[:, 1] = spread * torch.randn(len(users), generator=generator)
+        predictions.add(posterior.Sample(users, torch.zeros(interactions.shape[1], 2), nothing, nothing))
+    share = spread**2 / count / sampler.likelihood.error
+    monkeypatch.setattr(posterior, "MONTE_CARLO_SHARE", 1.4 * share)
+    assert predictions.is_exact_enough()
+    monkeypatch.setattr(posterior, "MONTE_CARLO_SHARE", 0.6 * share)
+    assert not predictions.is_exact_enough()
