@@ -36,7 +36,7 @@ from .load import Load, drive, machine, medians
 
 MODEL = "mf"
 SMALL, LARGE = "1.0", "2.0"
-RESULTS = ROOT / "benchmarks" / "size.json"
+RESULTS = ROOT / "benchmarks" / "serving" / "size.json"
 
 
 @dataclass
