@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
+from torch import Tensor
 
-from ..progress import counted
+from ..progress import stage
 
 BLOCKS_A_RANK = 16  # a block is so many times narrower than the rank; narrow ones find more with as many products
 NARROWEST = 16
@@ -27,34 +28,40 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
     """
     rows, columns = matrix.shape
     width = max(rank // BLOCKS_A_RANK, NARROWEST)
-    # Its columns span no more than ``rows`` dimensions; two blocks more make up for what rounding wastes of them.
-    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), rows + 2 * width, columns)
+    length = min(max(round(OVERSAMPLED * rank), rank + 4 * width), columns)
     basis = torch.empty(columns, length)
     projected = torch.zeros(length, length, dtype=torch.float64)  # basis.T @ matrix.H @ matrix @ basis, upper half
-    start = np.random.default_rng(seed).standard_normal((rows, min(width, length)), np.float32)
-    block = torch.linalg.qr(torch.from_numpy(matrix.H @ start))[0]
-    starts = range(0, length, width)
-    largest = 0.0
-    for first in counted(starts, "singular vectors", len(starts), "block"):
-        end = first + block.size(1)
-        basis[:, first:end] = block
-        image = torch.from_numpy(matrix.H @ (matrix @ block.numpy()))
-        known = basis[:, :end]
-        projected[:end, first:end] = (known.t() @ image).double()
-        largest = max(largest, image.norm(dim=0).max().item())
-        block = image[:, : length - end]
-        block = block - known @ (known.t() @ block)
-        if end == length or block.norm(dim=0).max() <= ROUNDING * largest:  # the matrix has no more singular vectors
-            break
-        for _ in range(2):  # rounding leaves something of the known vectors, most where little is new
-            block = torch.linalg.qr(block)[0]
-            block = block - known @ (known.t() @ block)
-        block = torch.linalg.qr(block)[0]
+    start = torch.from_numpy(matrix.H @ np.random.default_rng(seed).standard_normal((rows, width), np.float32))
+    block, end = _orthonormal(start[:, :length], basis[:, :0], 0.0), 0
+    with stage("singular vectors", -(-length // width), "block") as advance:
+        while block.size(1):  # none is left where the matrix has no more singular vectors
+            first, end = end, end + block.size(1)
+            basis[:, first:end] = block
+            image = torch.from_numpy(matrix.H @ (matrix @ block.numpy()))
+            known = basis[:, :end]
+            projected[:end, first:end] = (known.t() @ image).double()
+            advance()
+            block = _orthonormal(image[:, : length - end], known, ROUNDING * projected.diagonal().max().item())
     basis = basis[:, :end]
     squares, vectors = torch.linalg.eigh(projected[:end, :end], UPLO="U")
     squares, vectors = squares.flip(0)[:rank], vectors.flip(1)[:, :rank]
-    kept = squares > max(ROUNDING * squares[0].item(), 1e-30)
+    kept = squares > max(ROUNDING * (squares[0].item() if len(squares) else 0.0), 1e-30)
     return squares[kept].sqrt().float().numpy(), (basis @ vectors[:, kept].float()).numpy()
+
+
+def _orthonormal(block: Tensor, known: Tensor, noise: float) -> Tensor:
+    """An orthonormal basis [n, k] of what ``block`` [n, b] has beside the orthonormal columns of ``known`` [n, d].
+
+    Directions of which the block has no more than ``noise`` are left out: they are nothing but rounding.
+    """
+    if not block.numel():
+        return block
+    basis, triangle = torch.linalg.qr(block - known @ (known.t() @ block))
+    directions, singular, _ = torch.linalg.svd(triangle)
+    basis = basis @ directions[:, singular > max(noise, 1e-7 * singular[0].item(), 1e-30)]
+    for _ in range(2):  # rounding leaves something of the known vectors, most where little is new
+        basis = torch.linalg.qr(basis - known @ (known.t() @ basis))[0]
+    return basis
 
 
 def in_threads(matrix: sparse.csr_array) -> LinearOperator:
