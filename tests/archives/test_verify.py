@@ -70,7 +70,7 @@ def test_files_beside_the_list_names_that_come_twice_and_links_are_refused(folde
     with pytest.raises(ArchiveRefused, match="leads out"):
         verify(linked, "fm", "1.3", None)
     over = repack(source, folder / "fm-1.4.mar", "1.4", {"packed.mar": b""})
-    with pytest.raises(ArchiveRefused, match="'packed.mar' twice, or as a name that is taken"):
+    with pytest.raises(ArchiveRefused, match=r"'packed.mar' twice, or as a name that is taken"):
         verify(over, "fm", "1.4", None)
 
 
@@ -128,7 +128,7 @@ def test_an_array_whose_headers_are_tampered_with_is_refused(folder: Path, tmp_p
     place = entry_of(archive, name.decode()).header_offset if where == "own" else central(data, name)
     data[place + offset : place + offset + len(written)] = written
     archive.write_bytes(data)
-    with pytest.raises(ArchiveRefused, match="fm-1.0.mar (is no whole archive|holds|has)"):
+    with pytest.raises(ArchiveRefused, match=r"fm-1.0.mar (is no whole archive|holds|has)"):
         verify_into(unpacked, archive, "fm", "1.0", None)
     # The archive's own code refuses it too.
     (unpacked / PACKED).unlink(missing_ok=True)
@@ -145,9 +145,9 @@ def test_an_array_that_is_longer_than_its_entry_is_refused_by_the_archives_code(
         packed.writestr("newer.npy", whole[:6] + b"\2" + whole[7:])
     files = ArrayFiles(tmp_path)
     assert len(files.read("whole", "float64")) == 100
-    with pytest.raises(ArchiveError, match="torn.npy in .* is not as long as its shape"):
+    with pytest.raises(ArchiveError, match=r"torn.npy in .* is not as long as its shape"):
         files.read("torn", "float64")
-    with pytest.raises(ArchiveError, match="newer.npy in .* is of npy version"):
+    with pytest.raises(ArchiveError, match=r"newer.npy in .* is of npy version"):
         files.read("newer", "float64")
 
 

@@ -39,7 +39,7 @@ class ArrayFiles:
 
     @cached_property
     def _packed(self) -> dict[str, zipfile.ZipInfo]:
-        """The arrays in the archive; nothing where there is none in the folder. Raises ArchiveError for a damaged one."""
+        """The arrays in the archive; nothing where the folder has none. Raises ArchiveError for a damaged one."""
         path = self.folder / PACKED
         if not path.is_file():
             return {}
