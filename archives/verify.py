@@ -7,7 +7,6 @@ import json
 import stat
 import struct
 import sys
-import tempfile
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -36,20 +35,15 @@ UNREADABLE = (
 )
 
 
-def verify(archive: Path, model: str, version: str, sha256: str | None, python: str = sys.executable) -> str:
-    """Check an archive from outside to inside, and return its SHA-256.
-
-    ``sha256``: the digest that it must have. None stands for the digest that is pinned in the store; where none is
-    pinned, any will do. ``python``: the interpreter that loads it. Raises ArchiveRefused with the first fault.
-    """
-    with tempfile.TemporaryDirectory(prefix="archive-") as folder:
-        return verify_into(Path(folder), archive, model, version, sha256, python)
-
-
 def verify_into(
     folder: Path, archive: Path, model: str, version: str, sha256: str | None, python: str = sys.executable
 ) -> str:
-    """``verify``, by what it leaves unpacked in ``folder``. Raises StoreError where that cannot be written."""
+    """Check an archive from outside to inside by unpacking it in ``folder``, and return its SHA-256.
+
+    ``sha256``: the digest that it must have. None stands for the digest that is pinned in the store; where none is
+    pinned, any will do. ``python``: the interpreter that loads it. Raises ArchiveRefused with the first fault, and
+    StoreError where nothing can be written to ``folder``.
+    """
     check_version(version)
     if not archive.is_file():
         raise ArchiveRefused(f"{archive} does not exist: make archive MODEL={model} VERSION={version} packs it")

@@ -12,10 +12,10 @@ import pytest
 from archives.contents import PACKED, sha256_of
 from archives.errors import ArchiveRefused
 from archives.store import pin
-from archives.verify import verify, verify_into
+from archives.verify import verify_into
 from handlers.recommender.model.array_files import ArrayFiles
 from handlers.recommender.model.errors import ArchiveError
-from tests.archives.packing import BROKEN, repack, stored
+from tests.archives.packing import BROKEN, repack, stored, verify
 
 
 def test_a_good_archive_is_accepted_and_its_digest_returned(folder: Path) -> None:
