@@ -8,6 +8,7 @@ from torch import Tensor
 from .array_files import ArrayFiles
 from .errors import ArchiveError
 from .metadata import Metadata
+from .texts import lead_through
 from .titles import TITLE_ARRAYS, Titles
 from .vocabulary import Vocabulary
 
@@ -104,8 +105,17 @@ def check_sizes(
     for name in NETWORK_TABLES:
         if name not in state:
             raise ArchiveError(f"{pt} has no {name}: another release made it, so train it again")
+    for name in ("users.embeddings.weight", "items.embeddings.weight"):
+        if state[name].size(0) != 1:
+            raise ArchiveError(
+                f"{pt} has {state[name].size(0)} rows of {name}, expected that of the unknown ids alone: "
+                "another release made it, so train it again"
+            )
     embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
+    seen = int(arrays["seen_offsets"][-1])
+    if not lead_through(arrays["seen_offsets"].numpy(), seen):
+        raise ArchiveError("seen_offsets.npy does not lead from 0 on and never back: copy or pack the archive again")
     # What has a size, where the same size stands, and that size.
     expected = {
         f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
@@ -117,8 +127,8 @@ def check_sizes(
         ),
         "movie_titles.npy": (titles, "movie_ids.npy", rows["movie"]),
         "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "user_ids.npy", rows["user"]),
-        "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
-        "seen_ratings.npy": (arrays["seen_ratings"].size(0), "seen_offsets.npy (end)", int(arrays["seen_offsets"][-1])),
+        "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", seen),
+        "seen_ratings.npy": (arrays["seen_ratings"].size(0), "seen_offsets.npy (end)", seen),
     }  # fmt: skip
     of_side = {
         "user": ("user_features", "user_weights", "user_encodings"),

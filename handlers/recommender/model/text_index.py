@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from .texts import Texts
+from .texts import Texts, lead_through
 
 BLOCK = 1 << 16  # texts whose checksums are computed together: their state stays in cache
 
@@ -18,7 +18,8 @@ class TextIndex:
 
     def __init__(self, texts: Texts, buckets: np.ndarray, places: np.ndarray) -> None:
         count = len(buckets) - 1
-        if count < 1 or count & (count - 1) or buckets[-1] != len(places) or len(places) != len(texts):
+        fits = count >= 1 and not count & (count - 1) and len(places) == len(texts)
+        if not fits or not lead_through(buckets, len(places)):
             raise ValueError(f"{count} buckets and {len(places)} places are no index of {len(texts)} texts")
         self.texts = texts
         self.buckets = buckets

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .texts import Texts
+from .texts import Texts, lead_through
 
 NO_YEAR = np.iinfo(np.int32).min
 
@@ -34,12 +34,17 @@ class Titles:
             "movie_years": (len(self.years), len(self.titles)),
             "movie_genre_offsets": (len(self._code_offsets), len(self.titles) + 1),
             "genre_movie_offsets": (len(self._movie_offsets), len(genre_names) + 1),
-            "movie_genres": (len(self._codes), int(self._code_offsets[-1])),
-            "genre_movies": (len(self._movies), int(self._movie_offsets[-1])),
         }
         for name, (found, expected) in lengths.items():
             if found != expected:
                 raise ValueError(f"{name} has {found} entries, expected {expected}")
+        parts = {
+            "movie_genre_offsets": (self._code_offsets, self._codes),
+            "genre_movie_offsets": (self._movie_offsets, self._movies),
+        }
+        for name, (offsets, values) in parts.items():
+            if not lead_through(offsets, len(values)):
+                raise ValueError(f"{name} does not lead through {len(values)} entries in order")
 
     def __len__(self) -> int:
         """The number of rows, that of the unknown movie included."""

@@ -191,17 +191,21 @@ class Vocabulary:
 
 
 def _index_of(ids: np.ndarray | Texts | Sequence[RawId]) -> _Index:
-    if isinstance(ids, np.ndarray):
-        return _Integers(np.ascontiguousarray(ids, np.int64))
     if isinstance(ids, Texts):
+        _check_order(ids.ascend())
         return _Strings(TextIndex.of(ids))
-    kinds = {isinstance(raw, int) for raw in ids}
-    if len(kinds) > 1:
+    if isinstance(ids, np.ndarray) and ids.dtype.kind != "O":
+        if ids.dtype.kind not in "iu" or (len(ids) and int(ids.max()) not in _INT64):
+            raise ValueError(f"ids are {ids.dtype}: make them integers of 64 bits with a sign, or strings")
+        return _Integers(np.ascontiguousarray(ids, np.int64))
+    if all(isinstance(raw, str) for raw in ids) and len(ids):
+        return _index_of(Texts.of(ids))
+    if not all(isinstance(raw, int) for raw in ids):
         raise ValueError("ids of mixed types: make them all integers or all strings")
-    if kinds == {False}:
-        _check_order(all(ids[place] < ids[place + 1] for place in range(len(ids) - 1)))
-        return _Strings(TextIndex.of(Texts.of(ids)))
-    return _Integers(np.array(ids, np.int64))
+    try:
+        return _Integers(np.array(ids, np.int64))
+    except OverflowError as error:
+        raise ValueError("an id needs more than 64 bits: make the ids strings") from error
 
 
 def _check_order(ascending: bool) -> None:

@@ -79,6 +79,19 @@ class TestParts:
         shutil.copyfile(tmp_path / "before" / "fm.pt", folder / "fm.pt")
         assert "fm.pt has no users.embeddings.weight: another release made it" in self.refused(folder)
 
+    def test_network_that_holds_the_embeddings_of_all_ids(self, folder: Path) -> None:
+        network = torch.jit.load(str(folder / "fm.pt"))
+        embeddings = dict(network.named_parameters())["items.embeddings.weight"]
+        embeddings.data = embeddings.data.repeat(3, 1)
+        torch.jit.save(network, str(folder / "fm.pt"))
+        assert "fm.pt has 3 rows of items.embeddings.weight" in self.refused(folder)
+
+    def test_seen_lists_that_go_back(self, folder: Path) -> None:
+        offsets = np.load(folder / "seen_offsets.npy")
+        offsets[2] = offsets[-1] + 1
+        np.save(folder / "seen_offsets.npy", offsets)
+        assert "seen_offsets.npy does not lead" in self.refused(folder)
+
     def test_pickled_array(self, folder: Path) -> None:
         np.save(folder / "map.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
         assert "cannot be read" in self.refused(folder)

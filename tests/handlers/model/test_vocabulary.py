@@ -42,15 +42,24 @@ def test_what_an_archive_keeps_makes_the_same_vocabulary(ids: np.ndarray | Texts
     assert again.integers == vocabulary.integers
 
 
-@pytest.mark.parametrize("ids", [[2, 1], [1, 1], ["b", "a"], ["a", "a"]])
+ORDERS = [[2, 1], [1, 1], ["b", "a"], ["a", "a"], np.array([2, 1]), Texts.of(["b", "a"]), Texts.of(["a", "a"])]
+
+
+@pytest.mark.parametrize("ids", ORDERS, ids=str)
 def test_ids_that_are_not_in_order_or_come_twice_are_refused(ids: list) -> None:
     with pytest.raises(ValueError, match="not in ascending order, or one of them occurs more than once"):
         Vocabulary(ids)
 
 
-def test_ids_of_mixed_types_are_refused() -> None:
-    with pytest.raises(ValueError, match="mixed types"):
-        Vocabulary([1, "a"])
+def test_ids_of_other_types_are_refused() -> None:
+    for ids in ([1, "a"], [1.0, 2.0], [None]):
+        with pytest.raises(ValueError, match="mixed types"):
+            Vocabulary(ids)
+    for values in (np.array([1.0, 2.0]), np.array([1, 1 << 63], np.uint64)):
+        with pytest.raises(ValueError, match=f"ids are {values.dtype}: make them integers of 64 bits"):
+            Vocabulary(values)
+    with pytest.raises(ValueError, match="needs more than 64 bits"):
+        Vocabulary([1 << 63])
 
 
 def test_one_long_text_among_integers_takes_no_memory_for_each_of_them() -> None:
