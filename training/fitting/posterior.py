@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import distributed
 from ..config import Settings
 from ..errors import SettingsError
 from ..interactions import Interactions, SideData
@@ -61,7 +62,7 @@ def fit(
             held_out.add(sample)
             losses.validation.append(held_out.error())
         on_epoch(count, losses.train[-1], losses.validation[-1] if losses.validation else None)
-        if seen.is_exact_enough():
+        if distributed.agreed(seen.is_exact_enough()):
             break
     slope, shift, link = seen.scale()
     users, movies = average.embeddings()

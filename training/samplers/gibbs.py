@@ -26,6 +26,7 @@ import torch
 from scipy.stats import wishart
 from torch import Tensor
 
+from .. import distributed
 from ..config import Settings
 from ..interactions import Interactions, feature_matrix
 from .features import FeatureBlock
@@ -214,7 +215,7 @@ class SideSampler:
         self.Lambda = wishart.rvs(self.nu_0 + N, np.linalg.inv(W_star_inverse), random_state=rng)
         root = np.linalg.cholesky(self.Lambda * (beta_0 + N))
         noise = np.linalg.solve(root.T, rng.standard_normal(self.size))
-        self.mu = N * U_bar / (beta_0 + N) + noise
+        self.mu, self.Lambda = distributed.agreed((N * U_bar / (beta_0 + N) + noise, self.Lambda))
         return effects + torch.from_numpy(self.mu).to(effects.device).float()
 
 

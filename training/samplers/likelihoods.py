@@ -82,7 +82,7 @@ class GaussianLikelihood:
         self.users.everywhere(self.tau[self.users.entities], self.tau)
         errors, weighted = self._totals(squares)
         self.error = errors / self.count
-        self.alpha = stream.generator().gamma(1 + self.count / 2) / (1 + 0.5 * weighted)
+        self.alpha = distributed.agreed(stream.generator().gamma(1 + self.count / 2) / (1 + 0.5 * weighted))
 
     def after_sweep(self, users: Tensor, movies: Tensor, stream: Stream) -> None:
         """Draw what depends on single ratings, given embeddings [users, E] and [movies, E]: nothing here."""
