@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -241,6 +240,8 @@ class Recommend:
     """Where the model is."""
     out: Path = Path("lists.parquet")
     """Where the lists go. The same command after one that was killed goes on where that stopped."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where the lists are made: auto takes a GPU where there is one."""
 
     def __post_init__(self) -> None:
         """Raises SettingsError for a length that cannot be."""
@@ -249,12 +250,14 @@ class Recommend:
 
     def run(self) -> None:
         """Make the lists."""
+        from . import distributed
+        from .device import chosen
         from .recommend import recommend
 
-        rank, processes = (int(os.environ.get(name, value)) for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")))
-        made = recommend(self.model, self.build, self.k, self.out, rank, processes)
-        if rank == 0:
-            print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model and --k")
+        device = chosen(self.device)
+        with distributed.processes(device):
+            made = recommend(self.model, self.build, self.k, self.out, device)
+            say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, --k and code")
 
 
 @dataclass(frozen=True)

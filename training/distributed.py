@@ -82,6 +82,11 @@ def everyones(value: Any) -> list[Any]:
     return values
 
 
+def wait() -> None:
+    """Go on when all processes have come here."""
+    everyones(None)
+
+
 def total(values: Tensor) -> Tensor:
     """The sum over all processes of ``values`` (same shape in each); changes ``values``, and returns it."""
     if size() > 1:
