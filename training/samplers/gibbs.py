@@ -29,6 +29,7 @@ from torch import Tensor
 from .. import distributed
 from ..config import Settings
 from ..interactions import Interactions, feature_matrix
+from ..progress import counted
 from .features import FeatureBlock
 from .likelihoods import GaussianLikelihood
 from .philox import Stream
@@ -96,7 +97,8 @@ class Sampler:
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""
-        for number in range(self.settings.burn_in + self.settings.sweeps):
+        sweeps = self.settings.burn_in + self.settings.sweeps
+        for number in counted(range(sweeps), "Gibbs sampling", sweeps, "sweep"):
             for half, sample in enumerate(self.sweep(number)):
                 if number >= self.settings.burn_in:
                     if half == 0:
