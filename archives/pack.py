@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import yaml
 
@@ -29,7 +30,7 @@ from .contents import (
     written_checksums,
 )
 from .errors import ArchiveRefused, CannotAnswer
-from .unpack import aligned_entry
+from .unpack import aligned_entry, unpack
 from .version import check_version
 
 Profile = Literal["throughput", "latency"]
@@ -139,25 +140,39 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
     """Make the archive in ``work``, and check that it works on its own.
 
     torch-model-archiver makes it of all but the arrays, because it copies what it packs: the arrays are added from
-    where they lie. While they are written, they are hashed and the archive is asked.
+    where they lie. The list of checksums is of what was written, and the finished archive is unpacked as a server
+    unpacks it: files that changed while they were copied do not fit each other there.
     """
-    made, unpacked, contents = work / f"{model}.mar", work / "unpacked", work / "contents"
+    made, unpacked = work / f"{model}.mar", work / "unpacked"
     _run_archiver(model, version, source, work)
-    with zipfile.ZipFile(made, "a") as packed, ThreadPoolExecutor(2) as pool:
-        packed.extractall(unpacked)
-        _link(_arrays(source), unpacked)
-        answers = pool.submit(alone.check, unpacked)
-        digests = pool.submit(_digests, source, contents)
+    with zipfile.ZipFile(made, "a") as packed:
+        digests = {}
+        for name in set(packed.namelist()) - {MANIFEST}:
+            with packed.open(name) as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         for path in _arrays(source):
             entry, zip64 = aligned_entry(packed, path)
             with path.open("rb") as array, packed.open(entry, "w", force_zip64=zip64) as target:
-                shutil.copyfileobj(array, target, PIECE)
-        packed.writestr(CHECKSUMS, written_checksums(digests.result()))
-        try:
-            answers.result()
-        except CannotAnswer as error:
-            raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error
+                digests[path.name] = _copy(array, target)
+        packed.writestr(CHECKSUMS, written_checksums(digests))
+    # A file that is written into would change under the workers that have it mapped; one that is moved there does not.
+    made.chmod(made.stat().st_mode & ~0o222)
+    unpacked.mkdir()
+    unpack(made, unpacked)
+    try:
+        alone.check(unpacked)
+    except CannotAnswer as error:
+        raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error
     return made
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> str:
+    """Copy a file, and return the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    while piece := source.read(PIECE):
+        digest.update(piece)
+        target.write(piece)
+    return digest.hexdigest()
 
 
 def _run_archiver(model: str, version: str, source: Path, work: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+import shutil
 import struct
 import zipfile
-from mmap import ACCESS_READ, mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 from .contents import PACKED
@@ -28,34 +28,40 @@ def aligned_entry(packed: zipfile.ZipFile, path: Path) -> tuple[zipfile.ZipInfo,
 
 def is_mapped(entry: zipfile.ZipInfo) -> bool:
     """Whether the code in the archive reads an entry where it lies. No entry of earlier releases is aligned."""
-    return entry.compress_type == zipfile.ZIP_STORED and entry.extra[:2] == struct.pack("<H", PADDING)
+    return entry.filename.endswith(".npy") and PADDING in _tags(entry.extra)
 
 
-def sha256_in_place(archive: Path, entry: zipfile.ZipInfo) -> str:
-    """The SHA-256 of the contents of an entry that ``is_mapped``, without a copy of them."""
-    with archive.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        lengths = struct.unpack_from("<HH", data, entry.header_offset + LOCAL_HEADER - 4)  # of the name, of the extra
-        begins = entry.header_offset + LOCAL_HEADER + sum(lengths)
-        with memoryview(data) as view, view[begins : begins + entry.file_size] as contents:
-            return hashlib.sha256(contents).hexdigest()
+def _tags(extra: bytes) -> Iterator[int]:
+    """The tags of an entry's extra fields: that of zip64 stands before the others."""
+    while len(extra) >= FIELD_HEADER:
+        tag, size = struct.unpack_from("<HH", extra)
+        yield tag
+        extra = extra[FIELD_HEADER + size :]
 
 
-def link_arrays(packed: zipfile.ZipFile, archive: Path, folder: Path) -> None:
-    """Let the code in ``folder`` find the arrays that are not unpacked there: by a second name of the archive's file.
+def hold(archive: Path, folder: Path) -> Path:
+    """An archive by a second name, in ``folder``: the same file when the first name is deleted or replaced.
 
-    It stays when the first name is deleted or replaced. They are unpacked where the folder is on another disk.
+    A copy where the folder is on another disk. Raises OSError.
     """
-    mapped = [entry for entry in packed.infolist() if is_mapped(entry)]
-    if not mapped:
-        return
+    held = folder / PACKED
+    source = archive.resolve()  # a link to a symbolic link would be one too
     try:
-        os.link(archive, folder / PACKED)
+        os.link(source, held)
     except OSError:
-        packed.extractall(folder, mapped)
+        shutil.copyfile(source, held)
+    return held
+
+
+def release(held: Path, packed: zipfile.ZipFile) -> None:
+    """Remove what ``hold`` made where nothing is read from it any more."""
+    if not any(map(is_mapped, packed.infolist())):
+        held.unlink()
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack an archive that is known to be good."""
-    with zipfile.ZipFile(archive) as packed:
+    held = hold(archive, folder)
+    with zipfile.ZipFile(held) as packed:
         packed.extractall(folder, [entry for entry in packed.infolist() if not is_mapped(entry)])
-        link_arrays(packed, archive, folder)
+        release(held, packed)

@@ -5,78 +5,110 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+import struct
 import sys
-import tempfile
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 from . import alone
-from .contents import CHECKSUMS, MANIFEST, parsed_checksums, sha256_of
-from .errors import ArchiveRefused, CannotAnswer
+from .contents import CHECKSUMS, MANIFEST, PACKED, parsed_checksums, sha256_of
+from .errors import ArchiveRefused, CannotAnswer, StoreError
 from .store import pins
-from .unpack import is_mapped, link_arrays, sha256_in_place
+from .unpack import hold, is_mapped, release
 from .version import check_version
 
 PIECE = 1 << 20  # bytes that are read at once
-
-
-def verify(archive: Path, model: str, version: str, sha256: str | None, python: str = sys.executable) -> str:
-    """Check an archive from outside to inside, and return its SHA-256.
-
-    ``sha256``: the digest that it must have. None stands for the digest that is pinned in the store; where none is
-    pinned, any will do. ``python``: the interpreter that loads it. Raises ArchiveRefused with the first fault.
-    """
-    with tempfile.TemporaryDirectory(prefix="archive-") as folder:
-        return verify_into(Path(folder), archive, model, version, sha256, python)
+INFLATED = 20  # how many times its own size an archive may say that it holds: no compression of real numbers reaches it
+# What zipfile, zlib and json raise for bytes that are no archive.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,  # encrypted; NotImplementedError: packed in a way that is not known
+)
 
 
 def verify_into(
     folder: Path, archive: Path, model: str, version: str, sha256: str | None, python: str = sys.executable
 ) -> str:
-    """``verify``, by what it leaves unpacked in ``folder``."""
+    """Check an archive from outside to inside by unpacking it in ``folder``, and return its SHA-256.
+
+    ``sha256``: the digest that it must have. None stands for the digest that is pinned in the store; where none is
+    pinned, any will do. ``python``: the interpreter that loads it. Raises ArchiveRefused with the first fault, and
+    StoreError where nothing can be written to ``folder``.
+    """
     check_version(version)
     if not archive.is_file():
         raise ArchiveRefused(f"{archive} does not exist: make archive MODEL={model} VERSION={version} packs it")
-    with ThreadPoolExecutor(1) as pool:
-        parts = pool.submit(_unpack, archive, folder, model, version)
-        digest = sha256_of(archive)
-        _check_pinned(archive, digest, sha256)
-        parts.result()
-        _check_answers(archive, folder, python)
+    expected = sha256 or pins(archive.parent).get(archive.name)
+    try:
+        held = hold(archive, folder)  # all that follows looks at this one file, whatever becomes of the name
+        with ThreadPoolExecutor(1) as pool:
+            hashing = pool.submit(sha256_of, held)
+            if expected:  # nothing is read from a file that is not the approved one
+                _check_expected(archive, hashing.result(), expected)
+            _unpack(archive, held, model, version)
+            digest = hashing.result()
+    except OSError as error:
+        raise StoreError(f"{archive.name} cannot be unpacked in {folder}: {error}") from error
+    _check_answers(archive, folder, python)
     return digest
 
 
-def _check_pinned(archive: Path, digest: str, sha256: str | None) -> None:
-    expected = sha256 or pins(archive.parent).get(archive.name)
-    if expected and digest != expected.lower():
+def _check_expected(archive: Path, digest: str, expected: str) -> None:
+    if digest != expected.lower():
         raise ArchiveRefused(
             f"{archive.name} has SHA-256 {digest}, and {expected} is pinned: it is not the file that was approved. "
-            f"Fetch that one again; if it was packed anew on purpose, remove its line from {archive.parent / CHECKSUMS}"
+            "Fetch that one again, and move it into place with mv (cp would write into a file that workers may have "
+            f"mapped); if it was packed anew on purpose, remove its line from {archive.parent / CHECKSUMS}"
         )
 
 
-def _unpack(archive: Path, folder: Path, model: str, version: str) -> None:
-    """Unpack an archive into ``folder``, each part checked as it is read. Raises ArchiveRefused."""
+def _unpack(archive: Path, held: Path, model: str, version: str) -> None:
+    """Unpack ``held`` beside itself, each part checked as it is read. Raises ArchiveRefused, which names ``archive``.
+
+    An entry's own header is compared with the archive's list of entries by zipfile, whenever it opens one.
+    """
     try:
-        with zipfile.ZipFile(archive) as packed:
+        with zipfile.ZipFile(held) as packed:
             _check_names(archive, packed)
+            _check_sizes(archive, packed, held.stat().st_size)
             _check_manifest(archive, packed, model, version)
-            _check_contents(archive, packed, folder)
-    except (zipfile.BadZipFile, EOFError, KeyError) as error:
+            _check_contents(archive, packed, held.parent)
+            release(held, packed)
+    except ArchiveRefused:
+        raise
+    except UNREADABLE as error:
         raise ArchiveRefused(f"{archive.name} is no whole archive ({error}): copy or pack it again") from error
 
 
 def _check_names(archive: Path, packed: zipfile.ZipFile) -> None:
-    seen = set()
+    seen: set[str] = {PACKED}  # an entry of that name would be written into the archive itself
     for entry in packed.infolist():
         name = PurePosixPath(entry.filename)
         escapes = name.is_absolute() or ".." in name.parts or "\\" in entry.filename
         if escapes or stat.S_ISLNK(entry.external_attr >> 16):
             raise ArchiveRefused(f"{archive.name} holds {entry.filename!r}, which leads out of its folder")
-        if entry.filename in seen:
-            raise ArchiveRefused(f"{archive.name} holds {entry.filename!r} twice: which one counts is not defined")
-        seen.add(entry.filename)
+        if str(name) in seen:
+            raise ArchiveRefused(f"{archive.name} holds {entry.filename!r} twice, or as a name that is taken")
+        seen.add(str(name))
+
+
+def _check_sizes(archive: Path, packed: zipfile.ZipFile, size: int) -> None:
+    for entry in packed.infolist():
+        stored = entry.compress_type == zipfile.ZIP_STORED and entry.compress_size == entry.file_size
+        if is_mapped(entry) and not stored:
+            raise ArchiveRefused(f"{archive.name} holds {entry.filename} compressed, and it is read where it lies")
+    total = sum(entry.file_size for entry in packed.infolist())
+    if total > INFLATED * size:
+        raise ArchiveRefused(f"{archive.name} has {size} bytes and says that it holds {total}: it would fill the disk")
 
 
 def _check_contents(archive: Path, packed: zipfile.ZipFile, folder: Path) -> None:
@@ -88,21 +120,21 @@ def _check_contents(archive: Path, packed: zipfile.ZipFile, folder: Path) -> Non
     for name in (CHECKSUMS, MANIFEST):
         packed.extract(name, folder)
     for name, expected in listed.items():
-        entry = packed.getinfo(name)
-        digest = sha256_in_place(archive, entry) if is_mapped(entry) else _unpacked(packed, name, folder / name)
+        digest = _read(packed, name, None if is_mapped(packed.getinfo(name)) else folder / name)
         if digest != expected:
             raise ArchiveRefused(f"{archive.name} was changed: {name} has SHA-256 {digest}, its list says {expected}")
-    link_arrays(packed, archive, folder)
 
 
-def _unpacked(packed: zipfile.ZipFile, name: str, path: Path) -> str:
-    """Write one file of an archive, and return its SHA-256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _read(packed: zipfile.ZipFile, name: str, path: Path | None) -> str:
+    """The SHA-256 of one file of an archive, which is written to ``path`` where one is given."""
     digest = hashlib.sha256()
-    with packed.open(name) as entry, path.open("wb") as file:
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with packed.open(name) as entry, path.open("wb") if path else nullcontext() as file:
         while piece := entry.read(PIECE):
             digest.update(piece)
-            file.write(piece)
+            if file:
+                file.write(piece)
     return digest.hexdigest()
 
 

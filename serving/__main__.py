@@ -16,7 +16,7 @@ from archives.contents import file_name
 from archives.errors import ArchiveRefused, StoreError
 from archives.pack import Profile
 from archives.store import locked
-from archives.verify import verify
+from archives.verify import verify_into
 from client.recommender_client import RecommenderError
 
 from . import ports
@@ -28,7 +28,7 @@ from .ports import PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
 from .server import ServerError
-from .versions import Versions
+from .versions import BY_HAND, Versions
 
 Model = Literal[MODELS]
 
@@ -136,8 +136,10 @@ class Register(Command):
         """Verify, register, and wait until it answers."""
         server = self.options.running()
         with locked(server.store):
-            verify(server.store / file_name(self.model, self.version), self.model, self.version, None)
-            new = Versions(server, self.model).register_and_wait(self.version)
+            archive, versions = server.store / file_name(self.model, self.version), Versions(server, self.model)
+            with versions.new_folder(self.version, BY_HAND) as folder:
+                verify_into(folder, archive, self.model, self.version, None, server.python)
+            new = versions.register_and_wait(self.version, folder)
         print(f"{self.model} {self.version} {'is registered' if new else 'was registered already'}")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from archives.contents import file_name
 from archives.errors import StoreError
 from archives.unpack import unpack
+from archives.version import check_version
 
 from .management import CallRefused, Management, ManagementError, poll
 from .server import Server
@@ -60,12 +61,12 @@ class Versions:
         """What the name of the folder begins with in which a version is unpacked."""
         return f"{self.model}-{version}-{by}-"
 
-    def register_and_wait(self, version: str) -> bool:
+    def register_and_wait(self, version: str, folder: Path | None = None) -> bool:
         """``register`` a version and wait until it answers; returns False where it was registered already.
 
         Raises NotReady where it does not answer. It is taken out again then, unless it is the default.
         """
-        new = self.register(version, BY_HAND)
+        new = self.register(version, BY_HAND, folder)
         try:
             self.wait_until_ready(version)
         except NotReady:
@@ -98,20 +99,21 @@ class Versions:
         """Yields a folder to unpack a version in, which is deleted where the block ends with an error.
 
         That of a run that is killed is deleted at the server's next start. ``by`` (ROLLOUT, BY_HAND) is in its name.
-        Raises StoreError for an OSError in the block.
+        Raises ArchiveRefused where ``version`` is not a version, StoreError where the folder cannot be made.
         """
+        check_version(version)
         parent = self.server.unpacked
         try:
             parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=self._prefix(version, by), dir=parent))
-            try:
-                yield folder
-            except BaseException:
-                shutil.rmtree(folder)
-                raise
         except OSError as error:
             name = self._archive(version).name
             raise StoreError(f"{name} cannot be unpacked in {parent} ({error.strerror})") from error
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
 
     def _archive(self, version: str) -> Path:
         return self.server.store / file_name(self.model, version)

@@ -7,10 +7,18 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from archives.contents import CHECKSUMS, MANIFEST, written_checksums
+from archives.verify import verify_into
+
+
+def verify(archive: Path, model: str, version: str, sha256: str | None = None) -> str:
+    """``verify_into`` a folder that is deleted again."""
+    with TemporaryDirectory() as folder:
+        return verify_into(Path(folder), archive, model, version, sha256)
 
 
 def repack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from archives import pack
 from archives.contents import checksums_in
 from archives.errors import ArchiveRefused
 from archives.pack import archive
+from archives.unpack import aligned_entry
 from tests.archives.test_version import NO_VERSIONS
 from tests.conftest import MODELS
 
@@ -95,6 +97,26 @@ def test_one_that_needs_training_to_run_never_reaches_the_store(build: Path, tmp
     with pytest.raises(ArchiveRefused, match="No module named 'training'"):
         archive("mf", "1.0", build, tmp_path / "store")
     assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_copied_is_found(build: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.copytree(build / "mf", tmp_path / "mf")
+
+    def torn(packed: zipfile.ZipFile, path: Path) -> tuple[zipfile.ZipInfo, bool]:
+        entry = aligned_entry(packed, path)
+        if path.name == "item_encodings.npy":
+            os.truncate(path, path.stat().st_size // 2)
+        return entry
+
+    monkeypatch.setattr(pack, "aligned_entry", torn)
+    with pytest.raises(ArchiveRefused, match=r"(?s)does not work on its own: .*item_encodings\.npy"):
+        archive("mf", "1.0", tmp_path, tmp_path / "store")
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_an_archive_cannot_be_written_into_and_the_default_can(store: Path) -> None:
+    assert (store / "mf-1.0.mar").stat().st_mode & 0o222 == 0
+    assert (store / "mf.mar").stat().st_mode & 0o200
 
 
 def test_builds_side_by_side_do_not_meet(build: Path, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from archives.alone import ask
-from archives.verify import verify
 from serving.management import Management
 from serving.server import Server
 from serving.versions import Versions
+from tests.archives.packing import verify
 from tests.conftest import Client
 
 PACKED = Path(__file__).parent / "packed_before" / "fm-0.9.mar"

@@ -71,7 +71,8 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
         unpack(archive, folder)
         return sha256_of(archive)
 
-    monkeypatch.setattr("serving.rollout.verify_into", unpacked)
+    for module in ("rollout", "__main__"):
+        monkeypatch.setattr(f"serving.{module}.verify_into", unpacked)
     return found
 
 

@@ -89,11 +89,12 @@ def test_a_version_has_to_be_named(command: str, capsys) -> None:
 
 def test_registering_is_refused_while_a_rollout_changes_the_store(versions: Versions, monkeypatch) -> None:
     monkeypatch.setattr("serving.options.ServerOptions.running", lambda _: versions.server)
-    monkeypatch.setattr("serving.__main__.verify", lambda *_: None)
     with locked(versions.server.store), pytest.raises(SystemExit, match="error: another rollout is changing"):
         main(["register", "fm", "--version", "1.1"])
     main(["register", "fm", "--version", "1.1"])
     assert versions.registered() == ["1.0", "1.1"]
+    (folder,) = versions.server.unpacked.iterdir()  # what was verified is what is served
+    assert versions.management.describe("fm", "1.1")["modelUrl"] == str(folder)
 
 
 def test_what_is_no_version_is_refused_as_such(versions: Versions, monkeypatch) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import requests
 
 from archives.contents import MANIFEST
+from archives.errors import StoreError
 from serving import management
 from serving.management import CallRefused, Management, ManagementError
 from serving.server import Server
@@ -88,6 +90,16 @@ def test_what_is_there_already_is_not_unpacked_twice(versions: Versions) -> None
     posts(versions, 409)
     assert not versions.register("1.1", BY_HAND)
     assert folders(versions) == []
+
+
+def test_what_fails_while_a_version_is_put_in_keeps_its_own_name(versions: Versions) -> None:
+    with pytest.raises(requests.ConnectionError, match="reset"), versions.new_folder("1.1", BY_HAND):
+        raise requests.ConnectionError("reset")  # an OSError, as a full disk is
+    assert folders(versions) == []
+    shutil.rmtree(versions.server.unpacked)
+    versions.server.unpacked.touch()
+    with pytest.raises(StoreError, match=r"fm-1\.1\.mar cannot be unpacked in .*File exists"):
+        versions.register("1.1", BY_HAND)
 
 
 LOST = [requests.ReadTimeout(), requests.ConnectionError("reset"), KeyboardInterrupt()]

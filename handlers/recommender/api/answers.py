@@ -13,9 +13,8 @@ from ..model.query import Explanation, RankedList, Share
 from .errors import RequestError, TooLarge
 from .requests import Request
 
-KEPT_MOVIES = (
-    1 << 14
-)  # what is said of the movies that were listed last: 10 MB; lists would take a fifth longer without
+# What is said of so many movies, those that were listed last, is kept: 10 MB. Without it, lists take a fifth longer.
+KEPT_MOVIES = 1 << 14
 
 encode = msgspec.json.Encoder().encode
 

@@ -4,6 +4,8 @@ TorchServe unpacks all that an archive holds. A rollout leaves the arrays in it 
 folder, under the name ``PACKED``: so they are on the disk, and in memory, once.
 """
 
+import math
+import os
 import struct
 import zipfile
 from functools import cached_property
@@ -36,25 +38,36 @@ class ArrayFiles:
         return array.view(np.ndarray)  # a memmap is slower to index
 
     @cached_property
-    def _packed(self) -> dict[str, int]:
-        """Where the header of each entry begins in the archive; nothing where there is none in the folder."""
-        if not (self.folder / PACKED).is_file():
+    def _packed(self) -> dict[str, zipfile.ZipInfo]:
+        """The arrays in the archive; nothing where the folder has none. Raises ArchiveError for a damaged one."""
+        path = self.folder / PACKED
+        if not path.is_file():
             return {}
-        with zipfile.ZipFile(self.folder / PACKED) as packed:
-            stored = (entry for entry in packed.infolist() if entry.compress_type == zipfile.ZIP_STORED)
-            return {entry.filename: entry.header_offset for entry in stored}
+        try:
+            with zipfile.ZipFile(path) as packed:
+                stored = [entry for entry in packed.infolist() if entry.compress_type == zipfile.ZIP_STORED]
+                arrays = {entry.filename: entry for entry in stored if entry.filename.endswith(".npy")}
+                for entry in arrays.values():
+                    packed.open(entry).close()  # compares the header before its contents with the list of entries
+        except (zipfile.BadZipFile, struct.error, EOFError, ValueError, RuntimeError) as error:  # Runtime-: encrypted
+            raise ArchiveError(f"{path} is no whole archive ({error}): copy it again") from error
+        return arrays
 
 
-def _mapped(archive: Path, header_offset: int) -> np.ndarray:
+def _mapped(archive: Path, entry: zipfile.ZipInfo) -> np.ndarray:
     with archive.open("rb") as file:
-        file.seek(header_offset)
+        file.seek(entry.header_offset)
         name, extra = _LENGTHS.unpack(file.read(_LENGTHS.size))
-        file.seek(name + extra, 1)
-        np.lib.format.read_magic(file)
+        end = file.seek(name + extra, 1) + entry.file_size
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ArchiveError(f"{entry.filename} in {archive} is of npy version {version}, expected (1, 0)")
         shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
-        offset = file.tell()
+        offset, size = file.tell(), os.fstat(file.fileno()).st_size
     if dtype.hasobject:
-        raise ArchiveError(f"an array of {archive} holds pickled objects, which are not read")
+        raise ArchiveError(f"{entry.filename} in {archive} holds pickled objects, which are not read")
+    if offset + math.prod(shape) * dtype.itemsize != end or end > size or entry.compress_size != entry.file_size:
+        raise ArchiveError(f"{entry.filename} in {archive} is not as long as its shape {shape} says: copy it again")
     if 0 in shape:
         return np.empty(shape, dtype)
     return np.memmap(archive, dtype, "c", offset, shape, "F" if by_column else "C")

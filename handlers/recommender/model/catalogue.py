@@ -1,6 +1,6 @@
 """The movies of a model by row: how often each was rated, where it lies on the map, and its genres."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -24,16 +24,25 @@ class Catalogue:
         return len(self.counts) - 1
 
     def excluded(self, selection: Selection, *rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """The rows int64 that a list may not hold: ``rows``, and all that the selection leaves out."""
-        parts: list[np.ndarray] = [np.zeros(1, dtype=np.int64)]
+        """What a list may not hold: ``rows``, and all that the selection leaves out.
+
+        Rows int64; where candidates or genres are given, which leave out nearly everything, a mask bool [rows].
+        """
+        unknown = np.zeros(1, dtype=np.int64)
+        out = np.concatenate([unknown, *(np.asarray(part, np.int64) for part in (selection.exclude, *rows))])
+        if selection.candidates is None and selection.genres is None:
+            return out
+        mask = np.zeros(len(self.counts), dtype=bool)
         if selection.candidates is not None:
-            mask = np.ones(len(self.counts), dtype=bool)
-            mask[list(selection.candidates)] = False
-            parts.append(np.flatnonzero(mask))
+            mask |= self._all_but([np.asarray(selection.candidates, np.int64)])
         if selection.genres is not None:
-            any_of = np.zeros(len(self.counts), dtype=bool)
-            for genre in selection.genres:
-                any_of[self.titles.of_genre(genre)] = True
-            parts.append(np.flatnonzero(~any_of))
-        parts += [np.asarray(part, np.int64) for part in (selection.exclude, *rows)]
-        return np.concatenate(parts)
+            mask |= self._all_but([self.titles.of_genre(genre) for genre in selection.genres])
+        mask[out] = True
+        return mask
+
+    def _all_but(self, parts: Iterable[np.ndarray]) -> np.ndarray:
+        """All rows except those of ``parts``: a mask bool [rows]."""
+        mask = np.ones(len(self.counts), dtype=bool)
+        for part in parts:
+            mask[part] = False
+        return mask

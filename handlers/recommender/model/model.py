@@ -142,6 +142,8 @@ class Model:
         """
         if limit is None:
             limit = NAMED_USERS if self.users.integers else 0
+        if limit == 0:
+            return []
         rated = np.flatnonzero(self._seen_offsets[1:] > self._seen_offsets[:-1])
         return [self.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]
 

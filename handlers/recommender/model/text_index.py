@@ -1,7 +1,6 @@
 """Finds a text among many by its checksum, in arrays that are memory-mapped."""
 
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -49,10 +48,6 @@ class TextIndex:
             if self._data[offsets[place] : offsets[place + 1]] == wanted:
                 return place
         return -1
-
-    def find_all(self, texts: Sequence[str]) -> list[int]:
-        """``find`` of each."""
-        return list(map(self.find, texts))
 
 
 def checksums(texts: Texts) -> np.ndarray:

@@ -12,13 +12,11 @@ BLOCK = 64  # scores that share a maximum: of 1,000,000 the ten largest in 0.4 m
 def top(scores: Tensor, excluded: Sequence[np.ndarray], lengths: Sequence[int]) -> list[np.ndarray]:
     """For each of B requests the rows of the highest of its ``scores`` [B, rows], best first, ties by row.
 
-    ``excluded`` rows are in no list; their scores are overwritten. A list is as long as ``lengths`` says, or shorter
+    ``excluded`` are in no list, rows int64 or a mask bool [rows]; their scores are overwritten. A list is as long as ``lengths`` says, or shorter
     where there is nothing more. One partial sort serves all requests. A partial sort takes any of the rows that tie
     across the end of a list, so such a list is sorted once more from all of its scores.
     """
-    requests = np.repeat(np.arange(len(excluded)), [len(rows) for rows in excluded])
-    cells = torch.from_numpy(np.stack([requests, np.concatenate(excluded)])).to(scores.device)
-    scores[cells[0], cells[1]] = -torch.inf
+    _exclude(scores, excluded)
     values, rows = (found.cpu().numpy() for found in _largest(scores, min(max(lengths) + 1, scores.size(1))))
     order = np.lexsort((rows, -values))
     values, rows = np.take_along_axis(values, order, 1), np.take_along_axis(rows, order, 1)
@@ -33,6 +31,19 @@ def top(scores: Tensor, excluded: Sequence[np.ndarray], lengths: Sequence[int]) 
             best_values = all_values[best_rows]
         lists.append(best_rows[:length][best_values[:length] > -np.inf])
     return lists
+
+
+def _exclude(scores: Tensor, excluded: Sequence[np.ndarray]) -> None:
+    """Overwrite scores: those of rows in one pass for all requests, those of masks a request at a time."""
+    listed = [(request, rows) for request, rows in enumerate(excluded) if rows.dtype != bool]
+    if listed:
+        numbers, rows = zip(*listed, strict=True)
+        requests = np.repeat(numbers, list(map(len, rows)))
+        cells = torch.from_numpy(np.stack([requests, np.concatenate(rows)])).to(scores.device)
+        scores[cells[0], cells[1]] = -torch.inf
+    for request, mask in enumerate(excluded):
+        if mask.dtype == bool:
+            scores[request].masked_fill_(torch.from_numpy(mask).to(scores.device), -torch.inf)
 
 
 def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol, overload
 
 import numpy as np
@@ -61,9 +62,10 @@ class _Integers:
     def rows(self, raw: Sequence[RawId]) -> np.ndarray:
         if len(raw) <= FEW:
             return np.array([self.row(one) for one in raw], np.int64)
-        wanted = np.array(raw)
-        if wanted.dtype == np.int64:
-            return self._rows(wanted)
+        # Types come first: an array of texts has room for the longest of them in each of its elements.
+        if set(map(type, raw)) == {int}:
+            with suppress(OverflowError):
+                return self._rows(np.array(raw, np.int64))
         present = [isinstance(one, int) and one in _INT64 for one in raw]
         wanted = np.array([one if there else 0 for one, there in zip(raw, present, strict=True)], np.int64)
         return self._rows(wanted) * np.array(present, np.int64)

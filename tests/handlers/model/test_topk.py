@@ -48,5 +48,9 @@ def test_top_is_what_sorting_gives_ties_by_row(data: st.DataObject) -> None:
         [row for row in sorted(range(rows), key=lambda row: (-its[row], row)) if row not in out][:length]
         for its, out, length in zip(scores, barred, lengths, strict=True)
     ]
-    found = top(torch.tensor(scores, dtype=torch.float32), [np.array(out, dtype=np.int64) for out in barred], lengths)
+    excluded = [
+        np.isin(np.arange(rows), out) if data.draw(st.booleans(), "as a mask") else np.array(out, dtype=np.int64)
+        for out in barred
+    ]
+    found = top(torch.tensor(scores, dtype=torch.float32), excluded, lengths)
     assert [some.tolist() for some in found] == expected

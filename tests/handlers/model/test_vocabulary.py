@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,13 @@ def test_ids_that_are_not_in_order_or_come_twice_are_refused(ids: list) -> None:
 def test_ids_of_mixed_types_are_refused() -> None:
     with pytest.raises(ValueError, match="mixed types"):
         Vocabulary([1, "a"])
+
+
+def test_one_long_text_among_integers_takes_no_memory_for_each_of_them() -> None:
+    vocabulary, asked = Vocabulary(INTEGERS), [*range(100), "x" * 100_000]
+    tracemalloc.start()
+    rows = vocabulary.look_up(asked)[1]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rows.tolist() == [vocabulary.row(raw) for raw in asked]
+    assert peak < 1_000_000
