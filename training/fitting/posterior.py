@@ -26,7 +26,7 @@ BATCH = 5  # samples whose scores are kept as one sum
 LEAST_SAMPLES = 20  # of fewer, two halves say little about the variance of their average
 # A fit stops when the variance of the average from the choice of its samples is this share of the noise's: it adds half
 # of that share to an RMSE. MovieLens 100K stays above it (0.003 to 0.006); 5 and 25 million ratings pass it.
-MONTE_CARLO_SHARE = 0.0015
+MONTE_CARLO_SHARE = 0.001
 
 
 @torch.no_grad()
