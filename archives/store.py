@@ -60,14 +60,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(store: Path) -> Iterator[None]:
-    """Let one process at a time change a store; the lock of a killed process ends with it. Raises StoreError."""
+def locked(store: Path, wait: bool = False) -> Iterator[None]:
+    """Let one process at a time change a folder; the lock of a killed process ends with it.
+
+    Raises StoreError where it cannot be opened, and where another process changes it, unless the caller is to ``wait``.
+    """
     try:
         folder = os.open(store, os.O_RDONLY)
     except OSError as error:
         raise StoreError(f"{store} cannot be opened ({error.strerror})") from error
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(folder, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     except BlockingIOError:
         raise StoreError(f"another rollout is changing {store}: wait for it, or end it and run this again") from None

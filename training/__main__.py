@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import os
 import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import tyro
@@ -23,6 +23,9 @@ from .config import MODELS, Settings, Target, preset
 from .data import RatingsLog, load, planted, read_pairs
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint
+
+if TYPE_CHECKING:
+    import torch  # slow to import, and most commands need none of it
 
 Model = Literal[MODELS]
 Preset = Literal["quick", "best"]
@@ -108,18 +111,34 @@ class Train:
             raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
-        """Train, unless that has been done, and print what was measured."""
+        """Train, unless that has been done, and print what was measured; ``torchrun``'s first process alone prints."""
+        from . import distributed
+        from .device import chosen
+
+        device = chosen(self.device)
+        with distributed.processes(device):
+            if not distributed.is_first():
+                progress.logger.setLevel(logging.WARNING)
+            self._run(device)
+
+    def _run(self, device: torch.device) -> None:
+        from . import distributed
+
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
             wanted = fingerprint(log, self.settings, self.split, self.seed, self.refit, test, running)
-            others = differing(folder, wanted)
+            if len({json.dumps(each, sort_keys=True) for each in distributed.everyones(wanted)}) > 1:
+                raise SettingsError(
+                    "the processes of torchrun differ in their log, options or code: give all of them the same"
+                )
+            others = distributed.agreed(differing(folder, wanted))
             if others == [] and not self.force:
-                print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
+                say(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
             if running:
                 running.check()
-            metrics = self._train(log, test, running, others or [])
+            metrics = self._train(log, test, running, others or [], device)
         if not metrics:  # another process of torchrun writes and says what was measured
             return
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
@@ -134,26 +153,36 @@ class Train:
             print(summary(metrics["comparison"]))
 
     def _train(
-        self, log: RatingsLog, test: pd.DataFrame | None, running: Running | None, others: list[str]
+        self,
+        log: RatingsLog,
+        test: pd.DataFrame | None,
+        running: Running | None,
+        others: list[str],
+        device: torch.device,
     ) -> dict[str, Any]:
         import torch
         from threadpoolctl import threadpool_limits
 
-        from . import distributed
-        from .device import chosen, threads
+        from .device import threads
         from .estimators import ESTIMATORS
         from .train import Run, train
 
-        device = chosen(self.device)
-        print(f"{self.model} on {device}", flush=True)
+        say(f"{self.model} on {device}")
         if others:
-            print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
+            say(f"{self.build / self.model} is trained again; changed: {', '.join(others)}")
         count = threads(self.threads, len(log))
         torch.set_num_threads(count)
         threadpool_limits(count)
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
-        with distributed.processes(device):
-            return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
+        return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
+
+
+def say(line: str) -> None:
+    """Print a line, in the first process of ``torchrun`` alone."""
+    from . import distributed
+
+    if distributed.is_first():
+        print(line, flush=True)
 
 
 @dataclass(frozen=True)
@@ -211,6 +240,8 @@ class Recommend:
     """Where the model is."""
     out: Path = Path("lists.parquet")
     """Where the lists go. The same command after one that was killed goes on where that stopped."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """Where the lists are made: auto takes a GPU where there is one."""
 
     def __post_init__(self) -> None:
         """Raises SettingsError for a length that cannot be."""
@@ -219,12 +250,14 @@ class Recommend:
 
     def run(self) -> None:
         """Make the lists."""
+        from . import distributed
+        from .device import chosen
         from .recommend import recommend
 
-        rank, processes = (int(os.environ.get(name, value)) for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")))
-        made = recommend(self.model, self.build, self.k, self.out, rank, processes)
-        if rank == 0:
-            print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model and --k")
+        device = chosen(self.device)
+        with distributed.processes(device):
+            made = recommend(self.model, self.build, self.k, self.out, device)
+            say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, --k and code")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from .config import Settings
 from .data.log import DataError, RatingsLog
 from .metrics.names import Metric
+from .progress import stage
 
 # Why a metric is missing that every part has otherwise.
 UNMEASURED = {
@@ -17,6 +18,7 @@ UNMEASURED = {
 }
 
 
+@stage("checking the log")
 def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None) -> list[str]:
     """Warnings about what cannot be learned from ``log``, and about what the rows of ``test`` do not measure.
 

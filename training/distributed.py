@@ -10,12 +10,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from .errors import SettingsError
+
+JOINING = timedelta(minutes=10)  # a process that has not come by then does not come
 PATIENCE = timedelta(hours=12)  # others wait while the first process evaluates and writes
+
+Value = TypeVar("Value")
+_joined: list[dist.ProcessGroup] = []  # the group of all processes, with our patience; empty for one process
 
 
 @contextmanager
@@ -23,27 +30,33 @@ def processes(device: torch.device) -> Iterator[None]:
     """Join the processes of ``torchrun``, which it describes in the environment, for the length of the block.
 
     They talk over nccl where ``device`` is a GPU, else over gloo. Does nothing where ``torchrun`` has not started us.
+    Raises SettingsError where there are more processes than GPUs here.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     if device.type == "cuda":
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        local, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= gpus:
+            raise SettingsError(f"process {local} of this machine has no GPU: use --nproc-per-node {gpus} at most")
+        torch.cuda.set_device(local)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=JOINING)
     try:
+        _joined.append(dist.new_group(timeout=PATIENCE))
         yield
     finally:
+        _joined.clear()
         dist.destroy_process_group()
 
 
 def size() -> int:
     """How many processes there are."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if _joined else 1
 
 
 def rank() -> int:
     """The number of this process, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if _joined else 0
 
 
 def is_first() -> bool:
@@ -51,10 +64,33 @@ def is_first() -> bool:
     return rank() == 0
 
 
+def agreed(value: Value) -> Value:
+    """The ``value`` of the first process, in all: what depends on rounding must be decided by one of them."""
+    if size() == 1:
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0, group=_joined[0])
+    return values[0]
+
+
+def everyones(value: Any) -> list[Any]:
+    """The ``value`` of each process, by rank."""
+    values = [value]
+    if size() > 1:
+        values *= size()
+        dist.all_gather_object(values, value, group=_joined[0])
+    return values
+
+
+def wait() -> None:
+    """Go on when all processes have come here."""
+    everyones(None)
+
+
 def total(values: Tensor) -> Tensor:
     """The sum over all processes of ``values`` (same shape in each); changes ``values``, and returns it."""
     if size() > 1:
-        dist.all_reduce(values)
+        dist.all_reduce(values, group=_joined[0])
     return values
 
 
@@ -69,5 +105,5 @@ def gathered(rows: Tensor, counts: list[int]) -> Tensor:
     mine = rows.new_zeros((most, *rows.shape[1:]))
     mine[: len(rows)] = rows
     parts = [torch.empty_like(mine) for _ in counts]
-    dist.all_gather(parts, mine)
+    dist.all_gather(parts, mine, group=_joined[0])
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])

@@ -63,13 +63,15 @@ def predict(estimator: TwoEncoderEstimator, held_out: Interactions) -> Predictio
 
 
 @stage("evaluating")
-def evaluate(estimator: TwoEncoderEstimator, held_out: Interactions) -> dict[str, Any]:
+def evaluate(
+    estimator: TwoEncoderEstimator, held_out: Interactions, predictions: Predictions | None = None
+) -> dict[str, Any]:
     """Metrics of a fitted estimator on the rows of ``held_out``, by the names in ``metrics.names``.
 
     Those of ratings where it predicts ratings, those of likes, those of its lists. Rows whose user or movie has no
-    training row are cold: counted, and measured apart.
+    training row are cold: counted, and measured apart. ``predictions``: those of ``held_out``, where they are known.
     """
-    predictions, train = predict(estimator, held_out), estimator.train
+    predictions, train = predictions or predict(estimator, held_out), estimator.train
     metrics: dict[str, Any] = {"rows": len(held_out)} | of_scores(predictions, estimator.settings)
     for name, known, rows, size in (
         ("cold_users", train.user_rows, predictions.users, train.shape[0]),

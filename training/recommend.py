@@ -7,73 +7,77 @@ makes its share of the parts, and the first one joins them.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import torch
 from pyarrow import parquet
 
 from archives.contents import METADATA, sha256_of
+from archives.errors import StoreError
 from archives.pack import DETAILS
+from archives.store import replacing
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.errors import ArchiveError
 from handlers.recommender.model.model import Model
 from handlers.recommender.model.query import Selection, UserQuery
 
+from . import distributed
 from .errors import UserError
+from .fingerprint import code
 from .progress import counted, stage
 
 USERS_A_PART = 4096
 USERS_AT_ONCE = 256
 MADE_FOR = b"lists"  # the key of the Parquet file's metadata that says which lists it holds
-WAIT = 0.2  # seconds between two looks for the parts of other processes
 
 
 class RecommendError(UserError):
     """There is no model to make lists with, or they cannot be written; the message says what to do."""
 
 
-def recommend(model: str, build: Path, k: int, out: Path, rank: int = 0, processes: int = 1) -> bool:
+def recommend(model: str, build: Path, k: int, out: Path, device: torch.device | None = None) -> bool:
     """Write to ``out`` the lists of the ``k`` best movies for all users with ratings, by the model in ``build``.
 
     A row is an entry: ``user_id``, ``rank`` (int32, from 1), ``movie_id`` and ``score`` (float64), a user's rows
-    together in the order of the list, users in ascending order. Movies that a user has rated are left out. This is
-    process number ``rank`` of ``processes``. Returns False where ``out`` holds these lists already.
+    together in the order of the list, users in ascending order. Movies that a user has rated are left out. They are
+    made on a CPU where no ``device`` is given. Returns False where ``out`` holds these lists already.
 
     Raises RecommendError where there is no model, and where a file cannot be written.
     """
     folder = build / model
-    wanted = json.dumps({"model": model_digest(folder), "k": k})
-    if made_for(out) == wanted:
+    made_from = {"model": model_digest(folder), "k": k, "users_a_part": USERS_A_PART, "code": code()}
+    wanted = json.dumps(made_from)
+    if distributed.agreed(made_for(out) == wanted):
         return False
     try:
-        loaded = load_service(folder).model
+        loaded = load_service(folder, device=device).model
     except ArchiveError as error:
         raise RecommendError(f"{error}: train it again (make train MODEL={model})") from error
-    rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].numpy()))
+    rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].cpu().numpy()))
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
     parts = out.with_name(f".{out.name}.{digest}")
     files = [parts / f"{number:06}.parquet" for number in range(-(-len(rated) // USERS_A_PART))]
     with _writing(out):
-        if rank == 0:
+        if distributed.is_first():
             _remove_others(out, parts)
         parts.mkdir(parents=True, exist_ok=True)
-        mine = [place for place in range(rank, len(files), processes) if not files[place].exists()]
+        shared_out = range(distributed.rank(), len(files), distributed.size())
+        mine = [place for place in shared_out if not _is_whole(files[place])]
         table_of = Tables(loaded, k)
         for place in counted(mine, "making lists", len(mine), f"{USERS_A_PART} users"):
             _write(files[place], [table_of(rated[place * USERS_A_PART : (place + 1) * USERS_A_PART])])
-        if rank == 0:
-            _wait_for(files)
-            schema = table_of.schema.with_metadata({MADE_FOR: wanted.encode()})
-            joined = (parquet.read_table(file) for file in counted(files, "joining lists", len(files), "part"))
-            _write(out, joined, schema)
+        with stage("waiting for the lists of other processes"):
+            distributed.wait()
+        if distributed.is_first():
+            _join(files, out, table_of.schema.with_metadata({MADE_FOR: wanted.encode()}))
             shutil.rmtree(parts)
     return True
 
@@ -130,29 +134,31 @@ def _ids(ids: Iterator[int | str]) -> pa.Array:
 
 
 def _write(path: Path, tables: Iterator[pa.Table] | list[pa.Table], schema: pa.Schema | None = None) -> None:
-    """Write tables as row groups of one file, whole or not at all; all processes may have a file of that name."""
+    """Write tables as row groups of one file, whole or not at all."""
     schema = schema or tables[0].schema
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    with replacing(path) as staged, parquet.ParquetWriter(staged, schema) as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def _join(files: list[Path], out: Path, schema: pa.Schema) -> None:
+    _write(out, (parquet.read_table(file) for file in counted(files, "joining lists", len(files), "part")), schema)
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a part is there and was not torn, as by a machine that lost power."""
     try:
-        with parquet.ParquetWriter(staged, schema) as writer:
-            for table in tables:
-                writer.write_table(table)
-        os.replace(staged, path)
-    finally:
-        staged.unlink(missing_ok=True)
+        parquet.read_metadata(part)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def _remove_others(out: Path, parts: Path) -> None:
     """Remove the parts of lists that are no longer wanted there: of another model or length."""
-    for other in out.parent.glob(f".{out.name}.*"):
+    for other in out.parent.glob(f".{glob.escape(out.name)}." + "[0-9a-f]" * len(parts.suffix[1:])):
         if other != parts:
-            shutil.rmtree(other) if other.is_dir() else other.unlink()
-
-
-def _wait_for(files: list[Path]) -> None:
-    with stage("waiting for the lists of other processes"):
-        while not all(file.exists() for file in files):
-            time.sleep(WAIT)
+            shutil.rmtree(other)
 
 
 @contextmanager
@@ -160,8 +166,8 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
+    except (OSError, StoreError) as error:
         raise RecommendError(
-            f"{out} cannot be written ({error}): make room or give another --out, and run the same command again; "
-            "it goes on with the lists that are finished"
+            f"{out} cannot be written ({error.__cause__ or error}): make room or give another --out, and "
+            "run the same command again; it goes on with the lists that are finished"
         ) from error

@@ -19,7 +19,7 @@ from .comparison.running import Running
 from .data.log import RatingsLog
 from .data.splits import split
 from .estimators import TwoEncoderEstimator
-from .evaluate import evaluate
+from .evaluate import evaluate, predict
 from .export import export
 from .fingerprint import fingerprint
 from .fitting.losses import OnEpoch
@@ -66,8 +66,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     recorder = Recorder(run.runs / estimator.name, estimator.settings)
 
     measured, validation = _select_and_fit(estimator, everything, plan, recorder.epoch)
-    held_out = to_rows(plan.test, everything.users, everything.movies)
-    metrics = _metrics(run, log, plan, validation, measured, held_out)
+    test_metrics, tables = _measured_on(plan.test, measured)
+    metrics = _metrics(run, log, plan, validation, measured, test_metrics)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
     metrics["warnings"] = warnings + _warn(unmeasured(metrics) + cut_short)
     if run.running:
@@ -78,12 +78,14 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
         metrics["comparison"] = compare(run.running, export_measured, log, plan.seen, plan.unseen)
 
     exported = measured
-    if run.refit and len(plan.seen) < len(everything):
+    if run.refit and plan.seen_count < len(everything):
+        exported = measured.with_choices()
+        del measured  # its rows and network are as large as those of the next fit
         with stage("refitting"):
-            exported = measured.with_choices().fit(everything)
+            exported.fit(everything)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    shown = {"losses": recorder.losses, "fingerprint": wanted} | (details(measured, held_out) if len(held_out) else {})
+    shown = {"losses": recorder.losses, "fingerprint": wanted} | tables
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
@@ -94,8 +96,9 @@ def _take_part(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> None:
     estimator = run.estimator.without_list_ranker()
     everything, plan = encode(log, estimator.uses_features), _plan(run, log, test)
     measured, _ = _select_and_fit(estimator, everything, plan, lambda *_: None)
-    if run.refit and len(plan.seen) < len(everything):
-        measured.with_choices().fit(everything)
+    if run.refit and plan.seen_count < len(everything):
+        measured = measured.with_choices()
+        measured.fit(everything)
 
 
 class Plan(NamedTuple):
@@ -114,7 +117,14 @@ class Plan(NamedTuple):
     @property
     def seen(self) -> np.ndarray:
         """Positions of the rows that the measured fit has seen."""
-        return np.sort(np.concatenate([self.train, self.validation]))
+        seen = np.zeros(1 + max(rows.max(initial=-1) for rows in (self.train, self.validation)), bool)
+        seen[self.train] = seen[self.validation] = True
+        return np.flatnonzero(seen)
+
+    @property
+    def seen_count(self) -> int:
+        """How many rows these are."""
+        return len(self.train) + len(self.validation)
 
 
 def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:
@@ -149,19 +159,29 @@ def _select_and_fit(
     return selected.with_choices().fit(everything.take(plan.seen)), metrics
 
 
+def _measured_on(test: pd.DataFrame, measured: TwoEncoderEstimator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics of the ``test`` rows, and the tables that only the report shows; both empty without rows."""
+    held_out = to_rows(test, measured.train.users, measured.train.movies)
+    if not len(held_out):
+        return {}, {}
+    with stage("predicting the test rows"):
+        predictions = predict(measured, held_out)
+    return evaluate(measured, held_out, predictions), details(measured, predictions)
+
+
 def _metrics(
     run: Run,
     log: RatingsLog,
     plan: Plan,
     validation: dict[str, Any],
     measured: TwoEncoderEstimator,
-    held_out: Interactions,
+    test: dict[str, Any],
 ) -> dict[str, Any]:
     """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
     return {
         "validation": validation,
         "validation_rows": f"chose {_chosen(run.estimator, measured.train)}, so these numbers are too good",
-        "test": evaluate(measured, held_out) if len(held_out) else {},
+        "test": test,
         "test_rows": plan.tested_on,
         "test_sha256": digest(plan.test),
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",

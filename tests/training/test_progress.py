@@ -151,6 +151,7 @@ def test_every_part_of_a_training_is_a_stage(tmp_path: Path, monkeypatch) -> Non
     monkeypatch.setattr(progress, "Stage", Noted)
     train_small("deepfm", generate(users=30, movies=20, ratings=300).log, tmp_path, sweeps=2, burn_in=1)
     assert names == {
+        "checking the log",
         "splitting the log",
         "turning ids into rows",
         "hashing the log",
@@ -163,8 +164,11 @@ def test_every_part_of_a_training_is_a_stage(tmp_path: Path, monkeypatch) -> Non
         "gradient descent",
         "fitting the list ranker",
         "singular vectors",
+        "predicting the test rows",
         "evaluating",
         "lists",
+        "measuring by number of ratings",
+        "hashing the test rows",
         "exporting",
     }
 

@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from handlers.recommender.loading import load_service
 from tests.conftest import MODELS
+from training import distributed
 from training import recommend as module
 from training.__main__ import main
 from training.recommend import RecommendError, recommend
@@ -84,7 +85,7 @@ def test_a_run_that_was_killed_goes_on(build: Path, tmp_path: Path, monkeypatch)
 def test_parts_of_other_lists_are_not_taken(change: str, build: Path, tmp_path: Path, monkeypatch) -> None:
     out, write = tmp_path / "lists.parquet", module._write
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_wait_for", lambda _: pytest.fail("killed here"))
+        patched.setattr(module, "_join", lambda *_: pytest.fail("killed here"))
         with pytest.raises(pytest.fail.Exception):
             recommend("mf", build, 5, out)
     changed = shutil.copytree(build, tmp_path / "build")
@@ -97,11 +98,33 @@ def test_parts_of_other_lists_are_not_taken(change: str, build: Path, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {"build", "lists.parquet"}  # the others are gone
 
 
+def test_a_torn_part_is_made_again_and_files_of_others_stay(build: Path, tmp_path: Path, monkeypatch) -> None:
+    out, others = tmp_path / "lists.parquet", tmp_path / ".lists.parquet.mine"
+    others.write_text("not ours")
+    recommend("mf", build, 5, out)
+    whole = pd.read_parquet(out)
+    out.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_join", lambda *_: pytest.fail("killed here"))
+        with pytest.raises(pytest.fail.Exception):
+            recommend("mf", build, 5, out)
+    torn = next(tmp_path.glob(".lists*/000002.parquet"))
+    torn.write_bytes(torn.read_bytes()[:100])
+    recommend("mf", build, 5, out)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
+    assert others.exists()
+
+
 def test_processes_share_the_users(build: Path, tmp_path: Path, monkeypatch) -> None:
     out, made, write = tmp_path / "lists.parquet", [], module._write
     monkeypatch.setattr(module, "_write", lambda path, *rest: made.append(path.stem) or write(path, *rest))
     for rank in (1, 2, 0):  # the first one waits for the others
-        recommend("mf", build, 5, out, rank, 3)
+        with monkeypatch.context() as patched:
+            patched.setattr(distributed, "rank", lambda rank=rank: rank)
+            patched.setattr(distributed, "size", lambda: 3)
+            patched.setattr(distributed, "agreed", lambda value: value)
+            patched.setattr(distributed, "wait", lambda: None)
+            recommend("mf", build, 5, out)
     assert made == [f"{number:06}" for number in (1, 4, 7, 2, 5, 0, 3, 6)] + ["lists"]
     recommend("mf", build, 5, tmp_path / "alone.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(out), pd.read_parquet(tmp_path / "alone.parquet"))

@@ -33,6 +33,7 @@ ORDINARY_TEST = 0.2
 FEWEST_ROWS = 100  # with fewer an interval says nothing
 
 
+@stage("hashing the test rows")
 def digest(rows: pd.DataFrame) -> str:
     """A hex digest of ``rows``. Metrics of two versions on rows with the same digest can be compared."""
     return sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import ndtr
 
-from archives.store import replacing
+from archives.store import locked, replacing
 from training.data import prepared
 from training.data.files import read_log
 from training.data.log import RatingsLog
@@ -81,10 +81,23 @@ def make(size: Size, folder: Path, seed: int = 0) -> Path:
     rows, of the expected rating given the structure.
     """
     asked = {"version": VERSION, "seed": seed, "ratings": size.ratings, "users": size.users, "movies": size.movies}
+    if not _is_made(asked, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder, wait=True):  # processes that want the same log at once make it once
+            if not _is_made(asked, folder):
+                _make(size, folder, seed, asked)
+    return folder
+
+
+def _is_made(asked: dict[str, int], folder: Path) -> bool:
+    try:
+        return asked.items() <= json.loads((folder / SUMMARY).read_text()).items()
+    except FileNotFoundError:
+        return False
+
+
+def _make(size: Size, folder: Path, seed: int, asked: dict[str, int]) -> None:
     summary = folder / SUMMARY
-    if summary.is_file() and asked.items() <= json.loads(summary.read_text()).items():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
     summary.unlink(missing_ok=True)
     rng = np.random.default_rng(seed)
     movies = _Movies.draw(rng, size)
@@ -96,7 +109,6 @@ def make(size: Size, folder: Path, seed: int = 0) -> Path:
         _replace(folder / "ratings.parquet", (table for table in tables if advance() is None))
     with replacing(summary) as staged:
         staged.write_text(json.dumps(asked | {"best_rmse": round(error.rmse, 6)}, indent=2) + "\n")
-    return folder
 
 
 def _stem(name: str) -> str:

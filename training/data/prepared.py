@@ -29,16 +29,20 @@ def columns_of(path: Path, folder: Path = FOLDER) -> pd.DataFrame:
     """The columns of `ratings.typed_blocks`, every row of `path` in its order.
 
     Those of a large file are mapped from `folder`/<digest>/, read-only; text ids are categoricals there. They are made
-    there where they are not, and moved into place when they are whole. The digest is of the file's bytes and `VERSION`.
+    there where they are not, and moved into place when they are whole; columns of what `path` held before are removed
+    then. The digest is of the file's bytes and `VERSION`.
 
-    Raises DataError as `typed_blocks` does, and where `folder` cannot be written.
+    Raises DataError as `typed_blocks` does, and where `path` cannot be read or `folder` cannot be written.
     """
     if not path.is_file() or path.stat().st_size < LARGE:
         return read_ratings(path)
     place = folder / _digest(path)
+    found = _mapped(place)
+    if found is not None:
+        return found
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):  # processes that want the same columns at once make them once
+        with locked(folder, wait=True):  # processes that want the same columns at once make them once
             found = _mapped(place)
             if found is None:
                 _prepare(path, place)
@@ -56,8 +60,13 @@ def columns_of(path: Path, folder: Path = FOLDER) -> pd.DataFrame:
 
 
 def _digest(path: Path) -> str:
-    with stage(f"hashing {path.name}"), path.open("rb") as file:
-        contents = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with stage(f"hashing {path.name}"), path.open("rb") as file:
+            contents = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror or error})", file=path, remedy="Check its permissions and its disk"
+        ) from error
     return hashlib.sha256(f"{VERSION} {contents}".encode()).hexdigest()[:32]
 
 
@@ -74,6 +83,16 @@ def _prepare(path: Path, place: Path) -> None:
         staged.rename(place)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+    for other in place.parent.glob("[0-9a-f]*"):  # who has mapped its files keeps them until it ends
+        if other != place and _source(other) == str(path.resolve()):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _source(place: Path) -> str | None:
+    """The file that the columns in `place` were made from, as an absolute path; None where that is not known."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return json.loads((place / _SUMMARY).read_text())["source"]
+    return None
 
 
 def _write(path: Path, folder: Path) -> dict[str, object]:
@@ -89,7 +108,7 @@ def _write(path: Path, folder: Path) -> dict[str, object]:
                 columns[name].write(part)
             rows += len(part)
         kinds = {name: column.finish() for name, column in columns.items()}
-    return {"source": path.name, "rows": rows, "columns": kinds}
+    return {"source": str(path.resolve()), "rows": rows, "columns": kinds}
 
 
 def _mapped(place: Path) -> pd.DataFrame | None:

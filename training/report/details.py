@@ -8,18 +8,19 @@ import numpy as np
 
 from ..config import Settings
 from ..estimators import TwoEncoderEstimator
-from ..evaluate import Predictions, predict
-from ..interactions import Interactions
+from ..evaluate import Predictions
 from ..metrics.calibration import like_probabilities, reliability
 from ..metrics.names import Metric
 from ..metrics.rating import like_log_loss, rating_metrics
+from ..progress import stage
 
 BINS = 8
 
 
-def details(estimator: TwoEncoderEstimator, held_out: Interactions) -> dict[str, Any]:
+@stage("measuring by number of ratings")
+def details(estimator: TwoEncoderEstimator, predictions: Predictions) -> dict[str, Any]:
     """``by_count`` and, where there is a probability of a like, ``reliability``, of predictions for held-out pairs."""
-    predictions, train, settings = predict(estimator, held_out), estimator.train, estimator.settings
+    train, settings = estimator.train, estimator.settings
     counts = np.bincount(train.movie_rows, minlength=train.shape[1])
     found: dict[str, Any] = {"by_count": by_count(predictions, counts[predictions.movies], settings)}
     probabilities = like_probabilities(predictions.raw, predictions.link, settings.like_above)

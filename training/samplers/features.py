@@ -19,6 +19,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from scipy.stats import wishart
 from torch import Tensor
 
+from .. import distributed
 from ..rankers.svd import truncated_svd
 from .view import View
 
@@ -90,12 +91,14 @@ class FeatureBlock:
         projected = (self.projected[self.rated].T @ unexplained).double() @ torch.linalg.inv(basis).T
         precision = self.singular.square() * noise_precision + 1
         normals = torch.from_numpy(rng.standard_normal(tuple(self.rotated_beta.shape))).to(self.device)
-        self.rotated_beta = (noise_precision * projected / precision + normals / precision.sqrt()) @ basis.T
+        drawn = (noise_precision * projected / precision + normals / precision.sqrt()) @ basis.T
+        self.rotated_beta = torch.from_numpy(distributed.agreed(drawn.cpu().numpy())).to(self.device)
         self.effects = self.projected @ self.rotated_beta.float()
         sums = (self.rotated_beta.T @ self.rotated_beta).cpu().numpy()
         W_star_inverse = np.eye(len(sums)) * self.nu_0 / self.prior_precision + sums
         nu_star = self.nu_0 + len(self.singular)
-        self.Lambda_beta = wishart.rvs(nu_star, np.linalg.inv(W_star_inverse), random_state=rng)
+        Lambda_beta = wishart.rvs(nu_star, np.linalg.inv(W_star_inverse), random_state=rng)
+        self.Lambda_beta = distributed.agreed(Lambda_beta)
 
 
 class _Operator(LinearOperator):
@@ -129,4 +132,4 @@ def _svd(matrix: LinearOperator) -> tuple[np.ndarray, np.ndarray]:
     """
     singular, right = truncated_svd(matrix, RANK)
     largest = right[np.abs(right).argmax(axis=0), np.arange(len(singular))]
-    return singular, np.ascontiguousarray((right * np.sign(largest)).T)
+    return distributed.agreed((singular, np.ascontiguousarray((right * np.sign(largest)).T)))

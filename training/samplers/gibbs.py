@@ -26,8 +26,10 @@ import torch
 from scipy.stats import wishart
 from torch import Tensor
 
+from .. import distributed
 from ..config import Settings
 from ..interactions import Interactions, feature_matrix
+from ..progress import counted
 from .features import FeatureBlock
 from .likelihoods import GaussianLikelihood
 from .philox import Stream
@@ -95,7 +97,8 @@ class Sampler:
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""
-        for number in range(self.settings.burn_in + self.settings.sweeps):
+        sweeps = self.settings.burn_in + self.settings.sweeps
+        for number in counted(range(sweeps), "Gibbs sampling", sweeps, "sweep"):
             for half, sample in enumerate(self.sweep(number)):
                 if number >= self.settings.burn_in:
                     if half == 0:
@@ -214,7 +217,7 @@ class SideSampler:
         self.Lambda = wishart.rvs(self.nu_0 + N, np.linalg.inv(W_star_inverse), random_state=rng)
         root = np.linalg.cholesky(self.Lambda * (beta_0 + N))
         noise = np.linalg.solve(root.T, rng.standard_normal(self.size))
-        self.mu = N * U_bar / (beta_0 + N) + noise
+        self.mu, self.Lambda = distributed.agreed((N * U_bar / (beta_0 + N) + noise, self.Lambda))
         return effects + torch.from_numpy(self.mu).to(effects.device).float()
 
 

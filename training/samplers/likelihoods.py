@@ -20,6 +20,8 @@ from .view import View
 
 NOISE_SHAPE = 5.0  # gamma shape of tau_u
 
+RATINGS_AT_A_TIME = 1 << 20  # in float64
+
 
 class Scale(NamedTuple):
     """A score of the sampler times ``slope`` plus ``shift`` is a raw score, which ``link`` gives its meaning."""
@@ -39,10 +41,10 @@ class GaussianLikelihood:
     def __init__(self, ratings: Tensor, user_noise: bool = True) -> None:
         self.user_noise = user_noise
         self.count = len(ratings)
-        self.mean, self.range = float(ratings.double().mean()), (float(ratings.min()), float(ratings.max()))
+        self.mean, self.range = _mean(ratings), (float(ratings.min()), float(ratings.max()))
         self.values = ratings - self.mean
         self.alpha = 1.0
-        self.error = float(self.values.double().square().mean())  # of targets and scores, at first zero
+        self.error = _mean(self.values, 2)  # of targets and scores, at first zero
         self.errors: list[float] = []
 
     def attach(self, users: View, movies: View) -> None:
@@ -82,7 +84,7 @@ class GaussianLikelihood:
         self.users.everywhere(self.tau[self.users.entities], self.tau)
         errors, weighted = self._totals(squares)
         self.error = errors / self.count
-        self.alpha = stream.generator().gamma(1 + self.count / 2) / (1 + 0.5 * weighted)
+        self.alpha = distributed.agreed(stream.generator().gamma(1 + self.count / 2) / (1 + 0.5 * weighted))
 
     def after_sweep(self, users: Tensor, movies: Tensor, stream: Stream) -> None:
         """Draw what depends on single ratings, given embeddings [users, E] and [movies, E]: nothing here."""
@@ -91,3 +93,8 @@ class GaussianLikelihood:
         """Sums over all users of their squared errors, and of these times ``tau_u``."""
         sums = torch.stack([squares.sum(), squares @ self.tau[self.users.entities]])
         return tuple(distributed.total(sums).tolist())
+
+
+def _mean(values: Tensor, power: int = 1) -> float:
+    """The mean of ``values ** power``, float32 [n], summed in float64 a part at a time."""
+    return sum(float(part.double().pow(power).sum()) for part in values.split(RATINGS_AT_A_TIME)) / len(values)

@@ -139,12 +139,12 @@ class OrderedProbitLikelihood(GaussianLikelihood):
     def _draw_cuts(self, rng: np.random.Generator) -> None:
         now = self._step(self.cuts)
         noise = np.linalg.solve(np.linalg.cholesky(now.precision).T, rng.standard_normal(len(self.cuts)))
-        drawn, chance = now.mean + noise, rng.random()
+        drawn, chance = distributed.agreed(now.mean + noise), rng.random()
         if (np.diff(drawn) <= 0).any():
             return
         proposed = self._step(drawn)
         ratio = proposed.log_density + proposed.log_proposal(self.cuts) - now.log_density - now.log_proposal(drawn)
-        if np.log(chance) < ratio:
+        if distributed.agreed(bool(np.log(chance) < ratio)):
             self.cuts = drawn
 
     def _step(self, cuts: np.ndarray) -> _NewtonStep:

@@ -12,7 +12,7 @@ BLOCK = 64  # scores that share a maximum: of 1,000,000 the ten largest in 0.4 m
 def top(scores: Tensor, excluded: Sequence[np.ndarray], lengths: Sequence[int]) -> list[np.ndarray]:
     """For each of B requests the rows of the highest of its ``scores`` [B, rows], best first, ties by row.
 
-    ``excluded`` are in no list, rows int64 or a mask bool [rows]; their scores are overwritten. A list is as long as
+    ``excluded``, rows int64 or a mask bool [rows], are in no list; their scores are overwritten. A list is as long as
     ``lengths`` says, or shorter where there is nothing more. One partial sort serves all requests. A partial sort takes
     any of the rows that tie across the end of a list, so such a list is sorted once more from all of its scores.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,44 @@ def test_they_are_made_once_for_what_is_in_the_file(tmp_path, monkeypatch):
     changed = write(table.assign(rating=1.0), tmp_path / "other.csv")
     assert (prepared.columns_of(changed, tmp_path / "p")["rating"] == 1).all()
     assert len(list((tmp_path / "p").iterdir())) == 2
+
+
+def test_columns_of_earlier_contents_of_a_file_are_removed(tmp_path):
+    write(table_of("texts"), tmp_path / "other.csv")
+    prepared.columns_of(tmp_path / "other.csv", tmp_path / "p")
+    for rating in (1.0, 2.0, 3.0):
+        path = write(table_of("texts").assign(rating=rating), tmp_path / "r.csv")
+        assert (prepared.columns_of(path, tmp_path / "p")["rating"] == rating).all()
+    assert len(list((tmp_path / "p").iterdir())) == 2
+
+
+def _prepare(path, folder, start, made):
+    prepare = prepared._prepare
+    prepared._prepare = lambda *where: (made.put(1), prepare(*where))
+    start.wait()
+    assert len(prepared.columns_of(path, folder)) == ROWS
+
+
+def test_processes_that_want_them_at_once_make_them_once(tmp_path):
+    path, forked = write(table_of("texts"), tmp_path / "r.csv"), multiprocessing.get_context("fork")
+    start, made = forked.Barrier(2), forked.SimpleQueue()
+    both = [forked.Process(target=_prepare, args=(path, tmp_path / "p", start, made)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(30)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert made.get() == 1
+    assert made.empty()
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(prepared.hashlib, "file_digest", fail)
+    with pytest.raises(DataError, match=r"r\.csv: cannot be read \(Input/output error\)"):
+        prepared.columns_of(write(table_of("integers"), tmp_path / "r.csv"), tmp_path / "p")
 
 
 @pytest.mark.parametrize("file", ["user_id", "user_id.ids", "columns.json"])
