@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
+from typing import IO
 
 CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the archives (sha256sum -c reads both)
 MANIFEST = "MAR-INF/MANIFEST.json"  # written by torch-model-archiver: the name of the model, its version, its handler
@@ -13,6 +14,7 @@ HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
+PIECE = 1 << 20  # bytes of a file that are in memory at once
 
 
 def file_name(model: str, version: str) -> str:
@@ -48,6 +50,16 @@ def parsed_checksums(text: str) -> dict[str, str]:
 def written_checksums(digests: dict[str, str]) -> str:
     """The inverse of ``parsed_checksums``, in the order of the names."""
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def copied(source: IO[bytes], target: IO[bytes] | None) -> str:
+    """Read a file to its end, write it to ``target`` where there is one, and return the SHA-256 of what was read."""
+    digest = hashlib.sha256()
+    while piece := source.read(PIECE):
+        digest.update(piece)
+        if target:
+            target.write(piece)
+    return digest.hexdigest()
 
 
 def sha256_of(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import yaml
 
@@ -24,6 +23,7 @@ from .contents import (
     MANIFEST,
     METADATA,
     checksums_in,
+    copied,
     default_name,
     file_name,
     sha256_of,
@@ -35,7 +35,6 @@ from .version import check_version
 
 Profile = Literal["throughput", "latency"]
 
-PIECE = 1 << 20  # bytes that are copied at once
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
 DETAILS = "report.json"  # what only the report shows, and what training was asked for: it stays in build/
 
@@ -149,11 +148,11 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
         digests = {}
         for name in set(packed.namelist()) - {MANIFEST}:
             with packed.open(name) as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+                digests[name] = copied(file, None)
         for path in _arrays(source):
             entry, zip64 = aligned_entry(packed, path)
             with path.open("rb") as array, packed.open(entry, "w", force_zip64=zip64) as target:
-                digests[path.name] = _copy(array, target)
+                digests[path.name] = copied(array, target)
         packed.writestr(CHECKSUMS, written_checksums(digests))
     # A file that is written into would change under the workers that have it mapped; one that is moved there does not.
     made.chmod(made.stat().st_mode & ~0o222)
@@ -164,15 +163,6 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
     except CannotAnswer as error:
         raise ArchiveRefused(f"{made.name} does not work on its own: {error}") from error
     return made
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> str:
-    """Copy a file, and return the SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    while piece := source.read(PIECE):
-        digest.update(piece)
-        target.write(piece)
-    return digest.hexdigest()
 
 
 def _run_archiver(model: str, version: str, source: Path, work: Path) -> None:

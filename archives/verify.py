@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import stat
 import struct
@@ -14,13 +13,12 @@ from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 from . import alone
-from .contents import CHECKSUMS, MANIFEST, PACKED, parsed_checksums, sha256_of
+from .contents import CHECKSUMS, MANIFEST, PACKED, copied, parsed_checksums, sha256_of
 from .errors import ArchiveRefused, CannotAnswer, StoreError
 from .store import pins
 from .unpack import hold, is_mapped, release
 from .version import check_version
 
-PIECE = 1 << 20  # bytes that are read at once
 INFLATED = 20  # how many times its own size an archive may say that it holds: no compression of real numbers reaches it
 # What zipfile, zlib and json raise for bytes that are no archive.
 UNREADABLE = (
@@ -127,15 +125,10 @@ def _check_contents(archive: Path, packed: zipfile.ZipFile, folder: Path) -> Non
 
 def _read(packed: zipfile.ZipFile, name: str, path: Path | None) -> str:
     """The SHA-256 of one file of an archive, which is written to ``path`` where one is given."""
-    digest = hashlib.sha256()
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
     with packed.open(name) as entry, path.open("wb") if path else nullcontext() as file:
-        while piece := entry.read(PIECE):
-            digest.update(piece)
-            if file:
-                file.write(piece)
-    return digest.hexdigest()
+        return copied(entry, file)
 
 
 def _check_manifest(archive: Path, packed: zipfile.ZipFile, model: str, version: str) -> None:
