@@ -58,6 +58,12 @@ class Interactions:
             ratings=self.ratings[index],
         )
 
+    def some(self, most: int, seed: int) -> Interactions:
+        """The same sides, and ``most`` of the ratings, drawn at random, in their order; all where there are fewer."""
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
     def with_pairs(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Interactions:
         """The same sides, and pairs of rows [n] without a rating."""
         ratings = np.full(len(user_rows), np.nan, np.float32)

@@ -106,7 +106,7 @@ class Tables:
 
     def __init__(self, model: Model, k: int) -> None:
         self._model, self._k = model, k
-        self._movies = _ids(model.movies.ids[row] for row in range(1, len(model.movies)))
+        self._movies = pa.array(model.movies.ids[row] for row in range(1, len(model.movies)))
         users = pa.int64() if model.users.integers else pa.string()
         columns = {"user_id": users, "rank": pa.int32(), "movie_id": self._movies.type, "score": pa.float64()}
         self.schema = pa.schema(list(columns.items()))
@@ -118,7 +118,7 @@ class Tables:
             queries = [UserQuery(row) for row in rows[start : start + USERS_AT_ONCE].tolist()]
             lists += self._model.recommend(queries, [Selection(self._k)] * len(queries), [False] * len(queries))
         lengths = np.array([len(each.rows) for each in lists])
-        users = _ids(self._model.users.ids[row] for row in rows.tolist()).cast(self.schema.field("user_id").type)
+        users = pa.array(self._model.users.ids[row] for row in rows.tolist()).cast(self.schema.field("user_id").type)
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
         columns = [
             users.take(pa.array(np.repeat(np.arange(len(rows)), lengths))),
@@ -127,10 +127,6 @@ class Tables:
             pa.array(np.concatenate([each.scores for each in lists])),
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
-
-
-def _ids(ids: Iterator[int | str]) -> pa.Array:
-    return pa.array(ids)
 
 
 def _write(path: Path, tables: Iterator[pa.Table] | list[pa.Table], schema: pa.Schema | None = None) -> None:

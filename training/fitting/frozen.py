@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import torch
 from torch import Tensor
 
@@ -11,20 +13,39 @@ from ..models import DeepFM
 from .tensors import InteractionTensors
 
 
-class FrozenEmbeddings(InteractionTensors):
-    """Interactions as tensors, and all that no step changes: it is computed once an entity, not once a batch.
+class FrozenParts(NamedTuple):
+    """What no step changes, computed once an entity and not once a batch: for users, and for movies.
 
-    ``machine``: for users and for movies the factorization machine's part of the encodings, [rows, n_factors + 2];
-    ``fields``: what the perceptron's first layer takes, one vector a field, [rows, (1 + fields) * n_factors].
+    ``machine``: the factorization machine's part of the encodings, [rows, n_factors + 2]; ``fields``: what the
+    perceptron's first layer takes, one vector a field, [rows, (1 + fields) * n_factors].
     """
 
+    machine: tuple[Tensor, Tensor]
+    fields: tuple[Tensor, Tensor]
+
+    @classmethod
     @torch.no_grad()
-    def __init__(self, network: DeepFM, interactions: Interactions, settings: Settings, device: torch.device) -> None:
-        super().__init__(interactions, settings, device)
-        of_users, of_movies = (self.user_features, self.user_weights), (self.movie_features, self.movie_weights)
+    def of(cls, network: DeepFM, interactions: Interactions) -> Self:
+        """Those of a network, for the two sides of some interactions."""
         users, movies = network.users.embeddings.weight, network.items.embeddings.weight
-        self.machine = network.fm_of_users(users, *of_users), network.fm_of_items(movies, *of_movies)
-        self.fields = network.users.fields(users, *of_users), network.items.fields(movies, *of_movies)
+        of_users, of_movies = (
+            (torch.from_numpy(side.features).to(users.device), torch.from_numpy(side.weights).to(users.device))
+            for side in (interactions.users, interactions.movies)
+        )
+        return cls(
+            machine=(network.fm_of_users(users, *of_users), network.fm_of_items(movies, *of_movies)),
+            fields=(network.users.fields(users, *of_users), network.items.fields(movies, *of_movies)),
+        )
+
+
+class FrozenEmbeddings(InteractionTensors):
+    """Interactions as tensors, scored by ``parts`` of the same sides."""
+
+    def __init__(
+        self, parts: FrozenParts, interactions: Interactions, settings: Settings, device: torch.device
+    ) -> None:
+        super().__init__(interactions, settings, device)
+        self.machine, self.fields = parts
 
     def encode(self, network: DeepFM, users: Tensor, movies: Tensor) -> tuple[Tensor, Tensor]:
         """Encodings of aligned user and movie rows: [B, D] each."""

@@ -49,8 +49,8 @@ def fit(
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")
     sampler = gibbs.Sampler(train, settings, seed, network.uses_features, network.mean.device)
     average, losses = Average(settings.n_factors, sampler.users.view.rated, sampler.movies.view.rated), Losses()
-    seen = _Predictions(_some(train, seed), sampler)
-    held_out = None if validation is None else _Predictions(_some(validation, seed), sampler)
+    seen = _Predictions(train.some(SOME_ROWS, seed), sampler)
+    held_out = None if validation is None else _Predictions(validation.some(SOME_ROWS, seed), sampler)
     for count, sample in enumerate(sampler, 1):
         average.add(sample)
         seen.add(sample)
@@ -74,13 +74,6 @@ def fit(
         _write_side(side, data, table, network.uses_features, rated)
     network.mean.fill_(shift)
     return Fit(network, losses, link)
-
-
-def _some(interactions: Interactions, seed: int) -> Interactions:
-    """Some of the rows, drawn at random; all where they are few."""
-    if len(interactions) <= SOME_ROWS:
-        return interactions
-    return interactions.take(np.random.default_rng(seed).choice(len(interactions), SOME_ROWS, replace=False))
 
 
 class _Predictions:

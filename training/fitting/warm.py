@@ -6,7 +6,6 @@ import dataclasses
 import math
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from ..interactions import Interactions
 from ..models import FM, DeepFM
 from . import adam, posterior
 from .fit import Fit
-from .frozen import FrozenEmbeddings
+from .frozen import FrozenEmbeddings, FrozenParts
 from .losses import OnEpoch
 from .tensors import InteractionTensors
 
@@ -54,25 +53,18 @@ def fit(
     link = posterior.fit(machine, train, None, ratings, seed, lambda *_: None).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
-        some = InteractionTensors(_some(train, LOGIT_ROWS, seed), settings, device)
+        some = InteractionTensors(train.some(LOGIT_ROWS, seed), settings, device)
         _to_logits(network, some, LOGISTIC / link.noise_std)
     for side in (network.users, network.items):
         side.requires_grad_(False)
     torch.nn.init.zeros_(network.rest[-1].weight)
     on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
     ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
-    frozen = partial(FrozenEmbeddings, network)
-    fitted = adam.fit(network, _some(train, TOP_ROWS, seed), validation, on_top, seed, on_epoch, ordinal, frozen)
+    frozen = partial(FrozenEmbeddings, FrozenParts.of(network, train))
+    fitted = adam.fit(network, train.some(TOP_ROWS, seed), validation, on_top, seed, on_epoch, ordinal, frozen)
     for side in (network.users, network.items):
         side.requires_grad_(True)
     return fitted
-
-
-def _some(train: Interactions, most: int, seed: int) -> Interactions:
-    """``train``, or ``most`` of its rows drawn at random where it has more."""
-    if len(train) <= most:
-        return train
-    return train.take(np.sort(np.random.default_rng(seed).choice(len(train), most, replace=False)))
 
 
 @torch.no_grad()

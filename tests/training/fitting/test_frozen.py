@@ -12,7 +12,7 @@ from tests.training.fits import gradients, quick
 from training.data import generate
 from training.estimators import ESTIMATORS
 from training.fitting import adam, warm
-from training.fitting.frozen import FrozenEmbeddings
+from training.fitting.frozen import FrozenEmbeddings, FrozenParts
 from training.fitting.tensors import InteractionTensors
 from training.interactions import encode
 
@@ -32,7 +32,10 @@ def test_scores_and_gradients_are_those_of_the_network(log_and_truth, features: 
     cpu = torch.device("cpu")
     found, expected = (
         tensors.scores(network, tensors.users, tensors.movies)
-        for tensors in (FrozenEmbeddings(network, rows, settings, cpu), InteractionTensors(rows, settings, cpu))
+        for tensors in (
+            FrozenEmbeddings(FrozenParts.of(network, rows), rows, settings, cpu),
+            InteractionTensors(rows, settings, cpu),
+        )
     )
     torch.testing.assert_close(found, expected)
     if settings.use_mlp:
