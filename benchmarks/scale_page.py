@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +46,22 @@ def totals(results: dict[str, Any]) -> str:
 
 def stage_seconds(results: dict[str, Any]) -> str:
     """Seconds of each stage by model and size, and the exponent of its growth from the smallest log to the largest."""
-    sizes = _sizes(results)
-    rows = [["model", "stage", *sizes, "exponent"]]
-    for model, stage, runs in _stages(results):
-        seconds = [run["seconds"].get(stage, 0.0) for run in runs]
-        exponent = "-"
-        if len(runs) > 1 and min(seconds[0], seconds[-1]) >= _LEAST:
-            exponent = f"{math.log(seconds[-1] / seconds[0]) / math.log(runs[-1]['ratings'] / runs[0]['ratings']):.2f}"
-        rows.append([model, stage, *_cells(sizes, runs, [f"{each:.1f} s" for each in seconds]), exponent])
-    return markdown(rows)
+
+    def exponent(seconds: list[float], runs: list[dict[str, Any]]) -> str:
+        if len(runs) < 2 or min(seconds[0], seconds[-1]) < _LEAST:
+            return "-"
+        return f"{math.log(seconds[-1] / seconds[0]) / math.log(runs[-1]['ratings'] / runs[0]['ratings']):.2f}"
+
+    return _by_stage(results, "seconds", "{:.1f} s", "exponent", exponent)
 
 
 def stage_memory(results: dict[str, Any]) -> str:
     """Peak memory of each stage by model and size, and bytes a rating of the largest."""
-    sizes = _sizes(results)
-    rows = [["model", "stage", *sizes, "bytes a rating, largest log"]]
-    for model, stage, runs in _stages(results):
-        peaks = [run["peak_mb"].get(stage, 0) for run in runs]
-        cells = _cells(sizes, runs, [f"{each:,} MB" for each in peaks])
-        rows.append([model, stage, *cells, f"{1e6 * peaks[-1] / runs[-1]['ratings']:.0f}"])
-    return markdown(rows)
+
+    def bytes_each(peaks: list[float], runs: list[dict[str, Any]]) -> str:
+        return f"{1e6 * peaks[-1] / runs[-1]['ratings']:.0f}"
+
+    return _by_stage(results, "peak_mb", "{:,} MB", "bytes a rating, largest log", bytes_each)
 
 
 def file_types(results: dict[str, Any]) -> str:
@@ -116,6 +112,18 @@ def _stages(results: dict[str, Any]) -> Iterator[tuple[str, str, list[dict[str, 
                 yield model, stage, ordered
 
 
-def _cells(sizes: list[str], runs: list[dict[str, Any]], shown: list[str]) -> list[str]:
-    of_size = dict(zip((run["size"] for run in runs), shown, strict=True))
-    return [of_size.get(size, "-") for size in sizes]
+def _by_stage(
+    results: dict[str, Any],
+    measured: str,
+    shown: str,
+    title: str,
+    last: Callable[[list[float], list[dict[str, Any]]], str],
+) -> str:
+    """A table of what was ``measured``, in the form ``shown``; under ``title``, what ``last`` makes of each row."""
+    sizes = _sizes(results)
+    rows = [["model", "stage", *sizes, title]]
+    for model, stage, runs in _stages(results):
+        values = [run[measured].get(stage, 0) for run in runs]
+        of_size = {run["size"]: shown.format(value) for run, value in zip(runs, values, strict=True)}
+        rows.append([model, stage, *(of_size.get(size, "-") for size in sizes), last(values, runs)])
+    return markdown(rows)
