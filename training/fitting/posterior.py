@@ -27,6 +27,7 @@ LEAST_SAMPLES = 20  # of fewer, two halves say little about the variance of thei
 # A fit stops when the variance of the average from the choice of its samples is this share of the noise's: it adds half
 # of that share to an RMSE. MovieLens 100K stays above it (0.003 to 0.006); 5 and 25 million ratings pass it.
 MONTE_CARLO_SHARE = 0.001
+CHOOSING_SHARE = 0.002  # of a fit that only chooses the number of epochs of what comes after it
 
 
 @torch.no_grad()
@@ -37,13 +38,14 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
+    exact_to: float = MONTE_CARLO_SHARE,
 ) -> Fit:
     """Set the network's embeddings to the average of posterior samples given ``train``.
 
-    The average is of ``settings.sweeps`` sweeps, or of fewer where more would change it little. The losses are squared
-    errors: of each sample on what the training rows' scores explain (centred ratings, or noisy scores drawn between the
-    cut points), and of the average so far on some ``validation`` rows. Raises DivergedError for a loss that is not
-    finite, SettingsError for a target that cannot be fitted so.
+    The average is of ``settings.sweeps`` sweeps, or of fewer where its variance is less than the share ``exact_to`` of
+    the noise's. The losses are squared errors: of each sample on what the training rows' scores explain (centred
+    ratings, or noisy scores drawn between the cut points), and of the average so far on some ``validation`` rows. Raises
+    DivergedError for a loss that is not finite, SettingsError for a target that cannot be fitted so.
     """
     if settings.target != "rating":
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")
@@ -61,7 +63,7 @@ def fit(
             held_out.add(sample)
             losses.validation.append(held_out.error())
         on_epoch(count, losses.train[-1], losses.validation[-1] if losses.validation else None)
-        if distributed.agreed(seen.is_exact_enough()):
+        if distributed.agreed(seen.is_exact_to(exact_to)):
             break
     slope, shift, link = seen.scale()
     users, movies = average.embeddings()
@@ -117,19 +119,19 @@ class _Predictions:
         raw = slope * self.total.cpu() / self.count + shift
         return float(np.square(link.inverse_link(raw).numpy() - self.ratings).mean())
 
-    def is_exact_enough(self) -> bool:
-        """Whether more samples would hardly change the average.
+    def is_exact_to(self, share: float) -> bool:
+        """Whether the variance of the average is less than this share of the noise's.
 
         The squared difference between the average of the first half of the samples and that of the second half is four
         times the variance of the average of all, whatever the correlation of successive samples, as long as that does
-        not last half of the chain. It is compared with the variance of the noise.
+        not last half of the chain.
         """
         if self.count < LEAST_SAMPLES or self.count % (2 * BATCH):
             return False
         half = len(self.batches) // 2
         difference = sum(self.batches[:half]) - sum(self.batches[half:])
         variance = float((difference / (half * BATCH)).square().mean()) / 4
-        return variance < MONTE_CARLO_SHARE * self.likelihood.error
+        return variance < share * self.likelihood.error
 
 
 def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool, rated: np.ndarray) -> None:

@@ -106,7 +106,7 @@ def test_a_fit_stops_when_more_samples_would_change_little(
     assert len(estimator.losses["train"]) == samples
 
 
-def test_the_variance_of_an_average_is_found_from_its_halves(log_and_truth, monkeypatch) -> None:
+def test_the_variance_of_an_average_is_found_from_its_halves(log_and_truth) -> None:
     """Independent samples, whose biases have a known variance: the average of n has an n-th of it."""
     interactions = encode(log_and_truth[0], False)
     sampler = posterior.gibbs.Sampler(interactions, quick("mf"), 0, False)
@@ -118,7 +118,5 @@ def test_the_variance_of_an_average_is_found_from_its_halves(log_and_truth, monk
         users[:, 1] = spread * torch.randn(len(users), generator=generator)
         predictions.add(posterior.Sample(users, torch.zeros(interactions.shape[1], 2), nothing, nothing))
     share = spread**2 / count / sampler.likelihood.error
-    monkeypatch.setattr(posterior, "MONTE_CARLO_SHARE", 1.4 * share)
-    assert predictions.is_exact_enough()
-    monkeypatch.setattr(posterior, "MONTE_CARLO_SHARE", 0.6 * share)
-    assert not predictions.is_exact_enough()
+    assert predictions.is_exact_to(1.4 * share)
+    assert not predictions.is_exact_to(0.6 * share)
