@@ -27,7 +27,7 @@ LEAST_SAMPLES = 20  # of fewer, two halves say little about the variance of thei
 # A fit stops when the variance of the average from the choice of its samples is this share of the noise's: it adds half
 # of that share to an RMSE. MovieLens 100K stays above it (0.003 to 0.006); 5 and 25 million ratings pass it.
 MONTE_CARLO_SHARE = 0.001
-CHOOSING_SHARE = 0.002  # of a fit that only chooses the number of epochs of what comes after it
+CHOOSING_SHARE = 0.002  # for a fit that only chooses settings
 
 
 @torch.no_grad()
@@ -38,12 +38,12 @@ def fit(
     settings: Settings,
     seed: int,
     on_epoch: OnEpoch,
-    exact_to: float = MONTE_CARLO_SHARE,
+    only_chooses: bool = False,
 ) -> Fit:
     """Set the network's embeddings to the average of posterior samples given ``train``.
 
-    The average is of ``settings.sweeps`` sweeps, or of fewer where its variance is less than the share ``exact_to`` of
-    the noise's. The losses are squared errors: of each sample on what the training rows' scores explain (centred
+    The average is of ``settings.sweeps`` sweeps, or of fewer where its variance is a small share of the noise's, twice
+    as large for a fit that ``only_chooses`` settings. The losses are squared errors: of each sample on what the training rows' scores explain (centred
     ratings, or noisy scores drawn between the cut points), and of the average so far on some ``validation`` rows. Raises
     DivergedError for a loss that is not finite, SettingsError for a target that cannot be fitted so.
     """
@@ -51,6 +51,7 @@ def fit(
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")
     sampler = gibbs.Sampler(train, settings, seed, network.uses_features, network.mean.device)
     average, losses = Average(settings.n_factors, sampler.users.view.rated, sampler.movies.view.rated), Losses()
+    exact_to = CHOOSING_SHARE if only_chooses else MONTE_CARLO_SHARE
     seen = _Predictions(train.some(SOME_ROWS, seed), sampler)
     held_out = None if validation is None else _Predictions(validation.some(SOME_ROWS, seed), sampler)
     for count, sample in enumerate(sampler, 1):

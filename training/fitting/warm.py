@@ -50,8 +50,8 @@ def fit(
     ratings = dataclasses.replace(settings, target="rating")
     device = network.mean.device
     machine = FM(network.users, network.items, float(train.ratings.mean())).to(device)
-    exact_to = posterior.MONTE_CARLO_SHARE if validation is None else posterior.CHOOSING_SHARE
-    link = posterior.fit(machine, train, None, ratings, seed, lambda *_: None, exact_to).link
+    chooses = validation is not None
+    link = posterior.fit(machine, train, None, ratings, seed, lambda *_: None, only_chooses=chooses).link
     network.mean.copy_(machine.mean)
     if settings.target == "like":
         some = InteractionTensors(train.some(LOGIT_ROWS, seed), settings, device)
