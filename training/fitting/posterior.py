@@ -43,9 +43,10 @@ def fit(
     """Set the network's embeddings to the average of posterior samples given ``train``.
 
     The average is of ``settings.sweeps`` sweeps, or of fewer where its variance is a small share of the noise's, twice
-    as large for a fit that ``only_chooses`` settings. The losses are squared errors: of each sample on what the training rows' scores explain (centred
-    ratings, or noisy scores drawn between the cut points), and of the average so far on some ``validation`` rows. Raises
-    DivergedError for a loss that is not finite, SettingsError for a target that cannot be fitted so.
+    as large for a fit that ``only_chooses`` settings. The losses are squared errors: of each sample on what the
+    training rows' scores explain (centred ratings, or noisy scores drawn between the cut points), and of the average so
+    far on some ``validation`` rows. Raises DivergedError for a loss that is not finite, SettingsError for a target that
+    cannot be fitted so.
     """
     if settings.target != "rating":
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")
