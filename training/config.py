@@ -30,7 +30,7 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     ),
     ("0 or more", lambda value: value >= 0, ("burn_in", "decay", "feature_decay")),
     ("more than 0", lambda value: value > 0, ("prior_precision", "list_ridges", "learning_rate")),
-    ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout",)),
+    ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout", "list_dampings")),
     ("a finite number", lambda _: True, ("like_above",)),
 )
 
@@ -68,12 +68,15 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
 
-    list_components: Annotated[int, _formerly("--list-rank")] = 512
-    """Lists: components of the log's truncated singular value decomposition that the regression is made from."""
+    list_components: Annotated[int, _formerly("--list-rank")] = 2048
+    """Lists: components of the log's truncated singular value decomposition that the regression is made from, at most:
+    512 where there are few movies or very many ratings."""
     list_ridges: tuple[float, ...] = (300.0, 100.0, 1000.0)
     """Lists: how much the regression that orders them is shrunk; the validation rows choose, else the first counts."""
-    list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256)
-    """Lists: length of its vectors; chosen in the same way."""
+    list_dampings: tuple[float, ...] = (0.0, 0.2)
+    """Lists: the power of a movie's popularity that its number is divided by; chosen in the same way."""
+    list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
+    """Lists: length of the vectors; chosen in the same way."""
 
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""

@@ -193,7 +193,8 @@ def _metrics(
 
 def _chosen(estimator: TwoEncoderEstimator, train: Interactions) -> str:
     has_epochs = estimator.method(train).most_epochs is not None
-    return "list_ridges, list_factors and epochs" if has_epochs else "list_ridges and list_factors"
+    lists = "list_ridges, list_dampings"
+    return f"{lists}, list_factors and epochs" if has_epochs else f"{lists} and list_factors"
 
 
 def _warn(warnings: list[str]) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,7 +78,7 @@ def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
     return (
         _rounded(measure(ease.order(ranker, both), both, test))
         | {"chosen": {name: value[0] for name, value in _grid(settings).items()}}
-        | {"trials": prod(map(len, _grid(preset("best", "mf")).values()))}
+        | {"trials": _trials(**_grid(preset("best", "mf")))}
         | tuning
         | seconds
     )
@@ -89,6 +88,11 @@ def _grid(settings: Any) -> dict[str, tuple]:
     """The settings of lists that validation rows choose among: those with several values."""
     lists = {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
     return {name: value for name, value in lists.items() if isinstance(value, tuple)}
+
+
+def _trials(list_ridges: tuple, list_dampings: tuple, list_factors: tuple) -> int:
+    """How many rankers ``ease.choose`` measures: the number of factors is chosen after the others."""
+    return len(list_ridges) * len(list_dampings) + len(list_factors)
 
 
 def _parts(log: RatingsLog, seed: int) -> Split:

@@ -42,11 +42,16 @@ def test_without_epochs_to_choose_the_validation_rows_measure_lists_alone(log, t
     metrics = run("mf", tmp_path, log)
     assert metrics["validation"].keys() == {"rows", "ndcg@10", "recall@20", "coverage@10", "popularity@10"}
     assert metrics["validation"]["rows"] == 100
-    assert metrics["validation_rows"] == "chose list_ridges and list_factors, so these numbers are too good"
+    assert (
+        metrics["validation_rows"] == "chose list_ridges, list_dampings and list_factors, so these numbers are too good"
+    )
     assert not [warning for warning in metrics["warnings"] if warning.startswith("validation")]
     metrics = run("deepfm", tmp_path, log)
     assert {"auc", "ndcg@10"} <= metrics["validation"].keys()
-    assert metrics["validation_rows"] == "chose list_ridges, list_factors and epochs, so these numbers are too good"
+    assert (
+        metrics["validation_rows"]
+        == "chose list_ridges, list_dampings, list_factors and epochs, so these numbers are too good"
+    )
 
 
 def test_deepfm_reports_likes(log, tmp_path: Path) -> None:

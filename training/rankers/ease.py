@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import torch
@@ -36,43 +37,59 @@ from ..metrics.ranking import Order, measure
 from ..progress import counted, stage
 from .svd import in_threads, truncated_svd
 
-USERS_TO_CHOOSE_BY = 2_500  # whose lists a ridge and a width are chosen by, at most
+USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
+CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
 NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer factors are then as good, and faster
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 RATING_SLOPE = 0.5  # the additional weight of a rating that is half the scale above the mean
 USER_POWER = -0.5
 RIDGE_POWER = 0.25
+FEW_COMPONENTS = 512  # enough for a few thousand movies
+MOVIES_A_COMPONENT = 20  # of a larger catalogue
+MOST_NUMBERS, MOST_PRODUCTS = 130_000_000, 8_000_000_000  # movies, and ratings, times components
 GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings) -> ListRanker:
     """The ranker fitted to ``train``, with the first of the settings' ridges and numbers of factors."""
-    return Regression(train, settings.list_components).ranker(settings.list_ridges[0], settings.list_factors[0])
+    regression = Regression(train, settings.list_components)
+    return regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
 
 
 @stage("choosing the list ranker")
 def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
-    """The settings with the ridge and the number of factors whose ranker, fitted to ``train``, makes the best lists.
+    """The settings with the ridge, damping and number of factors whose ranker, fitted to ``train``, is best.
 
-    Best by NDCG@10 on ``validation``; of those that are as good within ``NOISE``, the first one with the fewest
-    factors. Beside them the metrics of these lists, of ``USERS_TO_CHOOSE_BY`` users at most. Without any rows of
-    ``validation``, or where there is no choice, the settings as they are and no metrics.
+    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``. Ridge and damping are chosen first,
+    by rankers of ``CHOOSING_FACTORS``; then the fewest factors that are as good as any within ``NOISE``. Beside the
+    settings the metrics of these lists. Without any rows of ``validation``, or where there is no choice, the settings
+    as they are and no metrics.
     """
-    if not len(validation) or len(settings.list_ridges) == len(settings.list_factors) == 1:
+    ways = list(product(settings.list_ridges, settings.list_dampings))
+    if not len(validation) or len(ways) == len(settings.list_factors) == 1:
         return settings, {}
-    regression = Regression(train, settings.list_components)
-    measured = {}
-    for ridge in counted(settings.list_ridges, "ridges", len(settings.list_ridges), "ridge"):
-        longest = regression.ranker(ridge, max(settings.list_factors))
-        for n_factors in settings.list_factors:
-            lists = order(truncated(longest, n_factors), train)
-            measured[ridge, n_factors] = measure(lists, train, validation, USERS_TO_CHOOSE_BY)
-    ndcg = {choice: lists.get(Metric.NDCG, 0.0) for choice, lists in measured.items()}
-    as_good = [choice for choice in ndcg if ndcg[choice] >= (1 - NOISE) * max(ndcg.values())]
-    best = min(as_good, key=lambda choice: choice[1])
-    chosen = dataclasses.replace(settings, list_ridges=(best[0],), list_factors=(best[1],))
-    return chosen, measured[best]
+    regression = Regression(train, min(settings.list_components, CHOOSING_COMPONENTS))
+    lengths = [n_factors for n_factors in sorted(settings.list_factors) if n_factors <= len(regression.singular)]
+    lengths = lengths or [min(settings.list_factors)]
+
+    def lists_of(ranker: ListRanker) -> dict[Metric, float]:
+        return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
+
+    by_way = {
+        way: lists_of(regression.ranker(*way, min(lengths[-1], CHOOSING_FACTORS))).get(Metric.NDCG, 0.0)
+        for way in counted(ways, "ridges and dampings", len(ways), "choice")
+    }
+    ridge, damping = max(by_way, key=by_way.__getitem__)
+    longest = regression.ranker(ridge, damping, lengths[-1])
+    measured = {
+        n_factors: lists_of(truncated(longest, n_factors))
+        for n_factors in counted(lengths, "factors", len(lengths), "choice")
+    }
+    ndcg = {n_factors: lists.get(Metric.NDCG, 0.0) for n_factors, lists in measured.items()}
+    fewest = next(n_factors for n_factors in ndcg if ndcg[n_factors] >= (1 - NOISE) * max(ndcg.values()))
+    chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_dampings=(damping,), list_factors=(fewest,))
+    return chosen, measured[fewest]
 
 
 def truncated(ranker: ListRanker, n_factors: int) -> ListRanker:
@@ -123,6 +140,7 @@ class Regression:
         self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
         self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** RIDGE_POWER
         rated.data *= (self.ridge_scale.astype(np.float32) ** -0.5)[rated.indices]
+        components = _components(components, len(self.kept), len(train))
         self.singular, self.right = map(torch.from_numpy, truncated_svd(in_threads(rated), components))
 
     def _rated(self, train: Interactions) -> sparse.csr_array:
@@ -134,9 +152,13 @@ class Regression:
         cells = train.user_rows.astype(np.int32), places[train.movie_rows]
         return sparse.csr_array((shares, cells), (train.shape[0], len(self.kept)))
 
-    def ranker(self, ridge: float, n_factors: int) -> ListRanker:
-        """The ranker of a ridge, its vectors cut to ``n_factors``."""
+    def ranker(self, ridge: float, damping: float, n_factors: int) -> ListRanker:
+        """The ranker of a ridge, its vectors cut to ``n_factors``.
+
+        ``damping``: a movie's number is divided by this power of its weight in the log.
+        """
         left, right = self.weights(ridge)
+        right *= torch.from_numpy((self.gram_diagonal / self.gram_diagonal.mean()) ** -damping).float()[:, None]
         own = (left * right).sum(1, keepdim=True)  # each movie's weight for itself, which is not allowed
         # A B, as far as the decomposition knows A, is an orthogonal matrix times ``seen``: no pass over the log.
         scaled = self.right * self._root_scale()
@@ -178,6 +200,15 @@ class Regression:
         table = torch.zeros(self.rows, values.size(1))
         table[torch.from_numpy(self.kept)] = values
         return table
+
+
+def _components(most: int, movies: int, ratings: int) -> int:
+    """Components for a log: more where it has many movies, whose singular values then fall slowly.
+
+    They stay few where they would need much memory or time.
+    """
+    wanted = min(movies // MOVIES_A_COMPONENT, MOST_NUMBERS // movies, MOST_PRODUCTS // ratings)
+    return min(most, max(FEW_COMPONENTS, wanted))
 
 
 def _leading(matrix: Tensor, count: int) -> Tensor:

@@ -14,7 +14,7 @@ from training.interactions import Interactions, encode
 from training.metrics.ranking import measure
 from training.rankers import ease
 
-SETTINGS = dataclasses.replace(preset("quick", "mf"), list_ridges=(20.0,), list_factors=(8,))
+SETTINGS = dataclasses.replace(preset("quick", "mf"), list_ridges=(20.0,), list_dampings=(0.0,), list_factors=(8,))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_at_full_width_it_is_the_regression_of_each_movie_on_the_others(log) -> 
 def test_a_ridge_of_nearly_nothing_leaves_weights_finite(log, ridge: float) -> None:
     interactions = encode(log, False)
     regression = ease.Regression(interactions, 512)
-    ranker = regression.ranker(ridge, 60)
+    ranker = regression.ranker(ridge, 0.0, 60)
     assert np.isfinite(ranker.inputs.numpy()).all()
     assert np.isfinite(ranker.items.numpy()).all()
 
@@ -68,7 +68,7 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
     regression = ease.Regression(interactions, 512)
     full, cut = (
         (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:].astype(float)
-        for ranker in (regression.ranker(20.0, 60), regression.ranker(20.0, 5))
+        for ranker in (regression.ranker(20.0, 0.0, 60), regression.ranker(20.0, 0.0, 5))
     )
     root = weighted(interactions)
     away = np.square(root @ (full - cut)).sum()
@@ -78,7 +78,7 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
 def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
     interactions = encode(log, False)
     regression = ease.Regression(interactions, 512)
-    alike = regression.ranker(20.0, 60).item_similarity.numpy().astype(float)[1:]
+    alike = regression.ranker(20.0, 0.0, 60).item_similarity.numpy().astype(float)[1:]
     gram = weighted(interactions).T @ weighted(interactions)
     own = np.diag(gram)
     roots = np.sqrt(own + ease.GRAM_SHRINKAGE * own.mean())
@@ -133,17 +133,33 @@ def test_side_features_make_a_list_of_their_own(log) -> None:
     assert described > 1.1 * unknown
 
 
-def test_validation_rows_choose(log) -> None:
+def test_damping_divides_the_numbers_of_a_movie_by_a_power_of_its_weight(log) -> None:
+    regression = ease.Regression(encode(log, False), 512)
+    plain, damped = (
+        (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:]
+        for ranker in (regression.ranker(20.0, damping, 60) for damping in (0.0, 0.3))
+    )
+    weight = (weighted(encode(log, False)) ** 2).sum(axis=0)
+    assert damped == pytest.approx(plain / (weight / weight.mean()) ** 0.3, abs=1e-4)
+
+
+def halves(log: RatingsLog) -> tuple[Interactions, Interactions]:
+    """Rows to fit rankers to, and rows to choose by."""
     interactions = encode(log, False)
     rows = np.random.default_rng(0).permutation(len(interactions))
-    train, validation = interactions.take(rows[:3400]), interactions.take(rows[3400:])
-    settings = dataclasses.replace(SETTINGS, list_ridges=(1e6, 20.0), list_factors=(1, 8))
+    return interactions.take(rows[:3400]), interactions.take(rows[3400:])
+
+
+def test_validation_rows_choose(log) -> None:
+    train, validation = halves(log)
+    settings = dataclasses.replace(SETTINGS, list_ridges=(1e6, 20.0), list_dampings=(0.9, 0.0), list_factors=(1, 8))
+    names = ("list_ridges", "list_dampings", "list_factors")
     ndcg = {}
-    for ridge, n_factors in itertools.product(settings.list_ridges, settings.list_factors):
-        chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_factors=(n_factors,))
-        ndcg[ridge, n_factors] = measure(ease.order(ease.fit(train, chosen), train), train, validation)["ndcg@10"]
+    for choice in itertools.product(*(getattr(settings, name) for name in names)):
+        chosen = dataclasses.replace(settings, **{name: (value,) for name, value in zip(names, choice, strict=True)})
+        ndcg[choice] = measure(ease.order(ease.fit(train, chosen), train), train, validation)["ndcg@10"]
     chosen, lists = ease.choose(train, validation, settings)
-    best = *chosen.list_ridges, *chosen.list_factors
+    best = tuple(value for name in names for value in getattr(chosen, name))
     assert best == max(ndcg, key=ndcg.__getitem__)
     assert ndcg[best] > 1.01 * max(value for choice, value in ndcg.items() if choice != best)
     assert lists["ndcg@10"] == pytest.approx(ndcg[best])
@@ -152,12 +168,29 @@ def test_validation_rows_choose(log) -> None:
 
 def test_of_lists_that_are_about_as_good_the_fewest_factors_are_chosen(log, monkeypatch) -> None:
     interactions = encode(log, False)
-    found = iter([0.2, 0.201, 0.19, 0.199, 0.198, 0.1])
+    found = iter([0.2, 0.21, 0.19, 0.199, 0.2])  # of two ridges, then of 4, 8 and 16 factors
     monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
     settings = dataclasses.replace(SETTINGS, list_ridges=(5.0, 20.0), list_factors=(8, 16, 4))
     chosen, lists = ease.choose(interactions, interactions, settings)
-    assert (chosen.list_ridges, chosen.list_factors) == ((5.0,), (8,))
-    assert lists == {"ndcg@10": 0.2}
+    assert (chosen.list_ridges, chosen.list_factors) == ((20.0,), (8,))
+    assert lists == {"ndcg@10": 0.199}
+
+
+def test_more_factors_than_the_log_has_are_no_choice(log) -> None:
+    train, validation = halves(log)
+    chosen, _ = ease.choose(train, validation, dataclasses.replace(SETTINGS, list_factors=(8, 64, 4096)))
+    assert chosen.list_factors == (8,)
+    chosen, _ = ease.choose(train, validation, dataclasses.replace(SETTINGS, list_factors=(4096, 64)))
+    assert chosen.list_factors == (64,)
+
+
+@pytest.mark.parametrize(
+    ("movies", "ratings", "components"),
+    [(1_682, 100_000, 512), (40_981, 810_128, 2_048), (20_000, 5_000_000, 1_000), (59_047, 25_000_095, 512)],
+)
+def test_a_larger_catalogue_gets_more_components_while_they_are_cheap(movies, ratings, components) -> None:
+    assert ease._components(2_048, movies, ratings) == components
+    assert ease._components(100, movies, ratings) == 100
 
 
 def test_every_movie_that_somebody_rated_takes_part(log) -> None:
