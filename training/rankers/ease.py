@@ -3,7 +3,7 @@
 Each movie's column of the log (rated or not) is regressed on the columns of the other movies: EASE (Steck, WWW 2019),
 with three changes, each chosen on validation rows of MovieLens 100K. A user's weight is the inverse root of the number
 of their ratings, so that a few active users do not outweigh the others. A rating's weight grows with its value, as an
-input and as a target. The ridge grows with the fourth root of a movie's ratings.
+input and as a target. The ridge grows with the root of a movie's ratings.
 
 EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
@@ -43,7 +43,7 @@ NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 RATING_SLOPE = 0.5  # the additional weight of a rating that is half the scale above the mean
 USER_POWER = -0.5
-RIDGE_POWER = 0.25
+RIDGE_POWER = 0.5
 FEW_COMPONENTS = 512  # enough for a few thousand movies
 MOVIES_A_COMPONENT = 20  # of a larger catalogue
 MOST_NUMBERS, MOST_PRODUCTS = 130_000_000, 8_000_000_000  # movies, and ratings, times components

@@ -35,7 +35,7 @@ def dense_weights(interactions: Interactions, ridge: float) -> np.ndarray:
     """Each movie regressed on the others one by one, by least squares with the ridge as further rows."""
     rated = weighted(interactions)
     own = (rated**2).sum(axis=0)
-    ridges = np.sqrt(ridge * (own / own.mean()) ** 0.25)
+    ridges = np.sqrt(ridge * (own / own.mean()) ** 0.5)
     weights = np.zeros((rated.shape[1],) * 2)
     for movie in range(len(weights)):
         others = np.arange(len(weights)) != movie
