@@ -31,6 +31,8 @@ def processes(device: torch.device) -> Iterator[None]:
     """Join the processes of ``torchrun``, which it describes in the environment, for the length of the block.
 
     They talk over nccl where ``device`` is a GPU, else over gloo. Does nothing where ``torchrun`` has not started us.
+    A program that fits models is to be run by ``calls.led`` in the block.
+
     Raises SettingsError where there are more processes than GPUs here.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:

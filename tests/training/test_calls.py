@@ -38,7 +38,7 @@ seen: list[tuple] = []  # what this process was given
 
 
 def everything() -> None:
-    """Steps to their end, until a break, until an error; large and shared values; and no more threads than here."""
+    """Steps to their end, until a break, until an error; shared and empty arrays, and a network."""
     shared = np.arange(12, dtype=np.int64).reshape(3, 4)
     layer = nn.Linear(2, 1)
     given = "whole", [np.array([1]), shared, torch.from_numpy(shared), np.broadcast_to(np.float32(2), (2, 0))], layer
