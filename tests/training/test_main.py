@@ -67,5 +67,5 @@ def test_every_number_among_the_settings_has_its_bounds() -> None:
 
 def test_processes_with_different_code_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(distributed, "everyones", lambda value: [value, "another"])
-    with pytest.raises(SystemExit, match="^error: the processes of torchrun differ in their code or packages"):
+    with pytest.raises(SystemExit, match=r"^error: the processes of torchrun differ in their code or packages"):
         main(["train", "mf", "--data", "synthetic", "--device", "cpu"])
