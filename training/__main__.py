@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
@@ -22,7 +21,7 @@ from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
 from .data import RatingsLog, load, planted, read_pairs
 from .errors import SettingsError, UserError
-from .fingerprint import differing, fingerprint
+from .fingerprint import differing, fingerprint, program
 
 if TYPE_CHECKING:
     import torch  # slow to import, and most commands need none of it
@@ -111,36 +110,33 @@ class Train:
             raise SettingsError(f"--threads is {self.threads}: give 1 or more")
 
     def run(self) -> None:
-        """Train, unless that has been done, and print what was measured; ``torchrun``'s first process alone prints."""
-        from . import distributed
+        """Train, unless that has been done, and print what was measured.
+
+        Of the processes of ``torchrun`` the first one alone reads files, prints and writes; its options count.
+        """
+        from . import calls, distributed
         from .device import chosen
 
         device = chosen(self.device)
         with distributed.processes(device):
+            if len(set(distributed.everyones(program()))) > 1:
+                raise SettingsError("the processes of torchrun differ in their code or packages: give all the same")
             if not distributed.is_first():
                 progress.logger.setLevel(logging.WARNING)
-            self._run(device)
+            calls.led(lambda: self._run(device))
 
     def _run(self, device: torch.device) -> None:
-        from . import distributed
-
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
             wanted = fingerprint(log, self.settings, self.split, self.seed, self.refit, test, running)
-            if len({json.dumps(each, sort_keys=True) for each in distributed.everyones(wanted)}) > 1:
-                raise SettingsError(
-                    "the processes of torchrun differ in their log, options or code: give all of them the same"
-                )
-            others = distributed.agreed(differing(folder, wanted))
+            others = differing(folder, wanted)
             if others == [] and not self.force:
-                say(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
+                print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
             if running:
                 running.check()
             metrics = self._train(log, test, running, others or [], device)
-        if not metrics:  # another process of torchrun writes and says what was measured
-            return
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
         print(
             f"{self.model}: {metrics['seconds']} s; test "
@@ -160,19 +156,14 @@ class Train:
         others: list[str],
         device: torch.device,
     ) -> dict[str, Any]:
-        import torch
-        from threadpoolctl import threadpool_limits
-
-        from .device import threads
+        from .device import threads, use_threads
         from .estimators import ESTIMATORS
         from .train import Run, train
 
-        say(f"{self.model} on {device}")
+        print(f"{self.model} on {device}", flush=True)
         if others:
-            say(f"{self.build / self.model} is trained again; changed: {', '.join(others)}")
-        count = threads(self.threads, len(log))
-        torch.set_num_threads(count)
-        threadpool_limits(count)
+            print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
+        use_threads(threads(self.threads, len(log)))
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
         return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from .errors import SettingsError
 
@@ -18,6 +19,12 @@ def threads(asked: int | None, ratings: int) -> int:
     if asked is not None:
         return asked
     return torch.get_num_threads() if ratings >= MANY_RATINGS else 1
+
+
+def use_threads(count: int) -> None:
+    """Let PyTorch, NumPy and SciPy use so many threads on a CPU from now on."""
+    torch.set_num_threads(count)
+    threadpool_limits(count)
 
 
 def chosen(asked: str) -> torch.device:

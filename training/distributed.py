@@ -1,7 +1,7 @@
 """The processes that ``torchrun`` starts, among which the ratings are shared out; by default there is one.
 
-Every process runs the same program. The first one (rank 0) alone evaluates, ranks and writes: ``is_first``. With one
-process each function gives back what it gets, so callers have one path.
+The first one (rank 0, ``is_first``) alone reads, evaluates, ranks and writes; the others do what it gives them
+(``calls.py``). With one process each function gives back what it gets, so callers have one path.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from torch import distributed as dist
 from .errors import SettingsError
 
 JOINING = timedelta(minutes=10)  # a process that has not come by then does not come
-PATIENCE = timedelta(hours=12)  # others wait while the first process evaluates and writes
+PATIENCE = timedelta(hours=12)  # others wait while the first process reads, evaluates and writes
+BYTES_AT_A_TIME = 1 << 26  # that are spread
 
 Value = TypeVar("Value")
 _joined: list[dist.ProcessGroup] = []  # the group of all processes, with our patience; empty for one process
@@ -30,6 +31,8 @@ def processes(device: torch.device) -> Iterator[None]:
     """Join the processes of ``torchrun``, which it describes in the environment, for the length of the block.
 
     They talk over nccl where ``device`` is a GPU, else over gloo. Does nothing where ``torchrun`` has not started us.
+    A program that fits models is to be run by ``calls.led`` in the block.
+
     Raises SettingsError where there are more processes than GPUs here.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -71,6 +74,29 @@ def agreed(value: Value) -> Value:
     values = [value]
     dist.broadcast_object_list(values, src=0, group=_joined[0])
     return values[0]
+
+
+def spread(values: Tensor) -> Tensor:
+    """Overwrite contiguous ``values`` by those of the first process (same shape and type in each), and return them."""
+    if size() > 1:
+        on = torch.device("cuda" if dist.get_backend(_joined[0]) == "nccl" else "cpu")
+        for part in values.view(-1).split(BYTES_AT_A_TIME // values.element_size()):
+            moved = part.to(on)
+            dist.broadcast(moved, src=0, group=_joined[0])
+            if not is_first():
+                part.copy_(moved)
+    return values
+
+
+def send(values: Tensor, to: int) -> None:
+    """Send contiguous ``values`` to one other process, which waits in ``received`` for as many of the same type."""
+    dist.send(values, to, group=_joined[0])
+
+
+def received(values: Tensor) -> Tensor:
+    """Overwrite contiguous ``values`` by what the first process sends, and return them."""
+    dist.recv(values, 0, group=_joined[0])
+    return values
 
 
 def everyones(value: Any) -> list[Any]:

@@ -50,7 +50,7 @@ def fingerprint(
         "refit": refit,
         "running": None if running is None else running.sha256,
         "code": code(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": packages(),
     }
     return json.loads(json.dumps(found))
 
@@ -64,6 +64,16 @@ def differing(folder: Path, wanted: Fingerprint) -> list[str] | None:
     if not (folder / f"{folder.name}.pt").is_file() or not (folder / "metadata.json").is_file():
         return None
     return sorted(name for name in made.keys() | wanted.keys() if made.get(name) != wanted.get(name))
+
+
+def program() -> str:
+    """The code and the packages, as JSON: the processes of one training must have the same."""
+    return json.dumps([code(), packages()])
+
+
+def packages() -> dict[str, str]:
+    """The versions of the packages that compute."""
+    return {name: version(name) for name in PACKAGES}
 
 
 @cache

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import distributed
 from .checks import check, unmeasured
 from .comparison.compare import compare, digest, split_of_new
 from .comparison.running import Running
@@ -52,12 +51,8 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off: then it is
     the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
 
-    Among the processes of ``torchrun`` all take part in the fits of the network; the first one does all else, and the
-    others return nothing.
+    This is for the first process of ``torchrun``; the others take part in the fits of the network (``calls.led``).
     """
-    if not distributed.is_first():
-        _take_part(run, log, test)
-        return {}
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
     wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
@@ -89,16 +84,6 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
-
-
-def _take_part(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> None:
-    """The fits of the network, in the same order as in the first process."""
-    estimator = run.estimator.without_list_ranker()
-    everything, plan = encode(log, estimator.uses_features), _plan(run, log, test)
-    measured, _ = _select_and_fit(estimator, everything, plan, lambda *_: None)
-    if run.refit and plan.seen_count < len(everything):
-        measured = measured.with_choices()
-        measured.fit(everything)
 
 
 class Plan(NamedTuple):
@@ -155,7 +140,7 @@ def _select_and_fit(
         return chosen.fit(everything.take(plan.seen), on_epoch=on_epoch), {"rows": len(plan.validation)} | lists
     with stage("validating"):
         selected = estimator.fit(train, validation, on_epoch)
-        metrics = evaluate(selected, validation) if distributed.is_first() else {}
+        metrics = evaluate(selected, validation)
     return selected.with_choices().fit(everything.take(plan.seen)), metrics
 
 

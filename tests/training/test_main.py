@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from training import __main__ as commands
+from training import distributed
 from training import train as training
 from training.__main__ import main
 from training.config import Settings, preset
@@ -62,3 +63,9 @@ def test_every_number_among_the_settings_has_its_bounds() -> None:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             with pytest.raises(SettingsError, match=f"--{name.replace('_', '-')} is nan"):
                 Settings(**{name: float("nan")})
+
+
+def test_processes_with_different_code_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(distributed, "everyones", lambda value: [value, "another"])
+    with pytest.raises(SystemExit, match=r"^error: the processes of torchrun differ in their code or packages"):
+        main(["train", "mf", "--data", "synthetic", "--device", "cpu"])

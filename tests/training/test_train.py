@@ -11,7 +11,6 @@ import pytest
 
 from archives.ids import MOVIES, ids_in
 from tests.conftest import MODELS
-from training import distributed
 from training.config import preset
 from training.data import DataError, generate, load, read_pairs
 from training.estimators import ESTIMATORS, TwoEncoderEstimator
@@ -75,24 +74,6 @@ def test_a_network_is_fitted_no_more_often_than_needed(
     monkeypatch.setattr(TwoEncoderEstimator, "fit", counted)
     run(model, tmp_path, log, refit=refit)
     assert rows == fits
-
-
-@pytest.mark.parametrize(("model", "fits"), [("mf", [800, 1000]), ("deepfm", [700, 800, 1000])])
-def test_other_processes_than_the_first_take_part_in_the_fits_alone(
-    model: str, fits: list[int], log, tmp_path: Path, monkeypatch
-) -> None:
-    rows, fit = [], TwoEncoderEstimator.fit
-
-    def counted(self, train, *others, **options):
-        assert not self.list_ranker
-        rows.append(len(train))
-        return fit(self, train, *others, **options)
-
-    monkeypatch.setattr(TwoEncoderEstimator, "fit", counted)
-    monkeypatch.setattr(distributed, "is_first", lambda: False)
-    assert run(model, tmp_path, log) == {}
-    assert rows == fits
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("target", ["rating", "like"])

@@ -95,10 +95,6 @@ class TwoEncoderEstimator(Recommender):
         settings, lists = ease.choose(train, validation, self.settings)
         return self._with(settings), lists
 
-    def without_list_ranker(self) -> Self:
-        """An estimator, not fitted, that fits the network alone."""
-        return type(self)(self.settings, seed=self.seed, device=self.device, list_ranker=False)
-
     def with_choices(self) -> Self:
         """An estimator, not fitted, with all that the validation rows chose for this one."""
         self._needs_fit()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from handlers.recommender.model.link import Link
 
-from .. import distributed
+from .. import calls, distributed
 from ..config import Settings
 from ..interactions import Interactions
 from ..models import TwoEncoder
@@ -45,6 +46,41 @@ def fit(
     device = next(network.parameters()).device
     tensors = tensors_of(train, settings, device)
     held_out = None if validation is None else tensors_of(validation, settings, device)
+    descent = network, tensors, held_out, settings, seed, link
+    calls.give(_follow, *descent)
+    losses, best = Losses(), None
+    for epoch, (loss, validation_loss) in enumerate(calls.in_step(_epochs(*descent)), 1):
+        losses.train.append(loss)
+        if not np.isfinite(loss):
+            raise DivergedError(f"the loss is {loss} in epoch {epoch}: try a lower --learning-rate")
+        if validation_loss is not None:
+            losses.validation.append(validation_loss)
+            if losses.best_epoch == epoch:
+                best = copy.deepcopy(network.state_dict())
+        on_epoch(epoch, loss, validation_loss)
+        if losses.validation and epoch - losses.best_epoch >= settings.patience:
+            break
+    if best is not None:
+        network.load_state_dict(best)
+    return Fit(network, losses, link or plain_link(network.eval(), tensors, settings))
+
+
+def _follow(network: TwoEncoder, *descent: Any) -> None:
+    """The epochs, in another process than the first: the arguments are those of ``_epochs``."""
+    *_, seed, _ = descent
+    torch.manual_seed(seed + distributed.rank())  # of dropout
+    calls.follow(_epochs(network, *descent))
+
+
+def _epochs(
+    network: TwoEncoder,
+    tensors: InteractionTensors,
+    held_out: InteractionTensors | None,
+    settings: Settings,
+    seed: int,
+    link: Link | None,
+) -> Iterator[tuple[float, float | None]]:
+    """Descend on ``tensors`` for as many epochs as there can be; yields each one's loss, and that of ``held_out``."""
     generator = torch.Generator().manual_seed(seed)
     loss_function = loss_of(settings, link)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -53,38 +89,25 @@ def fit(
     learning_rate = settings.learning_rate * (_batch_size(network, settings) / settings.batch_size) ** 0.5
     optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs, eta_min=learning_rate / 10)
-    losses, best = Losses(), None
     most = settings.epochs if held_out is not None else settings.stop_after or settings.epochs
-    for epoch in counted(range(1, most + 1), "gradient descent", most, "epoch"):
-        losses.train.append(_epoch(network, tensors, train, settings, loss_function, optimizer, generator))
+    for _ in counted(range(most), "gradient descent", most, "epoch"):
+        loss = _epoch(network, tensors, settings, loss_function, optimizer, generator)
         schedule.step()
-        if not np.isfinite(losses.train[-1]):
-            raise DivergedError(f"the loss is {losses.train[-1]} in epoch {epoch}: try a lower --learning-rate")
-        if held_out is not None:
-            losses.validation.append(evaluate_loss(network, held_out, validation, loss_function))
-            if losses.best_epoch == epoch:
-                best = copy.deepcopy(network.state_dict())
-        on_epoch(epoch, losses.train[-1], losses.validation[-1] if losses.validation else None)
-        if losses.validation and epoch - losses.best_epoch >= settings.patience:
-            break
-    if best is not None:
-        network.load_state_dict(best)
-    return Fit(network, losses, link or plain_link(network.eval(), tensors, settings))
+        yield loss, None if held_out is None else evaluate_loss(network, held_out, loss_function)
 
 
 def _epoch(
     network: TwoEncoder,
     tensors: InteractionTensors,
-    train: Interactions,
     settings: Settings,
     loss_function: Loss,
     optimizer: torch.optim.Optimizer,
     generator: torch.Generator,
 ) -> float:
-    """One step for each batch of the rows of ``train``, in random order; returns their mean loss.
+    """One step for each batch of the rows of ``tensors``, in random order; returns their mean loss.
 
-    ``tensors``: the same rows on the network's device. A batch of a log of likes is joined by random dislikes. Each
-    process scores its share of a batch, and all take the same step.
+    A batch of a log of likes is joined by random dislikes. Each process scores its share of a batch, and all take the
+    same step.
     """
     network.train()
     device = tensors.users.device
@@ -93,8 +116,8 @@ def _epoch(
     total = torch.zeros(1, dtype=torch.float64)
     for batch in order.split(_batch_size(network, settings)):
         users, movies, targets = (column.index_select(0, batch) for column in columns)
-        if not train.has_ratings:
-            users, movies, targets = with_negatives(users, movies, targets, train.shape[1], generator)
+        if not tensors.has_ratings:
+            users, movies, targets = with_negatives(users, movies, targets, len(tensors.movie_features), generator)
         optimizer.zero_grad()
         share = parallel.share_of(len(users))
         loss = share.weight * loss_function(
@@ -134,15 +157,13 @@ def _shrink(table: nn.Embedding, rows: Tensor, shares: Tensor, decay: float) -> 
 
 
 @torch.no_grad()
-def evaluate_loss(
-    network: TwoEncoder, tensors: InteractionTensors, interactions: Interactions, loss_function: Loss
-) -> float:
-    """Mean loss over all ``interactions`` (for a log of likes, beside the same random dislikes every time)."""
+def evaluate_loss(network: TwoEncoder, tensors: InteractionTensors, loss_function: Loss) -> float:
+    """Mean loss over all rows of ``tensors`` (for a log of likes, beside the same random dislikes every time)."""
     network.eval()
     users, movies, targets = tensors.users, tensors.movies, tensors.targets
-    if not interactions.has_ratings:
+    if not tensors.has_ratings:
         generator = torch.Generator().manual_seed(0)
-        users, movies, targets = with_negatives(users, movies, targets, interactions.shape[1], generator)
+        users, movies, targets = with_negatives(users, movies, targets, len(tensors.movie_features), generator)
     share = parallel.share_of(len(users))
     scores = tensors.all_scores(network, users[share.rows], movies[share.rows])
     return distributed.total(share.weight * loss_function(scores, targets[share.rows])).item()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import distributed
+from .. import calls
 from ..config import Settings
 from ..errors import SettingsError
 from ..interactions import Interactions, SideData
@@ -50,12 +50,12 @@ def fit(
     """
     if settings.target != "rating":
         raise SettingsError("gibbs fits ratings: use --method adam for --target like")
-    sampler = gibbs.Sampler(train, settings, seed, network.uses_features, network.mean.device)
+    sampler = gibbs.Sampler.of(train, settings, seed, network.uses_features, network.mean.device)
     average, losses = Average(settings.n_factors, sampler.users.view.rated, sampler.movies.view.rated), Losses()
     exact_to = CHOOSING_SHARE if only_chooses else MONTE_CARLO_SHARE
     seen = _Predictions(train.some(SOME_ROWS, seed), sampler)
     held_out = None if validation is None else _Predictions(validation.some(SOME_ROWS, seed), sampler)
-    for count, sample in enumerate(sampler, 1):
+    for count, sample in enumerate(calls.in_step(sampler), 1):
         average.add(sample)
         seen.add(sample)
         losses.train.append(float(sampler.likelihood.error))
@@ -65,7 +65,7 @@ def fit(
             held_out.add(sample)
             losses.validation.append(held_out.error())
         on_epoch(count, losses.train[-1], losses.validation[-1] if losses.validation else None)
-        if distributed.agreed(seen.is_exact_to(exact_to)):
+        if seen.is_exact_to(exact_to):
             break
     slope, shift, link = seen.scale()
     users, movies = average.embeddings()

@@ -16,11 +16,14 @@ ROWS_AT_A_TIME = 65_536
 class InteractionTensors:
     """All rows of some interactions as tensors on ``device``, with their targets and both sides' features.
 
+    ``has_ratings``: False where every row is a like.
+
     ``users``, ``movies`` [n], of the rows' type; ``targets`` float32 [n]; ``user_features`` int64 [users, C] and
     ``user_weights`` float32 [users, C], and the same for the movies.
     """
 
     def __init__(self, interactions: Interactions, settings: Settings, device: torch.device) -> None:
+        self.has_ratings = interactions.has_ratings
         self.users = torch.from_numpy(interactions.user_rows).to(device)
         self.movies = torch.from_numpy(interactions.movie_rows).to(device)
         self.targets = torch.from_numpy(targets_of(interactions.ratings, settings)).to(device)

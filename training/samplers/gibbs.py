@@ -11,9 +11,9 @@ using Markov Chain Monte Carlo, ICML 2008. The features in the prior's mean are 
 histories come from Koren, Factorization Meets the Neighborhood, KDD 2008. Each half sweep adds the expectation of one
 side given the other instead of its draw (Rao-Blackwell), which costs nothing and takes fewer sweeps.
 
-Every process of ``torchrun`` draws the embeddings of its share of the users and of the movies (``View``), and all know
-all embeddings. The random numbers depend on what they are for alone (``philox.py``), so that any number of processes
-draws the same chain, up to the order of sums.
+Every process of ``torchrun`` draws the embeddings of its share of the users and of the movies, whose ratings alone it
+holds (``shares.py``), and all know all embeddings. The random numbers depend on what they are for alone
+(``philox.py``), so that any number of processes draws the same chain, up to the order of sums.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ import torch
 from scipy.stats import wishart
 from torch import Tensor
 
-from .. import distributed
+from .. import calls, distributed
 from ..config import Settings
-from ..interactions import Interactions, feature_matrix
+from ..interactions import Interactions
 from ..progress import counted
 from .features import FeatureBlock
+from .known import Known
 from .likelihoods import GaussianLikelihood
 from .philox import Stream
-from .probit import OrderedProbitLikelihood
+from .shares import deal, dealt
 from .view import Block, View
 from .workers import each, one_thread_each
 
-LIKELIHOODS = {"numbers": GaussianLikelihood, "levels": OrderedProbitLikelihood}  # by Settings.ratings_as
 USERS, MOVIES, NOISE, RATINGS = range(4)  # what random numbers of a sweep are for
 PAIRS_AT_A_TIME = 16_384  # so that their embeddings stay in cache
 
@@ -56,42 +56,52 @@ class Sample:
 
 
 class Sampler:
-    """A chain of factorizations fitted to interactions, on a device.
+    """A chain of factorizations fitted to ratings, on their device, by all processes together.
 
-    ``use_features``: whether side features and histories inform the embeddings (FM), or ids alone (MF).
     ``likelihood``: what a rating says of its score, with the present state of the noise.
     """
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         interactions: Interactions,
         settings: Settings,
         seed: int,
         use_features: bool,
         device: torch.device | str = "cpu",
-    ) -> None:
-        self.settings, self.seed = settings, seed
+    ) -> Sampler:
+        """The first process's sampler of all its ``interactions``, of which the others get their share.
+
+        The others follow its chain, which is to be gone through by ``calls.in_step``. ``use_features``: whether side
+        features and histories inform the embeddings (FM), or ids alone (MF).
+        """
+        known, ratings = Known.of(interactions, settings, seed, use_features, device)
+        calls.give(_follow, known)
+        shares = known.shares()
+        deal(ratings, *shares)
+        views = known.views(ratings, *shares)
+        del ratings  # the views have them
+        return cls(known, *views)
+
+    def __init__(self, known: Known, user_view: View, movie_view: View) -> None:
+        """With views of this process's ratings."""
+        self.settings, self.seed = known.settings, known.seed
+        self.likelihood, settings = known.likelihood, known.settings
         size = settings.sample_factors + 1
-        users, movies = (
-            torch.from_numpy(rows).to(device, torch.int32) for rows in (interactions.user_rows, interactions.movie_rows)
-        )
-        ratings = torch.from_numpy(interactions.ratings).to(device)
-        self.likelihood = LIKELIHOODS[settings.ratings_as](ratings, settings.user_noise)
-        user_view = View(users, movies, self.likelihood.values, interactions.shape, size + 1)
-        movie_view = View(movies, users, self.likelihood.values, interactions.shape[::-1], size + 1)
         self.likelihood.attach(user_view, movie_view)
         self.users = SideSampler(user_view, settings, self._stream(-1, USERS))
         self.movies = SideSampler(movie_view, settings, self._stream(-1, MOVIES))
         at_first = (torch.zeros_like(side.embeddings) for side in (self.users, self.movies))
         self.likelihood.after_sweep(*at_first, self._stream(-1, RATINGS))
-        if not use_features:
+        if known.features is None:
             return
-        for side, other, data, history in (
-            (self.users, movie_view, interactions.users, settings.user_history),
-            (self.movies, user_view, interactions.movies, settings.movie_history),
+        of_users, of_movies = known.features
+        for side, other, features, history in (
+            (self.users, movie_view, of_users, settings.user_history),
+            (self.movies, user_view, of_movies, settings.movie_history),
         ):
             described = size, settings.prior_precision
-            side.blocks.append(FeatureBlock.of_matrix(feature_matrix(data), side.view.rated, *described))
+            side.blocks.append(FeatureBlock.of_matrix(features, side.view.rated, *described))
             if history:
                 side.blocks.append(FeatureBlock.of_history(side.view, other, *described))
 
@@ -131,6 +141,14 @@ class Sampler:
 
     def _stream(self, sweep: int, purpose: int) -> Stream:
         return Stream(self.seed, sweep + 1, purpose)
+
+
+def _follow(known: Known) -> None:
+    """The chain, in another process than the first, with the ratings that this one deals out."""
+    ratings = dealt(known.likelihood.value_type, known.counts[0].device)
+    views = known.views(ratings, *known.shares())
+    del ratings
+    calls.follow(Sampler(known, *views))
 
 
 class SideSampler:

@@ -6,7 +6,7 @@ gamma prior of mean one (``user_noise``; without it all users share ``alpha``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -34,22 +34,30 @@ class Scale(NamedTuple):
 class GaussianLikelihood:
     """A rating is its score plus Gaussian noise; the targets are the centred ratings.
 
-    ``ratings`` float32 [n]. ``values`` [n]: what a view is to hold of them. After ``attach``, ``user_targets`` and
-    ``movie_targets`` float32 [slots] of either view: what scores explain; ``tau`` float64 [users].
+    ``ratings`` float32 [n], those of all processes; ``value_type``: of what a view is to hold of them. After
+    ``attach``, ``user_targets`` and ``movie_targets`` float32 [slots] of either view: what scores explain; ``tau``
+    float64 [users].
     """
+
+    value_type: ClassVar[torch.dtype] = torch.float32
 
     def __init__(self, ratings: Tensor, user_noise: bool = True) -> None:
         self.user_noise = user_noise
         self.count = len(ratings)
         self.mean, self.range = _mean(ratings), (float(ratings.min()), float(ratings.max()))
-        self.values = ratings - self.mean
+        self._values = ratings - self.mean
         self.alpha = 1.0
-        self.error = _mean(self.values, 2)  # of targets and scores, at first zero
+        self.error = _mean(self._values, 2)  # of targets and scores, at first zero
         self.errors: list[float] = []
 
+    def take_values(self) -> Tensor:
+        """What a view is to hold of the ratings [n], once: what is left is small, and the same for all processes."""
+        values = self._values
+        del self._values
+        return values
+
     def attach(self, users: View, movies: View) -> None:
-        """Use the views that hold ``values``, which are needed no longer here."""
-        del self.values
+        """Use the views that hold the values of this process's ratings."""
         self.users, self.movies = users, movies
         self.user_targets, self.movie_targets = users.values, movies.values
         self.tau = torch.ones(len(users.counts), dtype=torch.float64, device=users.device)

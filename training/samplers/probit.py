@@ -36,6 +36,7 @@ class OrderedProbitLikelihood(GaussianLikelihood):
     """
 
     cut_spread = 10.0
+    value_type = torch.uint8
 
     def __init__(self, ratings: Tensor, user_noise: bool = True) -> None:
         super().__init__(ratings, user_noise)
@@ -46,13 +47,13 @@ class OrderedProbitLikelihood(GaussianLikelihood):
                 "levels: use --ratings-as numbers"
             )
         self.levels = levels.cpu().double().numpy()
-        self.values = codes.to(torch.uint8)
+        self._values = codes.to(self.value_type)
         shares = torch.bincount(codes).cumsum(0)[:-1].double() / len(ratings)
         self.cuts = ndtri(shares).cpu().numpy()
         self.kept_cuts: list[np.ndarray] = []
 
     def attach(self, users: View, movies: View) -> None:
-        """Use the views that hold ``values``. An empty slot gets a level of its own, whose interval is the line."""
+        """Use the views that hold the values. An empty slot gets a level of its own, whose interval is the line."""
         super().attach(users, movies)
         for view in (users, movies):
             view.values.masked_fill_(view.others == view.empty, len(self.levels))

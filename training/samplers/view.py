@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .. import distributed
+from .shares import Shares
 from .workers import each
 
 SLOTS_AT_A_TIME = {"cpu": 1 << 15, "cuda": 1 << 20}  # on a CPU, so that their embeddings stay in cache
@@ -41,30 +42,27 @@ class Block(NamedTuple):
 class View:
     """The ratings of this process's share of the entities of one side (users or movies).
 
-    Entities with ratings are ordered by how many they have, and dealt out to the processes in turn. In this order,
-    neighbours form blocks: each entity has as many slots as the first of its block has ratings. An entity of very many
-    ratings has several blocks.
+    They are ordered by how many ratings they have. In this order, neighbours form blocks: each entity has as many slots
+    as the first of its block has ratings. An entity of very many ratings has several blocks.
 
     ``rated`` int64 [m]: entities of all processes with a rating, ascending. ``counts`` int64 [entities]: their ratings.
     ``entities`` int64 [k]: those of this process, in the order of the blocks. ``others`` int32 [slots]: the other
     side's row, ``empty`` (one more than its last) in an empty slot. ``values`` [slots]: of the ratings.
     """
 
-    def __init__(self, rows: Tensor, others: Tensor, values: Tensor, shape: tuple[int, int], size: int) -> None:
-        """``rows``, ``others`` int32 [n] and ``values`` [n]: aligned; ``shape``: entities of this and the other side.
+    def __init__(self, rows: Tensor, others: Tensor, values: Tensor, shares: Shares, empty: int, size: int) -> None:
+        """``rows``, ``others`` int32 [n] and ``values`` [n]: aligned, those of this process among them; the rest is let
+        be. ``shares``: of this side. ``empty``: how many entities the other side has.
 
         ``size``: rows and columns of the matrix that an entity needs, which bounds how many are in work at a time.
         """
-        self.device, (count, self.empty) = rows.device, shape
+        self.device, self.empty = rows.device, empty
         self.threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.slots_at_a_time = SLOTS_AT_A_TIME[self.device.type]
         self.most_entities = max(1, NUMBERS_AT_A_TIME[self.device.type] // size**2)
-        self.counts = torch.bincount(rows, minlength=count)
-        self.rated = self.counts.nonzero().squeeze(1)
-        order = self.rated[self.counts[self.rated].argsort(descending=True, stable=True)]
-        shares = [order[rank :: distributed.size()] for rank in range(distributed.size())]
-        self.by_rank, self.share_sizes = torch.cat(shares), [len(share) for share in shares]
-        self.entities = shares[distributed.rank()]
+        self.counts, self.rated = shares.counts, shares.rated
+        self.by_rank, self.share_sizes = torch.cat(shares.by_rank), [len(share) for share in shares.by_rank]
+        self.entities = shares.by_rank[distributed.rank()]
         self.blocks, first_slots = self._lay_out(self.counts[self.entities].cpu())
         slots = self.blocks[-1].slots.stop if self.blocks else 0
         self.others = torch.full((slots,), self.empty, dtype=torch.int32, device=self.device)

@@ -11,7 +11,7 @@ import torch
 from torch.multiprocessing import spawn
 
 from tests.training.fits import quick
-from training import distributed
+from training import calls, distributed
 from training.data import generate
 from training.estimators import ESTIMATORS
 from training.fitting import parallel
@@ -22,7 +22,7 @@ MODELS = {"mf": ("adam", "rating"), "deepfm": ("adam", "like")}
 
 
 def fits() -> dict[str, dict[str, torch.Tensor]]:
-    """The weights of each model, and its losses, after two epochs in this process or in this and others."""
+    """The weights of each model, and its losses, after two epochs of this process alone or with others."""
     log = generate(seed=5, users=200, movies=120, ratings=9_001).log
     found = {}
     for model, (method, target) in MODELS.items():
@@ -40,7 +40,7 @@ def process(rank: int, folder: Path) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (folder / "port").read_text()}
     torch.set_num_threads(1)
     with distributed.processes(torch.device("cpu")):
-        torch.save(fits(), folder / f"{rank}.pt")
+        calls.led(lambda: torch.save(fits(), folder / "together.pt"))
 
 
 @pytest.mark.slow
@@ -49,11 +49,10 @@ def test_two_processes_fit_what_one_fits(tmp_path) -> None:
         (tmp_path / "port").write_text(str(server.getsockname()[1]))
     spawn(process, (tmp_path,), nprocs=2)
     alone = fits()
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    together = torch.load(tmp_path / "together.pt")
     for model, expected in alone.items():
         for name, values in expected.items():
-            assert torch.equal(first[model][name], second[model][name]), (model, name)
-            torch.testing.assert_close(first[model][name], values, rtol=2e-3, atol=2e-4)
+            torch.testing.assert_close(together[model][name], values, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])

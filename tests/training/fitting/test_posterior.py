@@ -109,7 +109,7 @@ def test_a_fit_stops_when_more_samples_would_change_little(
 def test_the_variance_of_an_average_is_found_from_its_halves(log_and_truth) -> None:
     """Independent samples, whose biases have a known variance: the average of n has an n-th of it."""
     interactions = encode(log_and_truth[0], False)
-    sampler = posterior.gibbs.Sampler(interactions, quick("mf"), 0, False)
+    sampler = posterior.gibbs.Sampler.of(interactions, quick("mf"), 0, False)
     generator, spread, count = torch.Generator().manual_seed(0), 0.5, 40
     predictions = posterior._Predictions(interactions, sampler)
     nothing = torch.zeros(1, 2)

@@ -7,6 +7,7 @@ import torch
 from scipy import sparse
 
 from training.samplers.features import FeatureBlock
+from training.samplers.shares import Shares
 from training.samplers.view import View
 
 
@@ -33,8 +34,8 @@ class TestHistories:
         users, movies = (torch.from_numpy(rows.astype(np.int32)) for rows in rated.nonzero())
         shape = 60, rated_movies + 5  # and movies that nobody has rated
         views = [
-            View(rows, others, torch.zeros(len(rows)), of, 4)
-            for rows, others, of in ((users, movies, shape), (movies, users, shape[::-1]))
+            View(rows, others, torch.zeros(len(rows)), Shares.of(rows, count), empty, 4)
+            for rows, others, (count, empty) in ((users, movies, shape), (movies, users, shape[::-1]))
         ]
         matrix = np.pad(rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1)), ((0, 0), (0, 5)))
         return FeatureBlock.of_history(*views, 3, 10.0), matrix

@@ -46,7 +46,7 @@ def tiny() -> Interactions:
 
 def sampler_of(ratings_as: str, use_features: bool, seed: int) -> Sampler:
     settings = Settings(method="gibbs", ratings_as=ratings_as, sample_factors=2)
-    sampler = Sampler(tiny(), settings, seed, use_features)
+    sampler = Sampler.of(tiny(), settings, seed, use_features)
     sampler.users.beta_0 = sampler.movies.beta_0 = BETA_0
     if ratings_as == "levels":
         sampler.likelihood.cut_spread = CUT_SPREAD

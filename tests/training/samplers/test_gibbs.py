@@ -31,7 +31,7 @@ class TestWithoutRatings:
         variances = []
         for log in (log_and_truth[0], many_unrated):
             interactions = encode(log, False)
-            sampler = gibbs.Sampler(interactions, quick("mf", sweeps=30), 0, False)
+            sampler = gibbs.Sampler.of(interactions, quick("mf", sweeps=30), 0, False)
             variances.append(
                 np.mean([np.trace(np.linalg.inv(sampler.movies.Lambda)) for _ in sampler], dtype=np.float64)
             )
@@ -39,7 +39,7 @@ class TestWithoutRatings:
 
     def test_their_embedding_is_the_mean_of_the_prior(self, many_unrated) -> None:
         interactions = encode(many_unrated, True)
-        sampler = gibbs.Sampler(interactions, quick("fm", sweeps=2, burn_in=1), 0, True)
+        sampler = gibbs.Sampler.of(interactions, quick("fm", sweeps=2, burn_in=1), 0, True)
         *_, sample = sampler
         movies = sampler.movies
         unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.view.rated)
@@ -48,7 +48,7 @@ class TestWithoutRatings:
 
     def test_they_take_no_part_in_the_histories_decomposition(self, many_unrated) -> None:
         interactions = encode(many_unrated, True)
-        sampler = gibbs.Sampler(interactions, quick("fm"), 0, True)
+        sampler = gibbs.Sampler.of(interactions, quick("fm"), 0, True)
         _, histories = sampler.users.blocks
         unrated = np.setdiff1d(np.arange(len(interactions.movies.vocabulary)), interactions.movie_rows)
         np.testing.assert_allclose(histories.right[:, unrated], 0, atol=0.01)  # those of the smallest are inexact
@@ -71,7 +71,7 @@ def test_the_division_of_the_work_does_not_change_the_chain(settings, log_and_tr
         if small:
             monkeypatch.setitem(view.SLOTS_AT_A_TIME, "cpu", 512)
             monkeypatch.setitem(view.NUMBERS_AT_A_TIME, "cpu", 1 << 12)
-        sampler = gibbs.Sampler(interactions, quick("fm", sweeps=2, burn_in=1, **settings), 0, True)
+        sampler = gibbs.Sampler.of(interactions, quick("fm", sweeps=2, burn_in=1, **settings), 0, True)
         sampler.users.view.threads = sampler.movies.view.threads = 1 + small
         chains.append(list(sampler))
     for first, second in zip(*chains, strict=True):
@@ -83,7 +83,7 @@ class TestWhatInformsTheEmbeddings:
     """Settings that take a part of the model away."""
 
     def sampler(self, log, **settings) -> gibbs.Sampler:
-        made = gibbs.Sampler(encode(log, True), quick("fm", **settings), 0, True)
+        made = gibbs.Sampler.of(encode(log, True), quick("fm", **settings), 0, True)
         list(made.sweep(0))
         return made
 

@@ -8,6 +8,7 @@ import torch
 
 from training.samplers.philox import Stream
 from training.samplers.probit import OrderedProbitLikelihood, by_cuts, sums_by_level
+from training.samplers.shares import Shares
 from training.samplers.view import View
 
 
@@ -15,9 +16,10 @@ def likelihood_of(ratings: np.ndarray, users: int, movies: int) -> OrderedProbit
     """The likelihood of ratings [users * movies], every user's of every movie."""
     likelihood = OrderedProbitLikelihood(torch.from_numpy(ratings))
     rows, others = (torch.from_numpy(axis.ravel().astype(np.int32)) for axis in np.indices((users, movies)))
+    values = likelihood.take_values()
     views = [
-        View(rows, others, likelihood.values, (users, movies), 3),
-        View(others, rows, likelihood.values, (movies, users), 3),
+        View(rows, others, values, Shares.of(rows, users), movies, 3),
+        View(others, rows, values, Shares.of(others, movies), users, 3),
     ]
     likelihood.attach(*views)
     return likelihood

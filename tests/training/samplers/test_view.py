@@ -8,6 +8,7 @@ import torch
 
 from training.samplers import view as module
 from training.samplers.gibbs import design_table
+from training.samplers.shares import Shares
 from training.samplers.view import View
 
 USERS, MOVIES = 90, 400
@@ -26,7 +27,8 @@ def made(request, monkeypatch) -> tuple[View, np.ndarray, np.ndarray]:
     order = rng.permutation(len(users))
     users, movies = users[order], movies[order]
     rows, others = (torch.from_numpy(each.astype(np.int32)) for each in (users, movies))
-    return View(rows, others, torch.from_numpy(ratings[users, movies]).float(), (USERS, MOVIES), 4), ratings
+    values = torch.from_numpy(ratings[users, movies]).float()
+    return View(rows, others, values, Shares.of(rows, USERS), MOVIES, 4), ratings
 
 
 def test_each_rating_has_one_slot(made) -> None:
