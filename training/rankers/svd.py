@@ -14,7 +14,7 @@ from ..progress import stage
 
 BLOCKS_A_RANK = 16  # a block is so many times narrower than the rank; narrow ones find more with as many products
 NARROWEST = 16
-OVERSAMPLED = 1.75  # the basis is so many times as long as the rank; with less the last vectors would be inexact
+OVERSAMPLED = 1.25  # the basis is so many times as long as the rank; with less the last vectors would be inexact
 ROUNDING = 1e-6  # squares of singular values below this share of the largest are noise
 
 

@@ -115,20 +115,20 @@ def test_a_method_that_a_model_does_not_have_is_named(log_and_truth, parts) -> N
 
 def test_validation_rows_choose_the_list_ranker(log_and_truth, parts) -> None:
     """What they choose is not the first of what is tried, which counts where there are no validation rows."""
-    settings = quick("mf", sweeps=2, burn_in=1, list_ridges=(1e6, 20.0), list_factors=(8, 1))
+    settings = quick("mf", sweeps=2, burn_in=1, list_ridges=(1e6, 20.0), list_factors=(1, 8))
     everything = encode(log_and_truth[0], False)
     train, validation, _ = (everything.take(rows) for rows in parts)
     expected, lists = ease.choose(train, validation, settings)
-    assert expected.list_factors == (1,)
+    assert expected.list_factors == (8,)
     with_validation = MF(settings).fit(train, validation)
     assert with_validation.with_choices().settings == expected
-    assert with_validation.ranker.items.shape[1] == 1
+    assert with_validation.ranker.items.shape[1] == 8
     chosen, metrics = MF(settings).choose_list_ranker(train, validation)
     assert chosen.settings == expected
     assert metrics == lists
     without = MF(settings).fit(train)
     assert without.with_choices().settings == settings
-    assert without.ranker.items.shape[1] == 8
+    assert without.ranker.items.shape[1] == 1
 
 
 def test_without_a_list_ranker_the_scores_order_the_lists(log_and_truth) -> None:
