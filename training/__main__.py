@@ -92,7 +92,7 @@ class Train:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks are fitted: auto takes a GPU where there is one."""
     threads: int | None = None
-    """Threads on a CPU: 1 if nothing is given, and one a core for a log of the size of MovieLens 1M or larger."""
+    """Threads on a CPU: 1 if nothing is given, and one a core from half a million ratings on."""
     refit: bool = True
     """Export a fit to every row of the log; --no-refit exports the one that was measured."""
     build: Path = Path("build")

@@ -7,14 +7,14 @@ from threadpoolctl import threadpool_limits
 
 from .errors import SettingsError
 
-MANY_RATINGS = 900_000
+MANY_RATINGS = 500_000
 
 
 def threads(asked: int | None, ratings: int) -> int:
     """Threads on a CPU for a log of so many ``ratings``, where no number is ``asked`` for.
 
-    A small log gains little from a second thread, and loses much where others want the cores. From the size of
-    MovieLens 1M on it gets as many as torch takes by itself: one a core, or what ``OMP_NUM_THREADS`` says.
+    A small log gains little from a second thread, and loses much where others want the cores. One of half a
+    million or more gets as many as torch takes by itself: one a core, or what ``OMP_NUM_THREADS`` says.
     """
     if asked is not None:
         return asked
