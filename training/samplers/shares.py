@@ -51,11 +51,12 @@ class Shares:
 
 
 def held(ratings: Ratings, users: Shares, movies: Shares, rank: int) -> Iterator[Ratings]:
-    """The ratings that a process needs: those of its users and those of its movies, a part at a time."""
+    """The ratings that a process needs: those of its users and those of its movies, a part at a time, none empty."""
     of_users, of_movies = users.has(rank), movies.has(rank)
     for part in zip(*(column.split(RATINGS_AT_A_TIME) for column in ratings), strict=True):
         mine = of_users.index_select(0, part[0]) | of_movies.index_select(0, part[1])
-        yield Ratings(*(column[mine] for column in part))
+        if mine.any():
+            yield Ratings(*(column[mine] for column in part))
 
 
 def deal(ratings: Ratings, users: Shares, movies: Shares) -> None:
