@@ -38,11 +38,6 @@ class Shares:
         order = self.rated[counts[self.rated].argsort(descending=True, stable=True)]
         self.by_rank = [order[rank :: distributed.size()] for rank in range(distributed.size())]
 
-    @classmethod
-    def of(cls, rows: Tensor, count: int) -> Shares:
-        """Of all ratings, whose entities are ``rows`` int32 [n], among ``count`` of them."""
-        return cls(torch.bincount(rows, minlength=count))
-
     def has(self, rank: int) -> Tensor:
         """Whether an entity is of a process: bool [entities]."""
         found = torch.zeros_like(self.counts, dtype=torch.bool)

@@ -29,7 +29,7 @@ def ratings() -> Ratings:
 
 
 def test_a_process_holds_the_ratings_of_its_users_and_of_its_movies_in_the_order_of_the_log(size, ratings) -> None:
-    sides = Shares.of(ratings.users, USERS), Shares.of(ratings.movies, MOVIES)
+    sides = Shares(ratings.users.bincount(minlength=USERS)), Shares(ratings.movies.bincount(minlength=MOVIES))
     for rank in range(size):
         parts = list(held(ratings, *sides, rank))
         found = Ratings(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
@@ -47,7 +47,7 @@ def test_a_process_takes_what_the_first_one_sends_to_it_and_no_more(rated: int, 
     sent: dict[int, list[torch.Tensor]] = {rank: [] for rank in range(1, size)}
     monkeypatch.setattr(distributed, "send", lambda values, to: sent[to].append(values))
     ratings = Ratings(*(column[:rated] for column in ratings))
-    sides = Shares.of(ratings.users, USERS), Shares.of(ratings.movies, MOVIES)
+    sides = Shares(ratings.users.bincount(minlength=USERS)), Shares(ratings.movies.bincount(minlength=MOVIES))
     deal(ratings, *sides)
     for rank, queue in sent.items():
         monkeypatch.setattr(distributed, "received", lambda values, queue=queue: values.copy_(queue.pop(0)))
@@ -59,7 +59,7 @@ def test_a_process_takes_what_the_first_one_sends_to_it_and_no_more(rated: int, 
 
 
 def test_every_entity_with_ratings_is_of_one_process_and_all_have_about_as_many_ratings(size, ratings) -> None:
-    side = Shares.of(ratings.users, USERS)
+    side = Shares(ratings.users.bincount(minlength=USERS))
     assert torch.cat(side.by_rank).sort().values.tolist() == ratings.users.unique().tolist()
     assert side.rated.tolist() == ratings.users.unique().tolist()
     assert side.counts.tolist() == np.bincount(ratings.users, minlength=USERS).tolist()
