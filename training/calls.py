@@ -28,8 +28,9 @@ _given: list[Callable[..., None]] = []  # the work that the others are in the mi
 def led(program: Callable[[], None]) -> None:
     """Run ``program`` in the first process, while the others do the work that it gives, until it ends.
 
-    Where the program ends with an error, the others end too: at once if they wait for work; else with an error of their
-    own when the first process leaves ``distributed.processes``, as it no longer takes the step that they are in.
+    When the program ends, with or without an error, the others end too: at once if they wait for work. After an error
+    within a step they are still in that step: they end with an error of their own when the first process leaves
+    ``distributed.processes``.
     """
     if not distributed.is_first():
         while _do_some():
@@ -37,14 +38,11 @@ def led(program: Callable[[], None]) -> None:
         return
     try:
         program()
-    except BaseException:
-        if not _given:
-            with suppress(RuntimeError):  # they may have ended already: the error of the program says more
-                _send(None)
-        raise
     finally:
+        if not _given:
+            with suppress(RuntimeError):  # they may have ended already: their errors, and the program's, say more
+                _send(None)
         _given.clear()
-    _send(None)
 
 
 def give(work: Callable[..., None], *arguments: Any) -> None:

@@ -1,7 +1,9 @@
 """The processes that ``torchrun`` starts, among which the ratings are shared out; by default there is one.
 
-The first one (rank 0, ``is_first``) alone reads, evaluates, ranks and writes; the others do what it gives them
-(``calls.py``). With one process each function gives back what it gets, so callers have one path.
+In a training the first one (rank 0, ``is_first``) alone reads, evaluates, ranks and writes; the others do what it gives
+them (``calls.py``). To make lists for all users, every process runs the same program (``recommend.py``). With one
+process ``send`` and ``received`` are not called, and each other function gives back what it gets, so callers have one
+path.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def rank() -> int:
 
 
 def is_first() -> bool:
-    """Whether this process evaluates, ranks and writes."""
+    """Whether this is process 0."""
     return rank() == 0
 
 

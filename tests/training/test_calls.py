@@ -68,6 +68,14 @@ def torn() -> None:
     list(calls.in_step(steps("torn", [np.array([1])])))
 
 
+def forgiven() -> None:
+    """The same, in a program that goes on, as long as it does not fit again."""
+    with pytest.raises(MemoryError):
+        torn()
+    with pytest.raises(RuntimeError, match="the other processes are still in follow"):
+        torn()
+
+
 def process(program: Callable[[], None], rank: int, port: int, folder: Path) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -78,8 +86,8 @@ def process(program: Callable[[], None], rank: int, port: int, folder: Path) -> 
             calls.led(program)
     except (UserError, MemoryError, RuntimeError) as error:
         found["error"] = type(error).__name__
-    if rank == 0 and found:
-        time.sleep(3)  # the process of a program that goes on after its error
+    if rank == 0 and program is not everything:
+        time.sleep(3)  # a process that goes on after its program
     if seen:
         _, (_, *arrays), *layer = seen[0]
         found |= {"names": [given[0] for given in seen], "threads": torch.get_num_threads()}
@@ -95,7 +103,7 @@ def run(program: Callable[[], None], folder: Path) -> tuple[dict, dict]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    started = [context.Process(target=process, args=(program, rank, port, folder)) for rank in range(2)]
+    started = [context.Process(target=process, args=(program, rank, port, folder), daemon=True) for rank in range(2)]
     for one in started:
         one.start()
     for one in started:
@@ -118,10 +126,18 @@ def test_the_others_do_what_the_first_gives_them_until_it_ends(program, error, t
 
 
 @pytest.mark.slow
-def test_the_others_end_with_an_error_where_the_first_fails_within_a_step(tmp_path: Path) -> None:
-    first, second = run(torn, tmp_path)
-    assert (first["error"], second["error"]) == ("MemoryError", "RuntimeError")
+@pytest.mark.parametrize(("program", "error"), [(torn, "MemoryError"), (forgiven, None)])
+def test_the_others_end_with_an_error_where_the_first_fails_within_a_step(program, error, tmp_path: Path) -> None:
+    first, second = run(program, tmp_path)
+    assert (first.get("error"), second["error"]) == (error, "RuntimeError")
     assert second["at"] < first["at"] - 1
+
+
+def test_another_process_than_the_first_gives_no_work(monkeypatch) -> None:
+    monkeypatch.setattr(distributed, "size", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    with pytest.raises(RuntimeError, match="the first process alone fits"):
+        calls.give(follow)
 
 
 def test_with_one_process_nothing_is_given() -> None:

@@ -38,11 +38,6 @@ class Shares:
         order = self.rated[counts[self.rated].argsort(descending=True, stable=True)]
         self.by_rank = [order[rank :: distributed.size()] for rank in range(distributed.size())]
 
-    @classmethod
-    def of(cls, rows: Tensor, count: int) -> Shares:
-        """Of all ratings, whose entities are ``rows`` int32 [n], among ``count`` of them."""
-        return cls(torch.bincount(rows, minlength=count))
-
     def has(self, rank: int) -> Tensor:
         """Whether an entity is of a process: bool [entities]."""
         found = torch.zeros_like(self.counts, dtype=torch.bool)
@@ -51,11 +46,12 @@ class Shares:
 
 
 def held(ratings: Ratings, users: Shares, movies: Shares, rank: int) -> Iterator[Ratings]:
-    """The ratings that a process needs: those of its users and those of its movies, a part at a time."""
+    """The ratings that a process needs: those of its users and those of its movies, a part at a time, none empty."""
     of_users, of_movies = users.has(rank), movies.has(rank)
     for part in zip(*(column.split(RATINGS_AT_A_TIME) for column in ratings), strict=True):
         mine = of_users.index_select(0, part[0]) | of_movies.index_select(0, part[1])
-        yield Ratings(*(column[mine] for column in part))
+        if mine.any():
+            yield Ratings(*(column[mine] for column in part))
 
 
 def deal(ratings: Ratings, users: Shares, movies: Shares) -> None:

@@ -34,7 +34,7 @@ class TestHistories:
         users, movies = (torch.from_numpy(rows.astype(np.int32)) for rows in rated.nonzero())
         shape = 60, rated_movies + 5  # and movies that nobody has rated
         views = [
-            View(rows, others, torch.zeros(len(rows)), Shares.of(rows, count), empty, 4)
+            View(rows, others, torch.zeros(len(rows)), Shares(rows.bincount(minlength=count)), empty, 4)
             for rows, others, (count, empty) in ((users, movies, shape), (movies, users, shape[::-1]))
         ]
         matrix = np.pad(rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1)), ((0, 0), (0, 5)))

@@ -18,8 +18,8 @@ def likelihood_of(ratings: np.ndarray, users: int, movies: int) -> OrderedProbit
     rows, others = (torch.from_numpy(axis.ravel().astype(np.int32)) for axis in np.indices((users, movies)))
     values = likelihood.take_values()
     views = [
-        View(rows, others, values, Shares.of(rows, users), movies, 3),
-        View(others, rows, values, Shares.of(others, movies), users, 3),
+        View(rows, others, values, Shares(rows.bincount(minlength=users)), movies, 3),
+        View(others, rows, values, Shares(others.bincount(minlength=movies)), users, 3),
     ]
     likelihood.attach(*views)
     return likelihood

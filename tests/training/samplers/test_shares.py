@@ -8,7 +8,7 @@ import torch
 
 from training import distributed
 from training.samplers import shares as module
-from training.samplers.shares import Ratings, Shares, held
+from training.samplers.shares import Ratings, Shares, deal, dealt, held
 
 USERS, MOVIES, COUNT = 300, 200, 6000
 
@@ -29,7 +29,7 @@ def ratings() -> Ratings:
 
 
 def test_a_process_holds_the_ratings_of_its_users_and_of_its_movies_in_the_order_of_the_log(size, ratings) -> None:
-    sides = Shares.of(ratings.users, USERS), Shares.of(ratings.movies, MOVIES)
+    sides = Shares(ratings.users.bincount(minlength=USERS)), Shares(ratings.movies.bincount(minlength=MOVIES))
     for rank in range(size):
         parts = list(held(ratings, *sides, rank))
         found = Ratings(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
@@ -41,8 +41,25 @@ def test_a_process_holds_the_ratings_of_its_users_and_of_its_movies_in_the_order
         assert len(places) / COUNT == pytest.approx(2 / size - 1 / size**2, abs=0.05)
 
 
+@pytest.mark.parametrize("rated", [COUNT, 3001, 2, 0])
+def test_a_process_takes_what_the_first_one_sends_to_it_and_no_more(rated: int, size, ratings, monkeypatch) -> None:
+    """Also where it has none of the ratings, or none of their last part."""
+    sent: dict[int, list[torch.Tensor]] = {rank: [] for rank in range(1, size)}
+    monkeypatch.setattr(distributed, "send", lambda values, to: sent[to].append(values))
+    ratings = Ratings(*(column[:rated] for column in ratings))
+    sides = Shares(ratings.users.bincount(minlength=USERS)), Shares(ratings.movies.bincount(minlength=MOVIES))
+    deal(ratings, *sides)
+    for rank, queue in sent.items():
+        monkeypatch.setattr(distributed, "received", lambda values, queue=queue: values.copy_(queue.pop(0)))
+        found = dealt(torch.float32, torch.device("cpu"))
+        mine = np.isin(ratings.users, sides[0].by_rank[rank]) | np.isin(ratings.movies, sides[1].by_rank[rank])
+        assert found.values.tolist() == mine.nonzero()[0].tolist()
+        assert torch.equal(found.users, ratings.users[mine])
+        assert not queue
+
+
 def test_every_entity_with_ratings_is_of_one_process_and_all_have_about_as_many_ratings(size, ratings) -> None:
-    side = Shares.of(ratings.users, USERS)
+    side = Shares(ratings.users.bincount(minlength=USERS))
     assert torch.cat(side.by_rank).sort().values.tolist() == ratings.users.unique().tolist()
     assert side.rated.tolist() == ratings.users.unique().tolist()
     assert side.counts.tolist() == np.bincount(ratings.users, minlength=USERS).tolist()

@@ -28,7 +28,7 @@ def made(request, monkeypatch) -> tuple[View, np.ndarray, np.ndarray]:
     users, movies = users[order], movies[order]
     rows, others = (torch.from_numpy(each.astype(np.int32)) for each in (users, movies))
     values = torch.from_numpy(ratings[users, movies]).float()
-    return View(rows, others, values, Shares.of(rows, USERS), MOVIES, 4), ratings
+    return View(rows, others, values, Shares(rows.bincount(minlength=USERS)), MOVIES, 4), ratings
 
 
 def test_each_rating_has_one_slot(made) -> None:
