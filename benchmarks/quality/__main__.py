@@ -1,6 +1,6 @@
 """Our models beside other libraries, on the same splits, on one thread of this machine.
 
-make benchmark-quality ARGS="--ml-1m FOLDER"
+make benchmark-quality ARGS="--ml-1m FOLDER --gowalla FILE"
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Options:
 
     table: tuple[str, ...] = tuple(TABLES)
     """Of these tables."""
-    data: tuple[str, ...] = ("ml-100k", "ml-1m")
+    data: tuple[str, ...] = ("ml-100k", "ml-1m", "gowalla")
     """On these data sets."""
     name: str = ""
     """Contestants with this in their name."""
@@ -44,6 +44,8 @@ class Options:
     """With these seeds (all by default)."""
     ml_1m: Path | None = None
     """A folder with MovieLens 1M as ratings.csv.gz, users.csv, movies.csv; else data/ml-1m, where it was fetched."""
+    gowalla: Path | None = None
+    """A file with the training part of Gowalla's standard split: pairs of user_id and movie_id."""
     again: bool = False
     """Measure also what is in the results."""
     list: bool = False
@@ -57,6 +59,8 @@ def log_of(data: str, options: Options) -> RatingsLog | None:
     if data == "ml-1m" and options.ml_1m is not None:
         files = {name: options.ml_1m / f"{name}.csv" for name in ("users", "movies")}
         return load(ratings=options.ml_1m / "ratings.csv.gz", **files)
+    if data == "gowalla":
+        return load(ratings=options.gowalla) if options.gowalla is not None else None
     if data == "ml-1m" and not Path("data/ml-1m").exists():
         return None
     return load(data)
@@ -66,9 +70,11 @@ def wanted(options: Options) -> Iterator[Task]:
     for data in options.data:
         log = log_of(data, options)
         if log is None:
-            print(f"{data} is not here: give --ml-1m FOLDER, or fetch it (make data DATA=ml-1m)")
+            print(f"{data} is not here: give --gowalla FILE, or --ml-1m FOLDER (or make data DATA=ml-1m)")
             continue
         for table in options.table:
+            if not log.has_ratings and table != "ranking":
+                continue
             for task in TABLES[table](log, data):
                 named = options.name in task.name and task.split.startswith(options.split)
                 if named and (not options.seed or task.seed in options.seed):

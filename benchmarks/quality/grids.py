@@ -77,6 +77,14 @@ RANKING: dict[str, dict[str, list[Settings]]] = {
             factors=(64, 128, 256), learning_rate=(0.003, 0.01, 0.03), regularization=(0.001,), iterations=(100,)
         ),
     },
+    "gowalla": {
+        "implicit, ALS": grid(
+            factors=(256, 512), regularization=(10.0, 30.0), alpha=(4.0, 16.0, 64.0), iterations=(15,)
+        ),
+        "implicit, BPR": grid(
+            factors=(256,), learning_rate=(0.01, 0.03), regularization=(0.001, 0.01), iterations=(100,)
+        ),
+    },
 }
 
 # Similar movies: the item-kNN's cosine is shrunk by so many ratings.

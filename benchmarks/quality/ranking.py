@@ -27,7 +27,7 @@ from .peers import PEERS
 from .records import Record, Task, stopwatch
 
 TEST, VALIDATION = 0.25, 0.1
-SEEDS = {"ml-100k": (0, 1, 2), "ml-1m": (0,)}
+SEEDS = {"ml-100k": (0, 1, 2), "ml-1m": (0,), "gowalla": (0,)}
 
 Fit = Callable[[Interactions, Settings], Order]  # to what orders lists
 
@@ -107,7 +107,10 @@ def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
     for seed in SEEDS[data]:
         task = partial(Task, "ranking", data, "random")
         yield task("popularity", seed, None, partial(popularity, log, seed))
-        for name, features in (("ours: ids (`mf`)", False), ("ours: and side features (`fm`, `deepfm`)", True)):
+        ours = {"ours: ids (`mf`)": False, "ours: and side features (`fm`, `deepfm`)": True}
+        if not log.user_features and not log.movie_features:
+            ours = {"ours": False}
+        for name, features in ours.items():
             yield task(name, seed, _grid(preset("best", "mf")), partial(of_ours, log, seed, features))
         for name, grid in grids.RANKING[data].items():
             yield task(name, seed, grid, partial(of_implicit, log, seed, name, grid))

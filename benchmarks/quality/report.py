@@ -87,6 +87,11 @@ def ranking_1m(results: Results) -> str:
     return _ranking(results, "ml-1m", "MovieLens 1M")
 
 
+def ranking_gowalla(results: Results) -> str:
+    """Lists of Gowalla by contestant."""
+    return _ranking(results, "gowalla", "Gowalla")
+
+
 def _ranking(results: Results, data: str, title: str) -> str:
     columns = {
         title: name,
@@ -212,7 +217,7 @@ def median_of(what: str) -> Column:
     return lambda group: f"{median(record[what] for record in group):.1f}"
 
 
-ON_THE_PAGE = (about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, similar_100k, reach, serving)
+ON_THE_PAGE = (about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, ranking_gowalla, similar_100k, reach, serving)
 IN_THE_README = (quality,)
 
 
