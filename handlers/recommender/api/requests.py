@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from .errors import InvalidRequest, shortened
 
 Id = int | str
+ZeroToOne = Annotated[float, Meta(ge=0, le=1)]
 FeatureValue = str | int | float | list[str] | None
 
 DEFAULT_K = 10  # entries of a list where the request does not say how many
@@ -53,22 +54,10 @@ class Request(Struct, forbid_unknown_fields=True):
     candidates: Annotated[list[Id], Meta(description="Only these movies.")] | UnsetType = UNSET
     genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
     diversity: (
-        Annotated[
-            float,
-            Meta(
-                ge=0,
-                le=1,
-                description="How much unlike each other the movies of a list shall be, from 0 (the default) to 1.",
-            ),
-        ]
-        | UnsetType
+        Annotated[ZeroToOne, Meta(description="How much a list avoids similar movies; 0 by default.")] | UnsetType
     ) = UNSET
     popularity_damping: (
-        Annotated[
-            float,
-            Meta(ge=0, le=1, description="How much less popular movies count, from 0 (the default) to 1."),
-        ]
-        | UnsetType
+        Annotated[ZeroToOne, Meta(description="How much less popular movies count; 0 by default.")] | UnsetType
     ) = UNSET
     history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
     catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET

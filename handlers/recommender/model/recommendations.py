@@ -90,9 +90,7 @@ class Recommendations:
         for place, selection in enumerate(selections):
             if selection.diversity:
                 vectors = self._model.ranker.item_similarity
-                lists[place] = diversified(
-                    numbers[place], lists[place], vectors, selection.k, selection.diversity
-                )
+                lists[place] = diversified(numbers[place], lists[place], vectors, selection.k, selection.diversity)
         return lists
 
     def _damped(self, order: Tensor, selection: Selection) -> Tensor:
