@@ -1,19 +1,16 @@
 """Lists for users: which scores order them, which movies they may hold, and the score of each entry."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .diversity import diversified, first_pool
 from .explain import Explainer
 from .list_ranker import History
-from .popularity import Popularity
+from .lists import ListMaker
 from .query import RankedList, Selection, UserQuery
-from .topk import top
 
 if TYPE_CHECKING:
     from .model import Model
@@ -25,10 +22,8 @@ class Recommendations:
     def __init__(self, model: "Model", explainer: Explainer) -> None:
         self._model = model
         self._explainer = explainer
-
-    @cached_property
-    def _popularity(self) -> Popularity:
-        return Popularity(self._model.catalogue.counts, self._model.device)
+        vectors = None if model.ranker is None else model.ranker.item_similarity
+        self._lists = ListMaker(model.catalogue.counts, vectors, model.device)
 
     def make(
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
@@ -47,7 +42,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows = self._listed(order, excluded, selections)
+        rows = self._lists.make(order, excluded, selections)
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)
@@ -71,32 +66,6 @@ class Recommendations:
             return model.network.score_all(encodings, model.arrays["item_encodings"])
         histories = [self._history(user) for user in users]
         return model.ranker.score_all(model.ranker.encode_users(histories, *model.features_of_queries(users)))
-
-    def _listed(
-        self, order: Tensor, excluded: Sequence[np.ndarray], selections: Sequence[Selection]
-    ) -> list[np.ndarray]:
-        """The rows of each list, best first, by the numbers that order them [B, movies]: these are overwritten.
-
-        ``excluded``: for each list what it may not hold. Numbers of movies in the lists stay as they are.
-        """
-        numbers = order
-        if any(selection.popularity_damping for selection in selections):
-            numbers = torch.stack([self._damped(*one) for one in zip(order, selections, strict=True)])
-        lengths = [
-            first_pool(selection.k, selection.diversity) if selection.diversity else selection.k
-            for selection in selections
-        ]
-        lists = top(numbers, excluded, lengths)
-        for place, selection in enumerate(selections):
-            if selection.diversity:
-                vectors = self._model.ranker.item_similarity
-                lists[place] = diversified(numbers[place], lists[place], vectors, selection.k, selection.diversity)
-        return lists
-
-    def _damped(self, order: Tensor, selection: Selection) -> Tensor:
-        if not selection.popularity_damping:
-            return order
-        return self._popularity.damped(order, selection.popularity_damping)
 
     def _history(self, user: UserQuery) -> History:
         if user.is_new:
