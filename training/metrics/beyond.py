@@ -25,7 +25,7 @@ def intra_list_diversity(lists: np.ndarray, vectors: torch.Tensor) -> float:
     """Mean of ``1 - cosine`` over the pairs of movies in a list, then over lists of two movies or more.
 
     ``lists`` int64 [lists, length]: movie rows, 0 where a list is shorter. ``vectors`` float32 [movies, D]; those of
-    length zero have a cosine of 0 with all. NaN without such a list. Ziegler and others, "Improving recommendation
+    length zero have a cosine of 0 with all. There must be such a list. Ziegler and others, "Improving recommendation
     lists through topic diversification", WWW 2005.
     """
     of_lists = []

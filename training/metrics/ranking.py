@@ -65,7 +65,7 @@ def measure(
     of_users, sizes, movies = np.concatenate(hits), np.concatenate(wanted), np.concatenate(shown)
     counts = np.bincount(train.movie_rows, minlength=train.shape[1])
     beyond = {Metric.NOVELTY: novelty(movies, counts, np.count_nonzero(np.bincount(train.user_rows)))}
-    if vectors is not None:
+    if vectors is not None and movies[:, 1].any():
         beyond[Metric.DIVERSITY] = intra_list_diversity(movies, vectors)
     movies = movies[movies > 0]
     return {
