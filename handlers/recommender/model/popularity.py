@@ -19,5 +19,4 @@ class Popularity:
 
     def damped(self, numbers: Tensor, damping: float) -> Tensor:
         """A copy of the ``numbers`` [movies] that order a list, as they do with a ``damping`` from 0 to 1."""
-        exponents = self._log_counts * damping
-        return numbers * torch.exp(torch.where(numbers > 0, -exponents, exponents))
+        return numbers * torch.exp(-damping * torch.copysign(self._log_counts, numbers))
