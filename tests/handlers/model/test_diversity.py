@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers.recommender.model import diversity as module
-from handlers.recommender.model.diversity import NOTHING, diversified, first_pool
+from handlers.recommender.model.diversity import NOTHING, diversified
 from handlers.recommender.model.topk import top
 
 
@@ -33,7 +33,7 @@ def by_definition(numbers: np.ndarray, vectors: np.ndarray, length: int, diversi
 
 def made(numbers: np.ndarray, vectors: np.ndarray, length: int, diversity: float) -> list[int]:
     order, table = torch.from_numpy(numbers.astype(np.float32)), torch.from_numpy(vectors.astype(np.float32))
-    (pool,) = top(order.unsqueeze(0), [NOTHING], [first_pool(length, diversity)])
+    (pool,) = top(order.unsqueeze(0), [NOTHING], [module.first_pool(length, diversity)])
     return diversified(order, pool, table, length, diversity).tolist()
 
 
@@ -97,6 +97,6 @@ def test_few_movies_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     numbers = np.sort(rng.random(20_000))[::-1] ** 4
     vectors = np.full((20_000, 4), np.nan)
-    vectors[: first_pool(10, 0.2)] = rng.random((first_pool(10, 0.2), 4)) / 100
+    vectors[: module.first_pool(10, 0.2)] = rng.random((module.first_pool(10, 0.2), 4)) / 100
     monkeypatch.setattr(module, "top", lambda *_: pytest.fail("the pool grew"))
     assert len(made(numbers * 0.9 + (np.arange(20_000) < 15) * 0.1, vectors, 10, 0.2)) == 10
