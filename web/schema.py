@@ -10,7 +10,7 @@ MOST_ENTRIES = 200  # of one list
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True)]
 Id = StrictInt | Text
-ZeroToOne = Annotated[StrictInt | FiniteFloat, Field(ge=0, le=1)]
+ZeroToOne = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class _Closed(BaseModel):
