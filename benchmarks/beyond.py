@@ -39,12 +39,12 @@ VARIANTS: dict[str, dict[str, float]] = {"as they are": {}} | {
     for field in ("diversity", "popularity_damping")
     for value in VALUES
 }
-DIGITS = {Metric.COVERAGE: 3, Metric.POPULARITY: 0, Metric.NOVELTY: 2, Metric.DIVERSITY: 3}  # 4 of all others
+DIGITS = {Metric.COVERAGE: 3, Metric.POPULARITY: 0, Metric.NOVELTY: 2, Metric.DIVERSITY: 3}  # 4 of the other metrics
 LENGTHS = (10, 100)
 USERS, ROUNDS = 60, 10
 
 
-def quality(maker: ListMaker, fields: dict[str, float], estimator: MF, held_out: Any) -> dict[str, float]:
+def quality(maker: ListMaker, fields: dict[str, float], estimator: MF, held_out: Any) -> dict[str, str]:
     """Metrics of the lists that are made with the ``fields`` of a request."""
 
     def make(order: torch.Tensor, excluded: list[np.ndarray], lengths: list[int]) -> list[np.ndarray]:
@@ -52,10 +52,10 @@ def quality(maker: ListMaker, fields: dict[str, float], estimator: MF, held_out:
 
     vectors = estimator.ranker.item_similarity
     found = measure(estimator.order, estimator.train, held_out, vectors=vectors, make=make)
-    return {name: round(value, DIGITS.get(name, 4)) for name, value in found.items()}
+    return {name: f"{value:.{DIGITS.get(name, 4)}f}" for name, value in found.items()}
 
 
-def milliseconds(service: Service, length: int) -> dict[str, float]:
+def milliseconds(service: Service, length: int) -> dict[str, str]:
     """Of a list, by variant: the median over users of the fastest of some rounds."""
     users = np.random.default_rng(0).choice(service.model.users.ids[1:], USERS).tolist()
     seconds = np.empty((len(VARIANTS), USERS, ROUNDS))
@@ -67,7 +67,7 @@ def milliseconds(service: Service, length: int) -> dict[str, float]:
                 service.answer([body])
                 seconds[variant, place, repeat] = time.perf_counter() - started
     medians = np.median(seconds.min(axis=2), axis=1)
-    return dict(zip(VARIANTS, (1000 * medians).round(3).tolist(), strict=True))
+    return {name: f"{1000 * median:.2f}" for name, median in zip(VARIANTS, medians.tolist(), strict=True)}
 
 
 def rows() -> list[dict[str, Any]]:

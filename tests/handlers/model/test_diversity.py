@@ -18,7 +18,10 @@ def by_definition(numbers: np.ndarray, vectors: np.ndarray, length: int, diversi
     allowed = np.flatnonzero(np.isfinite(numbers)).tolist()
     if not allowed:
         return []
-    relevance = numbers / abs(numbers[allowed].max())
+    best = numbers[allowed].max()
+    relevance = np.log(np.maximum(numbers / best, 1e-6)) if best > 0 else np.zeros(len(numbers))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors / np.where(lengths > 0, lengths, 1)
     listed: list[int] = []
     while len(listed) < min(length, len(allowed)):
         left = [movie for movie in allowed if movie not in listed]
@@ -27,7 +30,7 @@ def by_definition(numbers: np.ndarray, vectors: np.ndarray, length: int, diversi
             - diversity * max([0.0, *(vectors[movie] @ vectors[other] for other in listed)])
             for movie in left
         }
-        listed.append(max(left, key=lambda movie: (worth[movie], relevance[movie], -movie)))
+        listed.append(max(left, key=lambda movie: (worth[movie], numbers[movie], -movie)))
     return listed
 
 
@@ -55,35 +58,33 @@ def test_lists_are_those_of_the_definition(seed: int, diversity: float) -> None:
     vectors = rng.standard_normal((movies, 4)) * rng.random((movies, 1)) / 2
     numbers = rng.standard_normal(movies)
     numbers[rng.random(movies) < 0.2] = -np.inf
-    assert made(numbers, vectors, length, diversity) == by_definition(
-        numbers.astype(np.float32), vectors.astype(np.float32), length, diversity
-    )
+    assert made(numbers, vectors, length, diversity) == by_definition(numbers, vectors, length, diversity)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.25, 0.5, 0.75]))
 def test_movies_that_are_worth_the_same_come_by_relevance_and_by_row(seed: int, diversity: float) -> None:
-    """Numbers and vectors of few values, which floats hold exactly; so ties abound."""
+    """Few different numbers, and cosines of 0 and 1; so ties abound."""
     rng = np.random.default_rng(seed)
-    numbers, vectors = rng.integers(-2, 3, 40).astype(float), rng.integers(0, 2, (40, 3)) / 2
-    numbers[7] = 4  # a power of two is the best: relevance is exact
+    numbers, vectors = rng.integers(-2, 4, 40).astype(float), np.eye(4)[rng.integers(0, 4, 40)] * rng.integers(0, 2)
     assert made(numbers, vectors, 12, diversity) == by_definition(numbers, vectors, 12, diversity)
 
 
 def test_a_shorter_list_is_the_beginning_of_a_longer_one() -> None:
     rng = np.random.default_rng(1)
-    numbers, vectors = rng.random(500), rng.random((500, 8)) / 3
+    numbers, vectors = rng.random(500), rng.random((500, 8))
     longest = made(numbers, vectors, 100, 0.5)
     for length in (1, 10, 50):
         assert made(numbers, vectors, length, 0.5) == longest[:length]
 
 
 def test_of_movies_that_are_alike_one_is_taken() -> None:
-    """Three kinds of movies, those of a kind alike; the first kind has the largest numbers."""
+    """Three kinds of movies, those of a kind alike; a movie of another kind may have 1 / 1.1 or 1 / e of the number."""
     kinds = np.repeat(np.arange(3), 20)
     numbers, vectors = 1 - 0.2 * kinds - 0.001 * np.arange(60), np.eye(3)[kinds]
     assert set(kinds[made(numbers, vectors, 3, 0.1)]) == {0}
     assert kinds[made(numbers, vectors, 3, 0.5)].tolist() == [0, 1, 2]
+    assert set(kinds[made(numbers - 0.25 * kinds, vectors, 3, 0.5)]) == {0, 1}
 
 
 @pytest.mark.parametrize("numbers", [[], [-np.inf, -np.inf], [-1.0, -np.inf], [0.0, 0.0, 0.0]])
@@ -94,9 +95,8 @@ def test_lists_with_little_or_nothing_to_choose_from(numbers: list[float]) -> No
 
 def test_few_movies_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers that fall as those of real lists do: the pool does not grow, and no movie outside it is touched."""
-    rng = np.random.default_rng(2)
-    numbers = np.sort(rng.random(20_000))[::-1] ** 4
+    numbers, pool = 1 / np.arange(1, 20_001), module.first_pool(10, 0.2)
     vectors = np.full((20_000, 4), np.nan)
-    vectors[: module.first_pool(10, 0.2)] = rng.random((module.first_pool(10, 0.2), 4)) / 100
+    vectors[:pool] = np.random.default_rng(2).random((pool, 4))
     monkeypatch.setattr(module, "top", lambda *_: pytest.fail("the pool grew"))
-    assert len(made(numbers * 0.9 + (np.arange(20_000) < 15) * 0.1, vectors, 10, 0.2)) == 10
+    assert len(made(numbers, vectors, 10, 0.2)) == 10

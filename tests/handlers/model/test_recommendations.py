@@ -93,6 +93,7 @@ def test_an_archive_without_a_list_ranker_orders_by_score(build: Path, tmp_path:
 def test_diverse_and_damped_lists_are_those_of_the_arrays(model, services, answer, build: Path) -> None:
     """Written out once more: numbers, damping, then the best marginal relevance of the whole catalogue."""
     alike, counts = (np.load(build / model / f"{name}.npy") for name in ("rank_alike", "rating_counts"))
+    alike /= np.maximum(np.linalg.norm(alike, axis=1, keepdims=True), 1e-12)
     ids = services[model].model.movies.ids
     for user, diversity, damping in ((11, 0.0, 0.3), (13, 0.4, 0.0), (15, 0.7, 0.2), (10**6, 0.5, 0.5)):
         (whole,) = said(answer(model, [{"user_id": user, "k": 1000, "explain": True}]))
@@ -103,7 +104,7 @@ def test_diverse_and_damped_lists_are_those_of_the_arrays(model, services, answe
         best, listed = max(number.values()), []
         while len(listed) < 10:
             worth = {
-                movie: (1 - diversity) * number[movie] / best
+                movie: (1 - diversity) * np.log(max(number[movie] / best, 1e-6))
                 - diversity * max([0.0, *(alike[rows[movie]] @ alike[rows[other]] for other in listed)])
                 for movie in number.keys() - set(listed)
             }
