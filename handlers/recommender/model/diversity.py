@@ -25,7 +25,7 @@ from torch import Tensor
 
 from .topk import top
 
-BLOCK = 256  # movies of a round: all their similarities are computed at once, and a step of the list takes 1 us
+BLOCK = 512  # movies of a round: all their similarities are computed at once, and a step of the list takes 1 us
 GROWTH = 2
 LEAST = 1e-6
 MAX_SIMILARITIES = 1 << 24  # held at once: 64 MiB
@@ -97,15 +97,17 @@ def _extend(
             worth[new] = -np.inf
             known += len(new)
         block = np.arange(min(BLOCK, len(worth)))
+        places: np.ndarray | slice = slice(len(block))  # the same, which NumPy need not copy
         if known:
             if worth.max() < outside:
                 return False
             (block,) = top(torch.from_numpy(worth.copy()).unsqueeze(0), [NOTHING], [BLOCK])
             block.sort()  # of two movies that are worth the same the more relevant one comes first
-        of_block, near = worth[block], units[block]
+            places = block
+        of_block, near = worth[places].copy(), units[places]
         bound = max(outside, of_block.min()) if len(block) == BLOCK < len(worth) else outside
-        beside = _beside(relevance[block], near, near, diversity)
-        np.fill_diagonal(beside, -np.inf)  # nothing comes twice
+        beside = _beside(relevance[places], near, near, diversity)
+        beside.ravel()[:: len(near) + 1] = -np.inf  # nothing comes twice
         added: list[np.int64] = []
         for _ in range(length - len(listed)):
             best = of_block.argmax()
