@@ -21,6 +21,7 @@ from pyarrow import parquet
 from tyro.conf import Positional
 
 from handlers.recommender.loading import load_service
+from handlers.recommender.model.query import Selection
 from training.recommend import USERS_A_PART, USERS_AT_ONCE, Tables
 
 
@@ -32,6 +33,8 @@ class BatchLists:
     """A trained model, such as build/mf."""
     k: int = 100
     """How many movies a list has."""
+    diversity: float = 0.0
+    """How much a list avoids similar movies, from 0 to 1."""
     rounds: int = 5
     """How often each is measured, in turns; the medians count."""
     threads: int = 2
@@ -41,7 +44,7 @@ class BatchLists:
         """Measure."""
         torch.set_num_threads(self.threads)
         model = load_service(self.folder).model
-        table_of = Tables(model, self.k)
+        table_of = Tables(model, Selection(self.k, diversity=self.diversity))
         rated = np.flatnonzero(np.diff(model.arrays["seen_offsets"].numpy()))
         chosen = np.random.default_rng(0).permutation(rated)[: USERS_A_PART * self.rounds]
         parts = np.array_split(np.sort(chosen), self.rounds)

@@ -57,6 +57,8 @@ class RecommendRequest(_UserFields, _ListFields, total=False):
     """For which user, and out of which movies."""
 
     exclude_seen: bool
+    diversity: float
+    popularity_damping: float
     explain: bool
 
 
@@ -95,9 +97,8 @@ class Reason(Struct, kw_only=True):
 
 
 class ScoredMovie(Movie, kw_only=True):
-    """An entry of a list. With ``explain``: ``rank_score``, the number that orders the list, and ``personal``, what the
-    score has over that of somebody unknown; the shares in ``rank_because`` and in ``because`` add up to them.
-    """
+    """An entry of a list. ``explain``: shares in ``rank_because`` add up to the list ranker's number, ``rank_score``;
+    those in ``because`` to ``personal``, what the score has over that of somebody unknown."""
 
     score: float
     personal: float | UnsetType = UNSET
@@ -177,9 +178,8 @@ class RecommenderError(Exception):
 PAGE = 1000  # movies of one page of the catalogue, which is an archive's max_k
 MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max_instances, a server's max_request_size
 
-# The rule of which requests are sent again: those that met one of these statuses, whatever the message, and those whose
-# connection was refused or broke. A request changes nothing on the server, so that sending it twice does no harm. After
-# a time limit of the client's own it is not sent again: the server still works on it. The gateway keeps to this rule.
+# Which requests are sent again: those that met one of these statuses, and those whose connection was refused or broke.
+# It does no harm. After a time limit of the client's own none is: the server works on it. The gateway has this rule.
 ASK_AGAIN = {
     500: "a worker died while it had the request (or the server has a fault, which is met again)",
     503: "the queue is full, or no worker is up yet",

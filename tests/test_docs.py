@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, new_users, scale_page, training
+from benchmarks import ablation, beyond, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "data").glob("*.md"), *ROOT.glob("benchmarks/*/*.md")]
 RESULTS = {
     ablation: ablation.load_records,
+    beyond: beyond.load_results,
     new_users: new_users.load_results,
     quality: quality.load,
     scale_page: scale_page.load_results,

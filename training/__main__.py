@@ -234,10 +234,10 @@ class Recommend:
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the lists are made: auto takes a GPU where there is one."""
 
-    def __post_init__(self) -> None:
-        """Raises SettingsError for a length that cannot be."""
-        if self.k < 1:
-            raise SettingsError(f"--k is {self.k}: give 1 or more")
+    diversity: float = 0.0
+    """How much a list avoids similar movies, from 0 to 1."""
+    popularity_damping: float = 0.0
+    """How much less popular movies count, from 0 to 1."""
 
     def run(self) -> None:
         """Make the lists."""
@@ -247,8 +247,8 @@ class Recommend:
 
         device = chosen(self.device)
         with distributed.processes(device):
-            made = recommend(self.model, self.build, self.k, self.out, device)
-            say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, --k and code")
+            made = recommend(self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping)
+            say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, options and code")
 
 
 @dataclass(frozen=True)

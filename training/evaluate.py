@@ -80,7 +80,8 @@ def evaluate(
         cold = (np.bincount(known, minlength=size) == 0)[rows]
         measured = of_scores(predictions.take(cold), estimator.settings) if cold.any() else {}
         metrics[name] = {"rows": int(cold.sum())} | measured
-    return metrics | measure(estimator.order, train, held_out)
+    vectors = estimator.ranker.item_similarity if estimator.list_ranker else None
+    return metrics | measure(estimator.order, train, held_out, vectors=vectors)
 
 
 def of_scores(predictions: Predictions, settings: Settings) -> dict[Metric, float]:

@@ -43,17 +43,28 @@ class RecommendError(UserError):
     """There is no model to make lists with, or they cannot be written; the message says what to do."""
 
 
-def recommend(model: str, build: Path, k: int, out: Path, device: torch.device | None = None) -> bool:
+def recommend(
+    model: str,
+    build: Path,
+    k: int,
+    out: Path,
+    device: torch.device | None = None,
+    diversity: float = 0.0,
+    popularity_damping: float = 0.0,
+) -> bool:
     """Write to ``out`` the lists of the ``k`` best movies for all users with ratings, by the model in ``build``.
 
     A row is an entry: ``user_id``, ``rank`` (int32, from 1), ``movie_id`` and ``score`` (float64), a user's rows
-    together in the order of the list, users in ascending order. Movies that a user has rated are left out. They are
-    made on a CPU where no ``device`` is given. Returns False where ``out`` holds these lists already.
+    together in the order of the list, users in ascending order. Movies that a user has rated are left out.
+    ``diversity`` and ``popularity_damping`` are those of a request. They are made on a CPU where no ``device`` is
+    given. Returns False where ``out`` holds these lists already.
 
-    Raises RecommendError where there is no model, and where a file cannot be written.
+    Raises RecommendError where there is no model, for an option that cannot be, and where a file cannot be written.
     """
+    beyond = {"diversity": diversity, "popularity_damping": popularity_damping}
+    _check(k, beyond)
     folder = build / model
-    made_from = {"model": model_digest(folder), "k": k, "users_a_part": USERS_A_PART, "code": code()}
+    made_from = {"model": model_digest(folder), "k": k, "users_a_part": USERS_A_PART, "code": code()} | beyond
     wanted = json.dumps(made_from)
     if distributed.agreed(made_for(out) == wanted):
         return False
@@ -71,7 +82,7 @@ def recommend(model: str, build: Path, k: int, out: Path, device: torch.device |
         parts.mkdir(parents=True, exist_ok=True)
         shared_out = range(distributed.rank(), len(files), distributed.size())
         mine = [place for place in shared_out if not _is_whole(files[place])]
-        table_of = Tables(loaded, k)
+        table_of = Tables(loaded, Selection(k, **beyond))
         for place in counted(mine, "making lists", len(mine), f"{USERS_A_PART} users"):
             _write(files[place], [table_of(rated[place * USERS_A_PART : (place + 1) * USERS_A_PART])])
         with stage("waiting for the lists of other processes"):
@@ -80,6 +91,14 @@ def recommend(model: str, build: Path, k: int, out: Path, device: torch.device |
             _join(files, out, table_of.schema.with_metadata({MADE_FOR: wanted.encode()}))
             shutil.rmtree(parts)
     return True
+
+
+def _check(k: int, beyond: dict[str, float]) -> None:
+    if k < 1:
+        raise RecommendError(f"--k is {k}: give 1 or more")
+    for name, value in beyond.items():
+        if not 0 <= value <= 1:
+            raise RecommendError(f"--{name.replace('_', '-')} is {value:g}: give a number from 0 to 1")
 
 
 def model_digest(folder: Path) -> str:
@@ -93,7 +112,7 @@ def model_digest(folder: Path) -> str:
 
 
 def made_for(path: Path) -> str | None:
-    """Which lists a file holds: the model's digest and k, as JSON; None where there is no such file."""
+    """Which lists a file holds: the model's digest and the options, as JSON; None where there is no such file."""
     try:
         found = parquet.read_schema(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
@@ -104,8 +123,8 @@ def made_for(path: Path) -> str | None:
 class Tables:
     """Makes the table of the lists of some users."""
 
-    def __init__(self, model: Model, k: int) -> None:
-        self._model, self._k = model, k
+    def __init__(self, model: Model, selection: Selection) -> None:
+        self._model, self._selection = model, selection
         self._movies = pa.array(model.movies.ids[row] for row in range(1, len(model.movies)))
         users = pa.int64() if model.users.integers else pa.string()
         columns = {"user_id": users, "rank": pa.int32(), "movie_id": self._movies.type, "score": pa.float64()}
@@ -116,7 +135,7 @@ class Tables:
         lists = []
         for start in range(0, len(rows), USERS_AT_ONCE):
             queries = [UserQuery(row) for row in rows[start : start + USERS_AT_ONCE].tolist()]
-            lists += self._model.recommend(queries, [Selection(self._k)] * len(queries), [False] * len(queries))
+            lists += self._model.recommend(queries, [self._selection] * len(queries), [False] * len(queries))
         lengths = np.array([len(each.rows) for each in lists])
         users = pa.array(self._model.users.ids[row] for row in rows.tolist()).cast(self.schema.field("user_id").type)
         starts = np.repeat(np.cumsum(lengths) - lengths, lengths)

@@ -10,6 +10,7 @@ MOST_ENTRIES = 200  # of one list
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True)]
 Id = StrictInt | Text
+ZeroToOne = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class _Closed(BaseModel):
@@ -35,6 +36,8 @@ class Ask(_Closed):
     exclude_seen: StrictBool = None
     exclude: Annotated[list[Id], Field(max_length=1000)] = None
     genres: Annotated[list[Text], Field(max_length=50)] = None
+    diversity: ZeroToOne = None
+    popularity_damping: ZeroToOne = None
     history: Literal[True] = None
     explain: StrictBool = None
     on_unknown: Literal["fallback", "error"] = None

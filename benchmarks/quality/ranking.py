@@ -42,7 +42,7 @@ def tuned(fit: Fit, grid: list[Settings], everything: Interactions, parts: Split
     with stopwatch() as seconds:
         order = fit(both, grid[best])
     return (
-        _rounded(measure(order, both, test))
+        _measured(order, both, test)
         | {"validation_ndcg@10": round(max(found), 5)}
         | grids.choice(best, grid)
         | tuning
@@ -76,7 +76,7 @@ def of_ours(log: RatingsLog, seed: int, use_features: bool) -> Record:
     with stopwatch() as seconds:
         ranker = ease.fit(both, settings)
     return (
-        _rounded(measure(ease.order(ranker, both), both, test))
+        _measured(ease.order(ranker, both), both, test)
         | {"chosen": {name: value[0] for name, value in _grid(settings).items()}}
         | {"trials": _trials(**_grid(preset("best", "mf")))}
         | tuning
@@ -99,8 +99,10 @@ def _parts(log: RatingsLog, seed: int) -> Split:
     return split(log, "random", seed, validation=VALIDATION, test=TEST)
 
 
-def _rounded(found: dict[str, float]) -> Record:
-    return {name: round(value, 5) for name, value in found.items()}
+def _measured(order: Order, train: Interactions, test: Interactions) -> Record:
+    """All contestants' lists are compared by the same vectors of movies: those of a list ranker fitted to ``train``."""
+    vectors = ease.fit(train, preset("best", "mf")).item_similarity
+    return {name: round(value, 5) for name, value in measure(order, train, test, vectors=vectors).items()}
 
 
 def tasks(log: RatingsLog, data: str) -> Iterator[Task]:

@@ -99,6 +99,8 @@ def _ranking(results: Results, data: str, title: str) -> str:
         "recall@20": middle("recall@20", "random", 4),
         "coverage@10": middle("coverage@10", "random", 3),
         "popularity@10": middle("popularity@10", "random", 0),
+        "novelty@10": middle("novelty@10", "random", 2),
+        "diversity@10": middle("diversity@10", "random", 3),
         "trials": middle("trials", "random", 0),
         "chosen (seed 0)": chosen,
         "CPU s of a fit": middle("fit_cpu_s", "random", 2),

@@ -108,4 +108,5 @@ def test_our_lists_are_measured_with_what_validation_rows_chose() -> None:
     found = ranking.of_ours(log, 0, use_features=True)
     assert found["chosen"].keys() == {"list_ridges", "list_dampings", "list_factors"}
     assert found["trials"] == 15
+    assert 0 < found["diversity@10"] < 2
     assert ranking.popularity(log, 0)["ndcg@10"] < found["ndcg@10"] < 1

@@ -72,6 +72,23 @@ class TestEveryModel:
         expected = [one for one in whole[3:40] if one not in seen and {"Comedy", "Drama"} & set(genres[one].split("|"))]
         assert ids(left) == expected
 
+    def test_diversity_and_damping_change_lists_and_zero_is_none(self, client: Client, model: str, user: int) -> None:
+        plain = client.ask(model, {"user_id": user, "k": 10})
+        assert client.ask(model, {"user_id": user, "k": 10, "diversity": 0, "popularity_damping": 0}) == plain
+        for field in ("diversity", "popularity_damping"):
+            asked = {"user_id": user, "k": 10, field: 0.9}
+            changed = client.ask(model, asked)
+            assert ids(changed["recommendations"]) != ids(plain["recommendations"])
+            assert client.ask(model, {"instances": [asked, {"user_id": user, "k": 10}]})["predictions"] == [
+                changed,
+                plain,
+            ]
+            form = requests.post(f"{client.server.inference}/predictions/{model}", data=asked, timeout=30)
+            assert form.json() == changed
+            response = client.post(model, asked | {field: 1.1})
+            assert response.status_code == 400
+            assert response.json()["message"].startswith(f"{field} is 1.1")
+
     def test_similar_movies_are_rated_by_the_same_people(self, client: Client, model: str, log) -> None:
         raters = log.ratings.groupby("movie_id")["user_id"].agg(set)
         for one in raters.index[raters.map(len).argsort()[::-1][:20]]:

@@ -87,6 +87,8 @@ VALUES: dict[str, Any] = {
     "exclude": [1],
     "candidates": [],
     "genres": ["Comedy"],
+    "diversity": 0.5,
+    "popularity_damping": 0.2,
     "history": True,
     "catalogue": True,
     "explain": True,

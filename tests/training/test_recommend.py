@@ -25,14 +25,14 @@ def _small_parts(monkeypatch) -> None:
     monkeypatch.setattr(module, "USERS_AT_ONCE", 7)
 
 
-def served(folder: Path, k: int) -> pd.DataFrame:
+def served(folder: Path, k: int, **fields: float) -> pd.DataFrame:
     """The lists of all users with ratings, one request each."""
     service = load_service(folder)
     offsets = service.model.arrays["seen_offsets"].numpy()
     entries = []
     for row in np.flatnonzero(np.diff(offsets)).tolist():
         user = service.model.users.ids[row]
-        (answer,) = service.answer([json.dumps({"user_id": user, "k": k}).encode()])
+        (answer,) = service.answer([json.dumps({"user_id": user, "k": k} | fields).encode()])
         listed = json.loads(answer.body)["recommendations"]
         entries += [(user, place, each["movie_id"], each["score"]) for place, each in enumerate(listed, 1)]
     return pd.DataFrame(entries, columns=["user_id", "rank", "movie_id", "score"]).astype({"rank": "int32"})
@@ -49,6 +49,16 @@ def test_the_lists_are_those_that_are_served(model: str, build: Path, tmp_path: 
     assert parquet.ParquetFile(out).num_row_groups == 8
     main(words)
     assert "is up to date" in capsys.readouterr().out
+
+
+def test_diversity_and_damping_are_those_of_a_request(build: Path, tmp_path: Path, capsys) -> None:
+    out, words = tmp_path / "lists.parquet", ["--diversity", "0.4", "--popularity-damping", "0.3"]
+    main(["recommend", "mf", "--k", "8", *words, "--build", str(build), "--out", str(out)])
+    expected = served(build / "mf", 8, diversity=0.4, popularity_damping=0.3)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected, check_exact=False, atol=1.1e-6)
+    main(["recommend", "mf", "--k", "8", "--build", str(build), "--out", str(out)])
+    assert "is up to date" not in capsys.readouterr().out
+    pd.testing.assert_frame_equal(pd.read_parquet(out), served(build / "mf", 8), check_exact=False, atol=1.1e-6)
 
 
 def test_ids_may_be_strings_and_lists_shorter_than_k(likes_build: Path, tmp_path: Path) -> None:
@@ -150,3 +160,7 @@ def test_what_cannot_be_asked_for_is_named(tmp_path: Path) -> None:
         main(["recommend", "mf", "--build", str(tmp_path)])
     with pytest.raises(SystemExit, match="error: --k is 0: give 1 or more"):
         main(["recommend", "mf", "--k", "0"])
+    with pytest.raises(SystemExit, match=r"error: --diversity is 1\.5: give a number from 0 to 1"):
+        main(["recommend", "mf", "--diversity", "1.5"])
+    with pytest.raises(SystemExit, match="error: --popularity-damping is -1: give a number from 0 to 1"):
+        main(["recommend", "mf", "--popularity-damping", "-1"])

@@ -39,7 +39,10 @@ def test_metrics_say_what_was_measured_and_what_is_exported(log, tmp_path: Path)
 
 def test_without_epochs_to_choose_the_validation_rows_measure_lists_alone(log, tmp_path: Path) -> None:
     metrics = run("mf", tmp_path, log)
-    assert metrics["validation"].keys() == {"rows", "ndcg@10", "recall@20", "coverage@10", "popularity@10"}
+    assert metrics["validation"].keys() == {
+        "rows", "ndcg@10", "recall@20", "coverage@10", "popularity@10", "novelty@10",
+    }  # fmt: skip
+    assert metrics["test"].keys() >= {"novelty@10", "diversity@10"}
     assert metrics["validation"]["rows"] == 100
     assert (
         metrics["validation_rows"] == "chose list_ridges, list_dampings and list_factors, so these numbers are too good"

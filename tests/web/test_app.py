@@ -28,7 +28,13 @@ def raw(gateway: httpx.Client, request: str) -> bytes:
 
 
 def test_a_question_arrives_as_it_was_asked(gateway: httpx.Client, stand_in: Any) -> None:
-    question = {"ratings": [{"movie_id": 7, "rating": 4.5}], "k": 3, "genres": ["Drama"], "exclude_seen": False}
+    question = {
+        "ratings": [{"movie_id": 7, "rating": 4.5}],
+        "k": 3,
+        "genres": ["Drama"],
+        "exclude_seen": False,
+        "diversity": 0.5,
+    }
     answer = ask(gateway, question)
     assert answer.status_code == 200
     assert len(answer.json()["recommendations"]) == 3

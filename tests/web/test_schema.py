@@ -18,6 +18,8 @@ from tests.web.conftest import ask
         ({"catalogue": True}, "catalogue"),
         ({"user_id": 1, "k": 201}, "k"),
         ({"user_id": 1, "k": 0}, "k"),
+        ({"user_id": 1, "diversity": 1.5}, "diversity"),
+        ({"user_id": 1, "popularity_damping": "0.5"}, "popularity_damping"),
         ({"user_id": 1.5}, "user_id"),
         ({"user_id": "x" * 201}, "user_id"),
         ({"ratings": [{"movie_id": 1, "stars": 5}]}, "stars"),

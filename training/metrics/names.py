@@ -29,6 +29,8 @@ class Metric(StrEnum):
     RECALL = "recall@20", "lists", "higher"  # from 0 to 1
     COVERAGE = "coverage@10", "lists", None  # share of the catalogue that is in anybody's first ten
     POPULARITY = "popularity@10", "lists", None  # training rows of a movie in a list, on average
+    NOVELTY = "novelty@10", "lists", None  # bits of self-information of a movie in a list, on average
+    DIVERSITY = "diversity@10", "lists", None  # 1 - cosine of two movies of a list, on average
 
 
 HEADLINES = (Metric.RMSE, Metric.MAE, Metric.AUC, Metric.LOG_LOSS, Metric.ECE, Metric.NDCG)  # the report's first lines

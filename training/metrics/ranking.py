@@ -11,6 +11,7 @@ from handlers.recommender.model.topk import top
 
 from ..interactions import Interactions
 from ..progress import counted
+from .beyond import intra_list_diversity, novelty
 from .names import Metric
 
 USERS_A_BLOCK = 512
@@ -19,15 +20,26 @@ LENGTH = 20
 
 Order = Callable[[np.ndarray], torch.Tensor]  # user rows [B] to what orders their lists, float [B, movies]
 
+MakeLists = Callable[[torch.Tensor, list[np.ndarray], list[int]], list[np.ndarray]]
+
 
 def measure(
-    order: Order, train: Interactions, held_out: Interactions, most_users: int = MOST_USERS
+    order: Order,
+    train: Interactions,
+    held_out: Interactions,
+    most_users: int = MOST_USERS,
+    *,
+    vectors: torch.Tensor | None = None,
+    make: MakeLists = top,
 ) -> dict[Metric, float]:
     """Metrics of the lists that ``order`` makes of what is not in ``train``, for users with a row in ``held_out``.
 
     NDCG@10 and recall@20 are means over users; coverage@10 is the share of the catalogue that is in anybody's first
-    ten; popularity@10 is how many rows of ``train`` a movie in them has on average. Where there are more than
+    ten; popularity@10 is how many rows of ``train`` a movie in them has on average, novelty@10 and diversity@10 are
+    those of ``beyond.py``, the latter of ``vectors`` [movies, D] where they are given. Where there are more than
     ``most_users`` users, so many are drawn at random. Empty where no held-out row has a known user and movie.
+
+    ``make`` makes the lists of what orders them: ``topk.top``, or what takes and gives the same.
     """
     both = (held_out.user_rows > 0) & (held_out.movie_rows > 0)
     known = np.flatnonzero(np.bincount(held_out.user_rows[both]))
@@ -45,20 +57,23 @@ def measure(
         seen = train.pairs[rows] > relevant  # seen, and not held out
         left_out = [np.append(0, movies) for movies in np.split(seen.indices, seen.indptr[1:-1])]
         lists = np.zeros((len(rows), LENGTH), np.int64)  # row 0, the unknown movie, where there is nothing more
-        for places, listed in zip(lists, top(order(rows), left_out, [LENGTH] * len(rows)), strict=True):
+        for places, listed in zip(lists, make(order(rows), left_out, [LENGTH] * len(rows)), strict=True):
             places[: len(listed)] = listed
         hits.append(np.asarray(relevant[np.arange(len(rows))[:, None], lists].todense()))
         wanted.append(relevant.sum(axis=1))
         shown.append(lists[:, :10])
     of_users, sizes, movies = np.concatenate(hits), np.concatenate(wanted), np.concatenate(shown)
     counts = np.bincount(train.movie_rows, minlength=train.shape[1])
+    beyond = {Metric.NOVELTY: novelty(movies, counts, np.count_nonzero(np.bincount(train.user_rows)))}
+    if vectors is not None and movies[:, 1].any():
+        beyond[Metric.DIVERSITY] = intra_list_diversity(movies, vectors)
     movies = movies[movies > 0]
     return {
         Metric.NDCG: float(ndcg(of_users[:, :10], sizes).mean()),
         Metric.RECALL: float((of_users.sum(axis=1) / sizes).mean()),
         Metric.COVERAGE: int(np.count_nonzero(np.bincount(movies))) / (len(counts) - 1),
         Metric.POPULARITY: float(counts[movies].mean()),
-    }
+    } | beyond
 
 
 def ndcg(hits: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -65,4 +65,4 @@ def _weight(job: Job) -> float:
     request = job.request
     given = (request.ratings, request.candidates, request.exclude)
     ids = sum(len(values) for values in given if values is not UNSET)
-    return (1 + ids / 250) * (16 if request.explain is True else 1)
+    return (1 + ids / 250) * (16 if request.explain is True else 1) * (8 if request.diversity else 1)

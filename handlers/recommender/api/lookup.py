@@ -12,7 +12,7 @@ from ..model.vocabulary import Vocabulary
 from .errors import InvalidRequest, TooLarge, UnknownId, shortened
 from .job import Job
 from .limits import Limits
-from .requests import DEFAULT_K, GivenRating, Id, kind_of
+from .requests import BEYOND, DEFAULT_K, GivenRating, Id, kind_of
 
 
 class Lookup:
@@ -46,6 +46,9 @@ class Lookup:
             selection.exclude = self._rows(job, "exclude", request.exclude, "exclude[{}]")
         if request.genres is not UNSET:
             selection.genres = self._genres(job)
+        for name in BEYOND:
+            if getattr(request, name) is not UNSET:
+                setattr(selection, name, self._beyond(name, getattr(request, name)))
 
     def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
         raw = getattr(job.request, name)
@@ -108,6 +111,14 @@ class Lookup:
             if genre not in self._model.catalogue.titles:
                 self._note(job, f"genres[{position}]", genre, "genre")
         return given
+
+    def _beyond(self, name: str, value: float) -> float:
+        if value and self._model.ranker is None:
+            raise InvalidRequest(
+                f"{name} is {value:g}: this archive has no list ranker, so it orders lists by the score alone; "
+                "leave it out, or train the model again"
+            )
+        return value
 
     def _note(self, job: Job, name: str, raw: Any, noun: str, fallback: bool = True) -> None:
         """Name something unknown in the answer. Raises UnknownId where the request (or its kind) wants an error."""

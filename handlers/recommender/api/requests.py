@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from .errors import InvalidRequest, shortened
 
 Id = int | str
+ZeroToOne = Annotated[float, Meta(ge=0, le=1)]
 FeatureValue = str | int | float | list[str] | None
 
 DEFAULT_K = 10  # entries of a list where the request does not say how many
@@ -52,6 +53,12 @@ class Request(Struct, forbid_unknown_fields=True):
     exclude: Annotated[list[Id], Meta(description="Movies to leave out.")] | UnsetType = UNSET
     candidates: Annotated[list[Id], Meta(description="Only these movies.")] | UnsetType = UNSET
     genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
+    diversity: (
+        Annotated[ZeroToOne, Meta(description="How much a list avoids similar movies; 0 by default.")] | UnsetType
+    ) = UNSET
+    popularity_damping: (
+        Annotated[ZeroToOne, Meta(description="How much less popular movies count; 0 by default.")] | UnsetType
+    ) = UNSET
     history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
     catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
     explain: (
@@ -68,11 +75,12 @@ class Request(Struct, forbid_unknown_fields=True):
 
 WHO = frozenset({"user_id", "ratings", "user"})
 NARROW = frozenset({"k", "exclude", "candidates", "genres"})
+BEYOND = frozenset({"diversity", "popularity_damping"})  # what a list is good for besides accuracy
 
 # The fields that each kind of request may have.
 FIELDS: dict[str, frozenset[str]] = {
     "score": WHO | {"movie_id", "movie", "timestamp", "on_unknown"},
-    "recommend": WHO | NARROW | {"exclude_seen", "timestamp", "explain", "on_unknown"},
+    "recommend": WHO | NARROW | BEYOND | {"exclude_seen", "timestamp", "explain", "on_unknown"},
     "similar": NARROW | {"movie_id", "movie", "on_unknown"},
     "history": frozenset({"user_id", "history", "on_unknown"}),
     "catalogue": frozenset({"catalogue", "offset", "k"}),

@@ -42,6 +42,8 @@ class Selection:
     """Which movies a list may hold: at most ``k`` of ``candidates`` (all where None) that are of any of ``genres``.
 
     None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
+    ``diversity`` and ``popularity_damping``, from 0 to 1, change the order of recommendations (diversity.py,
+    popularity.py); a model without a list ranker has neither.
     """
 
     k: int = 0
@@ -49,6 +51,8 @@ class Selection:
     exclude: Sequence[int] = ()
     genres: Sequence[str] | None = None
     exclude_seen: bool = True
+    diversity: float = 0.0
+    popularity_damping: float = 0.0
 
 
 class Share(NamedTuple):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .explain import Explainer
 from .list_ranker import History
+from .lists import ListMaker
 from .query import RankedList, Selection, UserQuery
-from .topk import top
 
 if TYPE_CHECKING:
     from .model import Model
@@ -22,6 +22,8 @@ class Recommendations:
     def __init__(self, model: "Model", explainer: Explainer) -> None:
         self._model = model
         self._explainer = explainer
+        vectors = None if model.ranker is None else model.ranker.item_similarity
+        self._lists = ListMaker(model.catalogue.counts, vectors, model.device)
 
     def make(
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
@@ -40,7 +42,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows = top(order, excluded, [selection.k for selection in selections])
+        rows = self._lists.make(order, excluded, selections)
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)

@@ -80,7 +80,12 @@ def test_bodies_take_turns(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("heavy", "most"),
-    [({"user_id": 11, "explain": True}, 4), ({"user_id": 11, "candidates": [1] * 5000}, 4), (LIST, 64)],
+    [
+        ({"user_id": 11, "explain": True}, 4),
+        ({"user_id": 11, "candidates": [1] * 5000}, 4),
+        ({"user_id": 11, "diversity": 0.5}, 8),
+        (LIST, 64),
+    ],
 )
 def test_the_clock_is_looked_at_more_often_where_questions_take_longer(
     service: Service, monkeypatch: pytest.MonkeyPatch, heavy: dict[str, Any], most: int

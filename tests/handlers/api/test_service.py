@@ -99,7 +99,10 @@ narrow = {
 movies = st.fixed_dictionaries({"genres": st.just(["Comedy"])}, optional={"year": st.integers(1900, 2030)})
 
 
-lists = narrow | unknown | {"exclude_seen": st.booleans(), "explain": st.booleans()}
+beyond = {name: st.sampled_from([0, 0.2, 0.5, 1]) for name in ("diversity", "popularity_damping")}
+
+
+lists = narrow | unknown | beyond | {"exclude_seen": st.booleans(), "explain": st.booleans()}
 
 
 which = st.one_of(st.fixed_dictionaries({"movie_id": ids}), st.fixed_dictionaries({"movie": movies}))

@@ -83,6 +83,44 @@ def test_an_archive_without_a_list_ranker_orders_by_score(build: Path, tmp_path:
     (body,) = said(service.answer([b'{"user_id": 11, "k": 3, "explain": true}']))
     assert "personal" in body["recommendations"][0]
     assert "rank_score" not in body["recommendations"][0]
+    (answer,) = service.answer([b'{"user_id": 11, "diversity": 0.5}'])
+    assert answer.code == 400
+    assert "diversity is 0.5: this archive has no list ranker" in json.loads(answer.body)["message"]
+    said(service.answer([b'{"user_id": 11, "diversity": 0, "popularity_damping": 0}']))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_diverse_and_damped_lists_are_those_of_the_arrays(model, services, answer, build: Path) -> None:
+    """Written out once more: numbers, damping, then the best marginal relevance of the whole catalogue."""
+    alike, counts = (np.load(build / model / f"{name}.npy") for name in ("rank_alike", "rating_counts"))
+    alike /= np.maximum(np.linalg.norm(alike, axis=1, keepdims=True), 1e-12)
+    ids = services[model].model.movies.ids
+    for user, diversity, damping in ((11, 0.0, 0.3), (13, 0.4, 0.0), (15, 0.7, 0.2), (10**6, 0.5, 0.5)):
+        (whole,) = said(answer(model, [{"user_id": user, "k": 1000, "explain": True}]))
+        number = {one["movie_id"]: one["rank_score"] for one in whole["recommendations"]}
+        rows = {movie: row for row in range(1, len(ids)) if (movie := ids[row]) in number}
+        for movie in number:
+            number[movie] *= max(1, counts[rows[movie]]) ** (-damping if number[movie] > 0 else damping)
+        best, listed = max(number.values()), []
+        while len(listed) < 10:
+            worth = {
+                movie: (1 - diversity) * np.log(max(number[movie] / best, 1e-6))
+                - diversity * max([0.0, *(alike[rows[movie]] @ alike[rows[other]] for other in listed)])
+                for movie in number.keys() - set(listed)
+            }
+            listed.append(max(worth, key=worth.get))
+        who = {"user_id": user, "k": 10, "diversity": diversity, "popularity_damping": damping}
+        (body,) = said(answer(model, [who]))
+        assert movies(body) == listed
+
+
+def test_reasons_of_a_damped_list_add_up_to_the_list_rankers_number(answer) -> None:
+    who = {"user_id": 11, "k": 10, "explain": True}
+    plain, changed = said(answer("fm", [who | {"k": 1000}, who | {"popularity_damping": 0.5, "diversity": 0.3}]))
+    numbers = {one["movie_id"]: one["rank_score"] for one in plain["recommendations"]}
+    for one in changed["recommendations"]:
+        assert one["rank_score"] == pytest.approx(numbers[one["movie_id"]], abs=2e-6)
+        assert sum(share["share"] for share in one["rank_because"]) == pytest.approx(one["rank_score"], abs=1e-5)
 
 
 def test_lists_of_many_at_once_are_those_of_one(services, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from training.data import generate
@@ -17,3 +18,20 @@ def test_a_list_that_is_shorter_than_ten_can_be_perfect() -> None:
     wanted[test.user_rows, test.movie_rows] = 1
     metrics = ranking.measure(lambda rows: wanted[rows], train, test)
     assert metrics["ndcg@10"] == metrics["recall@20"] == 1
+
+
+def test_lists_may_be_made_in_another_way_and_measured_by_vectors() -> None:
+    everything = encode(generate(seed=2, users=30, movies=40, ratings=300).log, False)
+    train, test = everything.take(np.arange(0, 300, 2)), everything.take(np.arange(1, 300, 2))
+
+    def make(order: torch.Tensor, excluded: list[np.ndarray], lengths: list[int]) -> list[np.ndarray]:
+        return [np.array([1, 2]) for _ in lengths]
+
+    vectors = torch.zeros(everything.shape[1], 2)
+    vectors[1], vectors[2] = torch.tensor([1.0, 0.0]), torch.tensor([3.0, 4.0])
+    metrics = ranking.measure(lambda rows: torch.zeros(len(rows), 41), train, test, vectors=vectors, make=make)
+    assert metrics["diversity@10"] == pytest.approx(1 - 0.6)
+    assert metrics["coverage@10"] == 2 / 40
+    raters = np.bincount(train.movie_rows)[[1, 2]]
+    assert metrics["novelty@10"] == pytest.approx(np.log2(len(np.unique(train.user_rows)) / raters).mean())
+    assert "diversity@10" not in ranking.measure(lambda rows: torch.zeros(len(rows), 41), train, test, make=make)

@@ -1,0 +1,46 @@
+"""From the numbers that order lists to the lists: popularity damping, what is left out, the best, and diversity."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .diversity import diversified, first_pool
+from .popularity import Popularity
+from .query import Selection
+from .topk import top
+
+
+class ListMaker:
+    """Makes lists of one catalogue.
+
+    ``counts`` int64 [movies]: how often each was rated. ``vectors`` float32 [movies, D]: the product of two is the
+    movies' similarity; None where lists cannot be diversified.
+    """
+
+    def __init__(self, counts: np.ndarray, vectors: Tensor | None, device: torch.device) -> None:
+        self._popularity = Popularity(counts, device)
+        self._vectors = vectors
+
+    def make(self, order: Tensor, excluded: Sequence[np.ndarray], selections: Sequence[Selection]) -> list[np.ndarray]:
+        """The movie rows of each list, best first, from the numbers that order it: ``order`` [lists, movies].
+
+        ``excluded``: for each list what it may not hold, rows int64 or a mask bool [movies]; its numbers may be
+        overwritten, and no others are.
+        """
+        if any(selection.popularity_damping for selection in selections):
+            order = torch.stack([self._damped(*one) for one in zip(order, selections, strict=True)])
+        lists = top(order, excluded, [_candidates(selection) for selection in selections])
+        for place, selection in enumerate(selections):
+            if selection.diversity:
+                lists[place] = diversified(order[place], lists[place], self._vectors, selection.k, selection.diversity)
+        return lists
+
+    def _damped(self, numbers: Tensor, selection: Selection) -> Tensor:
+        damping = selection.popularity_damping
+        return self._popularity.damped(numbers, damping) if damping else numbers
+
+
+def _candidates(selection: Selection) -> int:
+    return first_pool(selection.k, selection.diversity) if selection.diversity else selection.k
