@@ -93,19 +93,24 @@ def ranking_gowalla(results: Results) -> str:
 
 
 def _ranking(results: Results, data: str, title: str) -> str:
+    records = of(results, "ranking", data)
+    beyond = {
+        metric: middle(metric, "random", digits)
+        for metric, digits in (("novelty@10", 2), ("diversity@10", 3))
+        if any(metric in record for record in records)  # those of MovieLens 1M are older
+    }
     columns = {
         title: name,
         "NDCG@10": over_seeds("ndcg@10", "random"),
         "recall@20": middle("recall@20", "random", 4),
         "coverage@10": middle("coverage@10", "random", 3),
         "popularity@10": middle("popularity@10", "random", 0),
-        "novelty@10": middle("novelty@10", "random", 2),
-        "diversity@10": middle("diversity@10", "random", 3),
+        **beyond,
         "trials": middle("trials", "random", 0),
         "chosen (seed 0)": chosen,
         "CPU s of a fit": middle("fit_cpu_s", "random", 2),
     }
-    return table(of(results, "ranking", data), columns, "ndcg@10")
+    return table(records, columns, "ndcg@10")
 
 
 def similar_100k(results: Results) -> str:

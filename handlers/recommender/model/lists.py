@@ -1,6 +1,7 @@
 """From the numbers that order lists to the lists: popularity damping, what is left out, the best, and diversity."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,8 +21,11 @@ class ListMaker:
     """
 
     def __init__(self, counts: np.ndarray, vectors: Tensor | None, device: torch.device) -> None:
-        self._popularity = Popularity(counts, device)
-        self._vectors = vectors
+        self._counts, self._vectors, self._device = counts, vectors, device
+
+    @cached_property
+    def _popularity(self) -> Popularity:
+        return Popularity(self._counts, self._device)
 
     def make(self, order: Tensor, excluded: Sequence[np.ndarray], selections: Sequence[Selection]) -> list[np.ndarray]:
         """The movie rows of each list, best first, from the numbers that order it: ``order`` [lists, movies].
