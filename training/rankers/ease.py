@@ -1,9 +1,11 @@
 """The model that orders lists: a regression of every movie on all others, cut to low rank.
 
 Each movie's column of the log (rated or not) is regressed on the columns of the other movies: EASE (Steck, WWW 2019),
-with three changes, each chosen on validation rows of MovieLens 100K. A user's weight is the inverse root of the number
-of their ratings, so that a few active users do not outweigh the others. A rating's weight grows with its value, as an
-input and as a target. The ridge grows with the root of a movie's ratings.
+with four changes, the first three chosen on validation rows of MovieLens 100K. A user's weight is the inverse root of
+the number of their ratings, so that a few active users do not outweigh the others. A rating's weight grows with its
+value, as an input and as a target. The ridge grows with the root of a movie's weight in the log. What the regression
+says of a movie is divided by a power of this weight (``damping``), as in LinkProp (Fu et al., Revisiting
+Neighborhood-based Link Prediction for Collaborative Filtering, WWW 2022); each log's validation rows choose the power.
 
 EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
@@ -52,7 +54,7 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings) -> ListRanker:
-    """The ranker fitted to ``train``, with the first of the settings' ridges and numbers of factors."""
+    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings and numbers of factors."""
     regression = Regression(train, settings.list_components)
     return regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
 
@@ -153,10 +155,7 @@ class Regression:
         return sparse.csr_array((shares, cells), (train.shape[0], len(self.kept)))
 
     def ranker(self, ridge: float, damping: float, n_factors: int) -> ListRanker:
-        """The ranker of a ridge, its vectors cut to ``n_factors``.
-
-        ``damping``: a movie's number is divided by this power of its weight in the log.
-        """
+        """The ranker of a ridge and a damping, its vectors cut to ``n_factors``."""
         left, right = self.weights(ridge)
         right *= torch.from_numpy((self.gram_diagonal / self.gram_diagonal.mean()) ** -damping).float()[:, None]
         own = (left * right).sum(1, keepdim=True)  # each movie's weight for itself, which is not allowed
