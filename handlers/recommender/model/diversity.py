@@ -17,6 +17,9 @@ The list is that of the whole catalogue, although few movies are looked at: thos
 movie outside the pool is worth at most ``(1 - diversity)`` times the relevance of the pool's last movie. When the best
 movie of the pool is worth less than that, the pool grows. What a movie is worth never rises when the list gets longer,
 so of a large pool too only a block is looked at closely: the movies that were worth most when the round began.
+
+A pool of ``MOST_POOL`` movies does not grow: with a diversity near 1 it would become the whole catalogue, and a list
+out of a million movies would take a minute and gigabytes. Less relevant movies then enter no list.
 """
 
 import numpy as np
@@ -28,6 +31,7 @@ from .topk import top
 BLOCK = 512  # movies of a round: all their similarities are computed at once, and a step of the list takes 1 us
 GROWTH = 2
 LEAST = 1e-6
+MOST_POOL = 1 << 14  # their vectors of 1,024 numbers take 64 MiB
 MAX_SIMILARITIES = 1 << 24  # held at once: 64 MiB
 
 NOTHING = np.empty(0, np.int64)
@@ -35,7 +39,8 @@ NOTHING = np.empty(0, np.int64)
 
 def first_pool(length: int, diversity: float) -> int:
     """How many movies to begin with. On MovieLens 100K nine of ten lists need no more, up to a diversity of 0.5."""
-    return int(length * (1 + 2 * diversity + 2.5 * diversity**2) + 1500 * diversity**4) + 15
+    wanted = int(length * (1 + 2 * diversity + 2.5 * diversity**2) + 1500 * diversity**4) + 15
+    return min(wanted, max(MOST_POOL, length))
 
 
 def diversified(numbers: Tensor, pool: np.ndarray, vectors: Tensor, length: int, diversity: float) -> np.ndarray:
@@ -44,20 +49,20 @@ def diversified(numbers: Tensor, pool: np.ndarray, vectors: Tensor, length: int,
     ``numbers`` [movies] order lists; -inf for what the list may not hold. ``pool``: the rows of the ``first_pool``
     largest numbers, or fewer where there are no more; best first, ties by row. ``vectors`` [movies, D], of any length.
     """
-    size, listed = first_pool(length, diversity), []
+    size, most, listed = first_pool(length, diversity), max(MOST_POOL, length), []
     while len(pool):
         relevance = np.float32(1 - diversity) * _relevance(_taken(numbers, pool))
-        outside = relevance[-1] if len(pool) == size else -np.inf
+        outside = relevance[-1] if len(pool) == size < most else -np.inf
         units = _units(_taken(vectors, pool))
         if _extend(listed, relevance, units, diversity, min(length, len(pool)), outside):
             break
-        size *= GROWTH
+        size = min(GROWTH * size, most)
         (pool,) = top(numbers.unsqueeze(0), [NOTHING], [size])
     return pool[listed]
 
 
 def _taken(table: Tensor, rows: np.ndarray) -> np.ndarray:
-    """Rows of a table. Of one on a CPU NumPy takes them in a quarter of torch's time."""
+    """A copy of rows of a table. Of one on a CPU NumPy takes them in a quarter of torch's time."""
     if table.device.type == "cpu":
         return table.numpy()[rows]
     return table[torch.from_numpy(rows).to(table.device)].cpu().numpy()
@@ -70,9 +75,10 @@ def _relevance(numbers: np.ndarray) -> np.ndarray:
 
 
 def _units(vectors: np.ndarray) -> np.ndarray:
-    """Vectors [n, D] of length 1, and those of length zero as they are."""
+    """Vectors [n, D] divided by their lengths in place, those of length zero as they are."""
     squares = np.einsum("nd,nd->n", vectors, vectors)
-    return vectors / np.sqrt(np.where(squares > 0, squares, 1))[:, None]
+    vectors /= np.sqrt(np.where(squares > 0, squares, 1))[:, None]
+    return vectors
 
 
 def _beside(relevance: np.ndarray, units: np.ndarray, others: np.ndarray, diversity: float) -> np.ndarray:

@@ -34,16 +34,15 @@ class ListMaker:
         overwritten, and no others are.
         """
         if any(selection.popularity_damping for selection in selections):
-            order = torch.stack([self._damped(*one) for one in zip(order, selections, strict=True)])
+            order = order.clone()
+            for numbers, selection in zip(order, selections, strict=True):
+                if selection.popularity_damping:
+                    numbers.copy_(self._popularity.damped(numbers, selection.popularity_damping))
         lists = top(order, excluded, [_candidates(selection) for selection in selections])
         for place, selection in enumerate(selections):
             if selection.diversity:
                 lists[place] = diversified(order[place], lists[place], self._vectors, selection.k, selection.diversity)
         return lists
-
-    def _damped(self, numbers: Tensor, selection: Selection) -> Tensor:
-        damping = selection.popularity_damping
-        return self._popularity.damped(numbers, damping) if damping else numbers
 
 
 def _candidates(selection: Selection) -> int:

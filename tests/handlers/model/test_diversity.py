@@ -78,6 +78,18 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one() -> None:
         assert made(numbers, vectors, length, 0.5) == longest[:length]
 
 
+@pytest.mark.parametrize("length", [5, 20, 30])
+def test_of_a_large_catalogue_the_most_relevant_movies_are_looked_at(length: int, monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST_POOL", 20)
+    rng = np.random.default_rng(3)
+    numbers, vectors = rng.random(200), rng.standard_normal((200, 8))
+    near = numbers.copy()
+    near[np.argsort(-numbers)[max(20, length) :]] = -np.inf
+    for diversity in (0.1, 0.5, 1.0):
+        assert made(numbers, vectors, length, diversity) == by_definition(near, vectors, length, diversity)
+    assert made(numbers, vectors, 5, 1.0) != by_definition(numbers, vectors, 5, 1.0)
+
+
 def test_of_movies_that_are_alike_one_is_taken() -> None:
     """Three kinds of movies, those of a kind alike; a movie of another kind may have 1 / 1.1 or 1 / e of the number."""
     kinds = np.repeat(np.arange(3), 20)
