@@ -72,6 +72,11 @@ def recommend(
         loaded = load_service(folder, device=device).model
     except ArchiveError as error:
         raise RecommendError(f"{error}: train it again (make train MODEL={model})") from error
+    for name, value in beyond.items():
+        if value and loaded.ranker is None:
+            raise RecommendError(
+                f"{_option(name)} is {value:g}: {folder} has no list ranker; leave it out, or train the model again"
+            )
     rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].cpu().numpy()))
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
     parts = out.with_name(f".{out.name}.{digest}")
@@ -98,7 +103,11 @@ def _check(k: int, beyond: dict[str, float]) -> None:
         raise RecommendError(f"--k is {k}: give 1 or more")
     for name, value in beyond.items():
         if not 0 <= value <= 1:
-            raise RecommendError(f"--{name.replace('_', '-')} is {value:g}: give a number from 0 to 1")
+            raise RecommendError(f"{_option(name)} is {value:g}: give a number from 0 to 1")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def model_digest(folder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -164,3 +165,17 @@ def test_what_cannot_be_asked_for_is_named(tmp_path: Path) -> None:
         main(["recommend", "mf", "--diversity", "1.5"])
     with pytest.raises(SystemExit, match="error: --popularity-damping is -1: give a number from 0 to 1"):
         main(["recommend", "mf", "--popularity-damping", "-1"])
+
+
+@pytest.mark.parametrize("option", ["--diversity", "--popularity-damping"])
+def test_without_a_list_ranker_lists_are_neither_diverse_nor_damped(build: Path, tmp_path, monkeypatch, option) -> None:
+    def load_old(*where: Any, **options: Any) -> Any:
+        service = load_service(*where, **options)
+        service.model.ranker = None
+        return service
+
+    monkeypatch.setattr(module, "load_service", load_old)
+    words = ["recommend", "fm", "--k", "2", "--build", str(build), "--out", str(tmp_path / "lists.parquet")]
+    with pytest.raises(SystemExit, match=f"error: {option} is 0.5: .*fm has no list ranker; leave it out"):
+        main([*words, option, "0.5"])
+    main([*words, option, "0"])
