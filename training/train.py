@@ -46,10 +46,10 @@ class Run:
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose ridge and length of the list ranker, and the number of epochs. Where there are no epochs
-    to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test rows has
-    seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off: then it is
-    the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
+    The validation rows choose ridge, damping and length of the list ranker, and the number of epochs. Where there are
+    no epochs to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test
+    rows has seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off:
+    then it is the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
 
     This is for the first process of ``torchrun``; the others take part in the fits of the network (``calls.led``).
     """
