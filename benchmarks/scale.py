@@ -47,7 +47,7 @@ class Scale:
     models: tuple[str, ...] = MODELS
     """The models to train."""
     sizes: tuple[str, ...] = SIZES
-    """The logs to train them on: 1m, 5m, 25m."""
+    """The logs to train them on; 100m is possible too."""
     files: bool = True
     """Whether to measure reading as well."""
     threads: int = 2
