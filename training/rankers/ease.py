@@ -79,11 +79,11 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
     by_way = {
-        way: lists_of(regression.ranker(*way, min(lengths[-1], CHOOSING_FACTORS))).get(Metric.NDCG, 0.0)
+        way: lists_of(regression.ranker(*way, min(lengths[-1], CHOOSING_FACTORS), similar=False)).get(Metric.NDCG, 0.0)
         for way in counted(ways, "ridges and dampings", len(ways), "choice")
     }
     ridge, damping = max(by_way, key=by_way.__getitem__)
-    longest = regression.ranker(ridge, damping, lengths[-1])
+    longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
     measured = {
         n_factors: lists_of(truncated(longest, n_factors))
         for n_factors in counted(lengths, "factors", len(lengths), "choice")
@@ -154,8 +154,11 @@ class Regression:
         cells = train.user_rows.astype(np.int32), places[train.movie_rows]
         return sparse.csr_array((shares, cells), (train.shape[0], len(self.kept)))
 
-    def ranker(self, ridge: float, damping: float, n_factors: int) -> ListRanker:
-        """The ranker of a ridge and a damping, its vectors cut to ``n_factors``."""
+    def ranker(self, ridge: float, damping: float, n_factors: int, similar: bool = True) -> ListRanker:
+        """The ranker of a ridge and a damping, its vectors cut to ``n_factors``.
+
+        Without ``similar`` its vectors of similar movies have no columns: lists do not need them.
+        """
         left, right = self.weights(ridge)
         right *= torch.from_numpy((self.gram_diagonal / self.gram_diagonal.mean()) ** -damping).float()[:, None]
         own = (left * right).sum(1, keepdim=True)  # each movie's weight for itself, which is not allowed
@@ -164,7 +167,7 @@ class Regression:
         seen = self.singular[:, None] * (right - scaled * own).t()  # [components, kept]
         directions = _leading(seen, n_factors)
         inputs = left @ (right.t() @ directions) - own * directions
-        similarity = self._similarity(directions)
+        similarity = self._similarity(directions) if similar else directions[:, :0]
         return ListRanker(
             inputs=self._table(inputs),
             items=self._table(directions),
