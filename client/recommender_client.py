@@ -178,8 +178,8 @@ class RecommenderError(Exception):
 PAGE = 1000  # movies of one page of the catalogue, which is an archive's max_k
 MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max_instances, a server's max_request_size
 
-# Which requests are sent again: those that met one of these statuses, and those whose connection was refused or broke.
-# It does no harm. After a time limit of the client's own none is: the server works on it. The gateway has this rule.
+# Requests that met one of these statuses, or whose connection was refused or broke, are sent again: it does no harm.
+# A request that timed out here is not sent again, because the server still works on it. The gateway keeps to this.
 ASK_AGAIN = {
     500: "a worker died while it had the request (or the server has a fault, which is met again)",
     503: "the queue is full, or no worker is up yet",

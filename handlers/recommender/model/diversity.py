@@ -4,8 +4,8 @@ Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998
 largest ``(1 - diversity) * relevance - diversity * similarity``, where the similarity is that to the most similar movie
 of the list so far. Ties go to the more relevant movie.
 
-- Relevance is the logarithm of the number that orders lists, divided by the best one; a number of ``LEAST`` times the
-  best one or less counts as that. So ``diversity`` means the same for every model and user: a movie that is just like
+- Relevance is the logarithm of ``number / best number``, of the numbers that order lists; a quotient below ``LEAST``
+  counts as that. So ``diversity`` means the same for every model and user: a movie that is just like
   one of the list must have ``exp(diversity / (1 - diversity))`` times the number of one that is unlike all of them. A
   list of 10 is the beginning of the list of 100.
 - Similarity is the cosine of the movies' vectors; below zero it counts as zero.
