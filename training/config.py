@@ -68,6 +68,9 @@ class Settings:
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
 
+    drift: bool = True
+    """How a user rates drifts with time, where the log has timestamps; scores for a timestamp have it."""
+
     list_components: Annotated[int, _formerly("--list-rank")] = 2048
     """Lists: components of the log's truncated singular value decomposition that the regression is made from, at most:
     512 where there are few movies or very many ratings."""

@@ -53,13 +53,15 @@ class Predictions(NamedTuple):
 def predict(estimator: TwoEncoderEstimator, held_out: Interactions) -> Predictions:
     """Scores of the rows of ``held_out``; where these are likes only, of dislikes drawn at random too."""
     users, movies, ratings = held_out.user_rows, held_out.movie_rows, held_out.ratings
+    timestamps = held_out.timestamps
     likes = likes_of(ratings, estimator.settings)
     if not held_out.has_ratings:
         columns = (torch.from_numpy(column) for column in (users, movies, likes))
         generator = torch.Generator().manual_seed(0)
         users, movies, likes = (column.numpy() for column in with_negatives(*columns, held_out.shape[1], generator))
-        ratings = np.full(len(users), np.nan, np.float32)
-    return Predictions(users, movies, estimator.raw_scores(users, movies), estimator.link, likes, ratings)
+        ratings, timestamps = np.full(len(users), np.nan, np.float32), None
+    raw = estimator.raw_scores(users, movies, timestamps)
+    return Predictions(users, movies, raw, estimator.link, likes, ratings)
 
 
 @stage("evaluating")

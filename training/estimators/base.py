@@ -47,14 +47,21 @@ class Recommender(ABC):
         self._train = rows
         return self
 
-    def predict(self, users: Sequence[RawId], items: Sequence[RawId]) -> np.ndarray:
+    def predict(
+        self, users: Sequence[RawId], items: Sequence[RawId], timestamps: Sequence[int] | None = None
+    ) -> np.ndarray:
         """Scores float32 [n] of aligned users and movies; an unknown id scores as an average one does.
 
-        Raises NotFittedError before ``fit``, ValueError where the two are not equally long.
+        ``timestamps``: seconds since 1970, the moments that the scores are for; without them they are for none.
+
+        Raises NotFittedError before ``fit``, ValueError where these are not equally long.
         """
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items: give one movie for each user")
-        return self.predict_rows(self._user_rows(users), rows_of(self.train.movies.vocabulary, pd.Series(items)))
+        if timestamps is not None and len(timestamps) != len(users):
+            raise ValueError(f"{len(timestamps)} timestamps and {len(users)} users: give one timestamp for each user")
+        rows = self._user_rows(users), rows_of(self.train.movies.vocabulary, pd.Series(items))
+        return self.predict_rows(*rows, None if timestamps is None else np.asarray(timestamps, np.int64))
 
     def recommend(self, users: Sequence[RawId], k: int = DEFAULT_K) -> pd.DataFrame:
         """The ``k`` best movies for each of ``users``, best first, without those that they have rated in ``train``.
@@ -93,8 +100,8 @@ class Recommender(ABC):
         """Learn from rows."""
 
     @abstractmethod
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
-        """Scores float32 [n] of aligned rows int64 [n]."""
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
+        """Scores float32 [n] of aligned rows int64 [n], at ``timestamps`` int64 [n] where these are known."""
 
     def order(self, users: np.ndarray) -> torch.Tensor:
         """What orders the lists of user rows [B]: float32 [B, movies]."""

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
 
+from handlers.recommender.model.drift import Drift
 from handlers.recommender.model.link import Link
 from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import MODELS, Settings, preset
 from ..errors import SettingsError
+from ..fitting.drift import fit_drift
 from ..fitting.fit import Fit
 from ..fitting.losses import OnEpoch
 from ..fitting.methods import ADAM, Method
@@ -114,8 +116,14 @@ class TwoEncoderEstimator(Recommender):
         if self.list_ranker:
             self._ranker = ease.fit(train, settings)
             self._order = ease.order(self._ranker, train)
-        self._fitted = fitted
+        self._fitted, self._drift = fitted, self._fit_drift(fitted, train)
         self._chosen = settings if validation is None else method.with_best_epoch(settings, fitted.losses)
+
+    def _fit_drift(self, fitted: Fit, train: Interactions) -> Drift | None:
+        if not self.settings.drift or not train.has_ratings or train.timestamps is None:
+            return None
+        with stage("fitting the drift"), torch.no_grad():
+            return fit_drift(train, _scores(fitted.network, train, self.settings), fitted.link)
 
     def fresh_network(self, train: Interactions) -> TwoEncoder:
         """A network for the sides of ``train``, centred on its mean target, with the seed's initial weights."""
@@ -140,6 +148,12 @@ class TwoEncoderEstimator(Recommender):
         return self._needs_fit().link
 
     @property
+    def drift(self) -> Drift | None:
+        """What the moment of a rating adds to raw scores; None where that is no part of the model."""
+        self._needs_fit()
+        return self._drift
+
+    @property
     def losses(self) -> dict[str, list[float]]:
         """Of ``train`` and of ``validation``, by epoch; by sample, where posterior samples are averaged."""
         return dataclasses.asdict(self._needs_fit().losses)
@@ -157,20 +171,28 @@ class TwoEncoderEstimator(Recommender):
         return self._fitted
 
     @torch.no_grad()
-    def raw_scores(self, users: np.ndarray, movies: np.ndarray) -> torch.Tensor:
-        """Raw scores of aligned rows int64 [n]: float32 [n] on the CPU."""
+    def raw_scores(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> torch.Tensor:
+        """Raw scores of aligned rows int64 [n], at ``timestamps`` int64 [n] where these are known: float32 [n], CPU."""
         if not len(users):
             return torch.empty(0)
         network = self.network
         pairs = self.train.with_pairs(users, movies)
-        tensors = InteractionTensors(pairs, self.settings, network.mean.device)
-        return tensors.all_scores(network, tensors.users, tensors.movies).cpu()
+        scores = _scores(network, pairs, self.settings)
+        if self.drift is None or timestamps is None:
+            return scores
+        return scores + torch.from_numpy(self.drift.at(users, timestamps))
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """Ratings, or probabilities of a like, float32 [n] of aligned rows int64 [n]."""
-        return self.link.inverse_link(self.raw_scores(users, movies)).numpy()
+        return self.link.inverse_link(self.raw_scores(users, movies, timestamps)).numpy()
 
     def order(self, users: np.ndarray) -> torch.Tensor:
         """What orders the lists of user rows [B]: float32 [B, movies], of the list ranker where there is one."""
         self._needs_fit()
         return self._order(users) if self.list_ranker else super().order(users)
+
+
+def _scores(network: TwoEncoder, pairs: Interactions, settings: Settings) -> torch.Tensor:
+    """Raw scores of a network without drift: float32 [n] on the CPU."""
+    tensors = InteractionTensors(pairs, settings, network.mean.device)
+    return tensors.all_scores(network, tensors.users, tensors.movies).cpu()
