@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from archives.pack import DETAILS
-from handlers.recommender.model.files import ARRAYS, RANK_ARRAYS, RANK_TABLES
+from handlers.recommender.model.drift import Drift
+from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
@@ -41,7 +42,7 @@ TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 ROWS_AT_A_TIME = 65_536
 ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
-DTYPES = ARRAYS | RANK_ARRAYS | TITLE_ARRAYS
+DTYPES = ARRAYS | RANK_ARRAYS | DRIFT_ARRAYS | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):
@@ -76,7 +77,9 @@ def export(
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
             save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
-            save(staging, titles | history_arrays(known) | rank_arrays(estimator.ranker))
+            save(
+                staging, titles | history_arrays(known) | rank_arrays(estimator.ranker) | drift_arrays(estimator.drift)
+            )
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
             write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
@@ -165,6 +168,11 @@ def rank_arrays(ranker: ListRanker) -> dict[str, np.ndarray]:
     return tables | {name: by_column(tables[name]) for name in ("rank_items", "rank_alike")}
 
 
+def drift_arrays(drift: Drift | None) -> dict[str, np.ndarray]:
+    """The drift of the users; nothing where there is none."""
+    return {} if drift is None else dict(zip(DRIFT_ARRAYS, (drift.offsets, drift.times, drift.values), strict=True))
+
+
 def by_column(table: np.ndarray) -> np.ndarray:
     """The same table [movies, D] in column order, so that the product of a vector with it reads memory in order.
 
@@ -195,6 +203,7 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         movie_features=known.movies.schema,
         rank_weight=estimator.ranker.weight,
         genres=tuple(genres),
+        drift_seconds=estimator.drift and estimator.drift.seconds,
         **levels,
     )
 

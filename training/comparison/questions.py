@@ -32,23 +32,24 @@ class Questions:
     """The scores of held-out ``rows``, and for each of their users a list without the movies in ``seen_since``.
 
     ``users`` [users]: their ids. ``who`` int64 [pairs]: whose, as a position in that. ``likes`` bool [pairs]. To rows
-    of a log of likes dislikes are added, drawn at random.
+    of a log of likes dislikes are added, drawn at random. The others are asked for the moment of the rating.
     """
 
     def __init__(self, rows: pd.DataFrame, seen_since: pd.DataFrame, log: RatingsLog, like_above: float) -> None:
         self._rows, pairs = len(rows), rows[["user_id", "movie_id"]]
+        timed = pairs.assign(timestamp=rows["timestamp"]) if _can_be_asked(rows) else pairs
         self.ratings = rows["rating"].to_numpy(np.float64) if "rating" in rows else None
         self.likes = np.ones(len(rows), bool) if self.ratings is None else self.ratings > like_above
         if self.ratings is None:
             movies = np.random.default_rng(0).choice(log.ratings["movie_id"].unique(), DISLIKES * len(rows))
             drawn = pd.DataFrame({"user_id": pairs["user_id"].repeat(DISLIKES).to_numpy(), "movie_id": movies})
-            pairs = pd.concat([pairs, drawn], ignore_index=True)
+            timed = pairs = pd.concat([pairs, drawn], ignore_index=True)
             self.likes = np.arange(len(pairs)) < len(rows)
         self.who, users = pd.factorize(pairs["user_id"])
         self.users = pd.Series(users)
         self.wanted = rows.groupby("user_id")["movie_id"].agg(lambda movies: set(movies.astype("str")))[users].tolist()
         seen = seen_since[seen_since["user_id"].isin(users)].groupby("user_id")["movie_id"].agg(list)
-        self._pairs = pairs.to_dict("records")
+        self._pairs = timed.to_dict("records")
         self._lists = [{"user_id": user, "k": LENGTH, "exclude": seen.get(user, [])} for user in self.users.tolist()]
 
     def ask(self, folder: Path) -> Answers:
@@ -94,3 +95,8 @@ class Questions:
             Metric.NDCG: intervals.mean(ndcg(hits[:, :10], wanted), users),
             Metric.RECALL: intervals.mean(hits.sum(1) / wanted, users),
         }
+
+
+def _can_be_asked(rows: pd.DataFrame) -> bool:
+    """Whether rows have timestamps, all of which a request may have."""
+    return "timestamp" in rows and bool((rows["timestamp"] >= 0).all())

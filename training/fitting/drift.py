@@ -3,12 +3,13 @@
 The drift is a Gaussian process (``handlers/recommender/model/drift.py``) on top of a network that stays as it is, so
 scores without a timestamp do not change. The likelihood of a rating is that of the link, to second order in the drift:
 a linear mixed model of working residuals (penalised quasi-likelihood: Breslow and Clayton, Approximate Inference in
-Generalized Linear Mixed Models, JASA 88, 1993). The precision matrix of a user's drift at successive occasions is
+Generalized Linear Mixed Models, JASA 88, 1993). The precision matrix of a user's drift at successive moments is
 tridiagonal, so all is linear in the number of ratings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +23,19 @@ from handlers.recommender.model.link import Link
 
 from ..interactions import Interactions
 
-MOST_OCCASIONS = 1 << 20  # that the hyperparameters are fitted to; those of whole users
-STARTS = (60.0, 3600.0, 86_400.0, 30 * 86_400.0)  # seconds: a page of a site, a session, a day, a season
-VARIANCE, LONGEST = 0.1, 1e10  # where the search starts, as a share of the noise, and where it ends, in seconds
+RATINGS_AT_A_TIME = 1 << 20  # of whole users; the hyperparameters are fitted to about so many
+SECONDS = (60.0, 3600.0, 86_400.0, 30 * 86_400.0)  # the search begins with the best: a page, a session, a day, a season
+VARIANCE = 0.1  # of the drift when the search begins, as a share of the noise
+# Limits of the search: variance (as a share of the noise), seconds and dispersion.
+LOWEST, HIGHEST = np.array([1e-6, 1e-2, 1e-3]), np.array([1e3, 1e9, 1e3])
 NO_CORRELATION = 1e-9  # arithmetic with smaller ones is slow
 
 
 class Hyperparameters(NamedTuple):
-    """``variance`` of the drift, in raw scores; ``seconds`` in which its correlation falls to 1 / e; ``dispersion``:
-    the noise's variance as a share of what the link says.
+    """What all users share.
+
+    ``variance``: of the drift, in raw scores. ``seconds``: in which its correlation falls to ``1 / e``. ``dispersion``:
+    variance of the noise, as a share of what the link says.
     """
 
     variance: float
@@ -38,81 +43,103 @@ class Hyperparameters(NamedTuple):
     dispersion: float
 
 
-class Occasions(NamedTuple):
-    """The different seconds at which users have rated, by user and ascending, with what the ratings say of the drift.
+class Moments(NamedTuple):
+    """The different seconds at which some users have rated, by user and ascending, and what the ratings say there.
 
-    ``gaps`` float64 [M]: seconds since the user's occasion before, infinite for the first. ``gradients`` and
-    ``curvatures`` float64 [M]: sums over the occasion's ratings, of the log likelihood by its raw score.
+    ``users`` [M] and ``times`` int64 [M]. ``gradients`` and ``curvatures`` float64 [M]: sums over the ratings of the
+    moment, of the log likelihood by its raw score. ``squares``: the sum of all ratings' squared working residuals, each
+    divided by its variance; ``ratings``: how many these are.
     """
 
-    gaps: np.ndarray
+    users: np.ndarray
+    times: np.ndarray
     gradients: np.ndarray
     curvatures: np.ndarray
+    squares: float
+    ratings: int
 
-    def mean(self, at: Hyperparameters) -> tuple[np.ndarray, float]:
-        """The drift's expectation float64 [M], and what it adds to the log likelihood."""
-        phi = np.exp(-self.gaps / at.seconds)
+    @classmethod
+    def of(cls, rows: Interactions, raw: Tensor, link: Link) -> Moments:
+        """Of ``rows`` by user and timestamp, with raw scores float32 [n]."""
+        users, times = rows.user_rows, rows.timestamps
+        gradient, curvature = (
+            part.numpy() for part in link.gradient_and_curvature(raw.double(), torch.from_numpy(rows.ratings).double())
+        )
+        first = np.ones(len(users), bool)
+        first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
+        starts = np.flatnonzero(first)
+        sums = np.add.reduceat(gradient, starts), np.add.reduceat(curvature, starts)
+        return cls(users[starts], times[starts], *sums, float((gradient**2 / curvature).sum()), len(users))
+
+    def drift(self, given: Hyperparameters) -> tuple[np.ndarray, float]:
+        """The drift's expectation float64 [M], and the log likelihood of the ratings, up to a constant."""
+        gaps = np.full(len(self.times), np.inf)
+        same_user = self.users[1:] == self.users[:-1]
+        gaps[1:][same_user] = np.diff(self.times)[same_user]
+        phi = np.exp(-gaps / given.seconds)
         phi[phi < NO_CORRELATION] = 0.0
-        inverse = 1 / -np.expm1(-2 * self.gaps / at.seconds)
-        # eta = drift / sigma is a chain: eta_k ~ N(phi_k eta_{k-1}, 1 - phi_k^2); its precision matrix is A.
-        diagonal = inverse + at.variance / at.dispersion * self.curvatures
+        # The drift over its standard deviation is a chain, eta_k ~ N(phi_k eta_{k-1}, 1 - phi_k^2).
+        inverse = -1 / np.expm1(-2 * gaps / given.seconds)
+        deviation = given.variance**0.5
+        diagonal = inverse + given.variance / given.dispersion * self.curvatures
         diagonal[:-1] += (phi**2 * inverse)[1:]
-        shift = at.variance**0.5 / at.dispersion * self.gradients
-        D, L, _ = dpttrf(diagonal, -(phi * inverse)[1:])
+        shift = deviation / given.dispersion * self.gradients
+        D, L, _ = dpttrf(diagonal, -(phi * inverse)[1:])  # the precision matrix is L D L^T
         eta, _ = dpttrs(D, L, shift)
-        return at.variance**0.5 * eta, 0.5 * float((shift * eta).sum() - np.log(D).sum() + np.log(inverse).sum())
+        log_likelihood = (shift * eta).sum() + np.log(inverse).sum() - np.log(D).sum()
+        log_likelihood -= self.squares / given.dispersion + self.ratings * np.log(given.dispersion)
+        return deviation * eta, 0.5 * float(log_likelihood)
 
 
 def fit_drift(train: Interactions, raw: Tensor, link: Link) -> Drift | None:
     """The drift of users given the raw scores float32 [n] of ``train``, which has ratings and timestamps.
 
     The hyperparameters are those of the largest likelihood. None where that gains less than they cost, by the Bayesian
-    information criterion (Schwarz, 1978).
+    information criterion (Schwarz, Estimating the Dimension of a Model, 1978).
     """
-    users, timestamps = train.user_rows, train.timestamps
-    order = np.lexsort((timestamps, users))
-    users, timestamps = users[order], timestamps[order]
-    new_user, new_time = (np.diff(column, prepend=column[0] - 1) != 0 for column in (users, timestamps))
-    starts = np.flatnonzero(new_user | new_time)
-    times = timestamps[starts]
-    gaps = np.where(new_user[starts], np.inf, np.diff(times, prepend=0))
-    ratings = torch.from_numpy(train.ratings).double()
-    gradient, curvature = (part.numpy()[order] for part in link.gradient_and_curvature(raw.double(), ratings))
-    occasions = Occasions(gaps, np.add.reduceat(gradient, starts), np.add.reduceat(curvature, starts))
-    found = _most_likely(occasions, np.append(starts, len(users)), gradient, curvature)
+    order = np.lexsort((train.timestamps, train.user_rows))
+
+    def moments(positions: np.ndarray) -> Moments:
+        return Moments.of(train.take(positions), raw[torch.from_numpy(positions)], link)
+
+    stride = 1 + len(order) // RATINGS_AT_A_TIME
+    found = most_likely(moments(order if stride == 1 else order[train.user_rows[order] % stride == 0]))
     if found is None:
         return None
-    offsets = np.searchsorted(users[starts], np.arange(train.shape[0] + 1))
-    return Drift(offsets, times, occasions.mean(found)[0].astype(np.float32), found.seconds)
+    counts, times, values = np.zeros(train.shape[0], np.int64), [], []
+    for part in _parts(np.bincount(train.user_rows, minlength=train.shape[0])):
+        some = moments(order[part])
+        counts += np.bincount(some.users, minlength=len(counts))
+        times.append(some.times)
+        values.append(some.drift(found)[0].astype(np.float32))
+    offsets = np.append(0, counts.cumsum())
+    return Drift(offsets, np.concatenate(times), np.concatenate(values), found.seconds)
 
 
-def _most_likely(
-    occasions: Occasions, starts: np.ndarray, gradient: np.ndarray, curvature: np.ndarray
-) -> Hyperparameters | None:
-    """The hyperparameters, from some users; ``gradient`` and ``curvature`` [n]: of each rating, in order.
+def _parts(counts: np.ndarray) -> Iterator[slice]:
+    """Ranges of the ratings by user that hold whole users, given how many ratings each user has, int64 [users]."""
+    ends, start = counts.cumsum(), 0
+    while start < ends[-1]:
+        stop = int(ends[min(np.searchsorted(ends, start + RATINGS_AT_A_TIME), len(ends) - 1)])
+        yield slice(start, stop)
+        start = stop
 
-    ``starts`` int64 [M + 1]: the first rating of each occasion, and the number of ratings.
-    """
-    ends = np.append(np.flatnonzero(np.isinf(occasions.gaps)), len(occasions.gaps))
-    end = ends[min(np.searchsorted(ends, MOST_OCCASIONS), len(ends) - 1)]
-    some = Occasions(*(column[:end] for column in occasions))
-    ratings = starts[end]
-    squares = float((gradient[:ratings] ** 2 / curvature[:ratings]).sum())
 
-    def log_likelihood(at: Hyperparameters) -> float:
-        return some.mean(at)[1] - 0.5 * (squares / at.dispersion + ratings * np.log(at.dispersion))
-
-    without = -0.5 * ratings * (1 + np.log(squares / ratings))
-    noise = ratings / float(curvature[:ratings].sum())
-    starts_of_search = [Hyperparameters(VARIANCE * noise, seconds, squares / ratings) for seconds in STARTS]
-    start = max(starts_of_search, key=log_likelihood)
-    lowest = np.log([1e-8 * noise, 1e-2, 1e-3]), np.log([1e4 * noise, LONGEST, 1e3])
+def most_likely(moments: Moments) -> Hyperparameters | None:
+    """The hyperparameters of the largest likelihood, by Nelder and Mead; None where ratings are better without drift."""
+    dispersion = moments.squares / moments.ratings  # without drift
+    noise = moments.ratings / float(moments.curvatures.sum())
+    unit = np.array([noise, 1.0, 1.0])
+    first = max(
+        (Hyperparameters(VARIANCE * noise, seconds, dispersion) for seconds in SECONDS),
+        key=lambda given: moments.drift(given)[1],
+    )
     search = minimize(
-        lambda logs: -log_likelihood(Hyperparameters(*np.exp(logs).tolist())),
-        np.log(start),
+        lambda logs: -moments.drift(Hyperparameters(*np.exp(logs).tolist()))[1],
+        np.log(first),
         method="Nelder-Mead",
-        bounds=list(zip(*lowest, strict=True)),
+        bounds=np.log([LOWEST * unit, HIGHEST * unit]).T,
         options={"xatol": 0.05, "fatol": 0.5},
     )
-    gain = -search.fun - without
-    return Hyperparameters(*np.exp(search.x).tolist()) if gain > np.log(ratings) else None
+    without = -0.5 * moments.ratings * (1 + np.log(dispersion))
+    return Hyperparameters(*np.exp(search.x).tolist()) if -search.fun - without > np.log(moments.ratings) else None

@@ -30,7 +30,7 @@ class Implicit(Recommender):
         rated = sparse.csr_matrix((ones, (train.user_rows, train.movie_rows)), train.shape)
         self.model.fit(rated, show_progress=False)
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return np.einsum("nd,nd->n", self.model.user_factors[users], self.model.item_factors[movies])
 

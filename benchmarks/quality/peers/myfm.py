@@ -44,7 +44,7 @@ class MyFM(Recommender):
             n_kept_samples=self.sweeps,
         )
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """Predicted ratings, not clipped: float32 [n]."""
         related = self._related(users, movies)
         if self.ordinal:

@@ -28,7 +28,7 @@ class Surprise(Recommender):
         scale = surprise.Reader(rating_scale=(float(train.ratings.min()), float(train.ratings.max())))
         self.model.fit(surprise.Dataset.load_from_df(pd.DataFrame(columns), scale).build_full_trainset())
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """Predicted ratings, not clipped: float32 [n]."""
         pairs = zip(users.tolist(), movies.tolist(), strict=True)
         return np.array([self.model.predict(user, movie, clip=False).est for user, movie in pairs], np.float32)

@@ -37,6 +37,8 @@ class Lookup:
             job.movie.features = self._features(job, "movie")
         if request.ratings is not UNSET:
             job.user.ratings = self._ratings(job)
+        if request.timestamp is not UNSET:
+            job.user.timestamp = request.timestamp
         selection = job.selection
         selection.k = DEFAULT_K if request.k is UNSET else min(request.k, self._limits.max_k)
         selection.exclude_seen = request.exclude_seen is not False

@@ -1,9 +1,9 @@
-"""How much higher or lower than usual a user rates at a occasion: what ``timestamp`` adds to a raw score.
+"""How much higher or lower than usual a user rates at a moment: what ``timestamp`` adds to a raw score.
 
-The drift of a user is an Ornstein-Uhlenbeck process: of two occasions ``t`` and ``t'``, the correlation is
-``exp(-|t - t'| / seconds)``. It plays the part of the day-specific bias ``b_u,t`` of Koren, Collaborative Filtering with
-Temporal Dynamics, KDD 2009, without a fixed border between days. Training finds its mean at the occasions of the user's
-ratings. As the process is Markov, any other occasion depends on the nearest of these before and after it alone.
+The drift of a user is an Ornstein-Uhlenbeck process of mean zero: of two moments ``t`` and ``t'``, the correlation is
+``exp(-|t - t'| / seconds)``. It takes the place of the day-specific bias ``b_u,t`` of Koren, Collaborative Filtering
+with Temporal Dynamics, KDD 2009, without borders between days. Training finds its mean at the moments of the user's
+ratings. As the process is Markov, any other moment depends on the nearest of these before and after it alone.
 """
 
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ class Drift:
     def at(self, rows: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
         """The expected drift float32 [n] of user rows int64 [n] at ``timestamps`` int64 [n].
 
-        Far from all known occasions it is zero, as for a user without ratings.
+        Far from all known moments it is zero, as for a user without ratings.
         """
         positions, weights = self.neighbours(rows, timestamps)
         return (self.values[positions] * weights).sum(axis=1)
 
     def neighbours(self, rows: np.ndarray, timestamps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The known occasions before and after others: positions int64 [n, 2] and weights float32 [n, 2].
+        """The known moments before and after others: positions int64 [n, 2] and weights float32 [n, 2].
 
-        Weights are those of the mean of the process given both occasions. A occasion that is not there has the weight zero.
+        With these weights the sum is the mean of the process given both moments. A missing moment has the weight zero.
         """
         first, last = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
         after = self._first_not_before(first, last, timestamps)
         positions = np.stack([after - 1, after], axis=1).clip(0, len(self.times) - 1)
         apart = np.abs(self.times[positions] - np.asarray(timestamps)[:, None])
         correlations = np.exp(-apart / self.seconds) * np.stack([after > first, after < last], axis=1)
-        # A user's occasions differ, so not both correlations are one.
+        # A user's moments differ, so not both correlations are one.
         weights = correlations * (1 - correlations[:, ::-1] ** 2) / (1 - correlations.prod(axis=1, keepdims=True) ** 2)
         return positions, weights.astype(np.float32)
 

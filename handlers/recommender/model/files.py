@@ -63,6 +63,19 @@ RANK_ARRAYS = {
     "rank_alike": "float32",  # [movies, R], by column: ListRanker.item_similarity
 }
 
+# The drift's (drift.Drift), where there is one.
+DRIFT_ARRAYS = {
+    "drift_offsets": "int64",  # [users + 1]
+    "drift_times": "int64",
+    "drift_values": "float32",
+}
+
+
+def optional_arrays(metadata: Metadata) -> dict[str, str]:
+    """The arrays that an archive has beside ``ARRAYS``, by what its metadata say."""
+    of_ranker = RANK_ARRAYS if metadata.rank_weight is not None else {}
+    return of_ranker | (DRIFT_ARRAYS if metadata.drift_seconds is not None else {})
+
 
 def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
     """The arrays of these names, memory-mapped."""
@@ -114,8 +127,9 @@ def check_sizes(
     embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
     seen = int(arrays["seen_offsets"][-1])
-    if not lead_through(arrays["seen_offsets"].numpy(), seen):
-        raise ArchiveError("seen_offsets.npy does not lead from 0 on and never back: copy or pack the archive again")
+    for name in ("seen_offsets", "drift_offsets"):
+        if name in arrays and not lead_through(arrays[name].numpy(), int(arrays[name][-1])):
+            raise ArchiveError(f"{name}.npy does not lead from 0 on and never back: copy or pack the archive again")
     # What has a size, where the same size stands, and that size.
     expected = {
         f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
@@ -141,6 +155,10 @@ def check_sizes(
         expected |= {
             f"{name}.npy": (arrays[name].size(0), f"{side}_ids.npy", rows[side]) for name in names if name in arrays
         }
+    if "drift_offsets" in arrays:
+        expected["drift_offsets.npy"] = arrays["drift_offsets"].size(0) - 1, "user_ids.npy", rows["user"]
+        known = "drift_offsets.npy (end)", int(arrays["drift_offsets"][-1])
+        expected |= {f"{name}.npy": (arrays[name].size(0), *known) for name in ("drift_times", "drift_values")}
     if "rank_people" in arrays:
         where = "metadata.json (everybody and user_features)"
         expected["rank_people.npy"] = arrays["rank_people"].size(0), where, 1 + user_values

@@ -27,6 +27,7 @@ class Metadata(msgspec.Struct, frozen=True):
     ``levels`` and ``cuts``: the rating levels and the cut points between them, where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
     (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
+    ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Metadata(msgspec.Struct, frozen=True):
     cuts: tuple[float, ...] = ()
     rank_weight: tuple[float, float] | None = None
     genres: tuple[str, ...] = ()
+    drift_seconds: float | None = None
 
     @property
     def link(self) -> Link:

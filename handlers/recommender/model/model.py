@@ -14,15 +14,17 @@ from torch import Tensor
 
 from .array_files import ArrayFiles
 from .catalogue import Catalogue
+from .drift import Drift
 from .errors import ArchiveError
 from .explain import Explainer
 from .files import (
     ARRAYS,
     CHECKSUMS,
+    DRIFT_ARRAYS,
     ON_DEVICE,
-    RANK_ARRAYS,
     RANK_TABLES,
     check_sizes,
+    optional_arrays,
     read_arrays,
     read_titles,
     read_vocabulary,
@@ -57,6 +59,7 @@ class Model:
     arrays: dict[str, Tensor]
     prior: Prior
     ranker: ListRanker | None
+    drift: Drift | None
     sha256: str
     device: torch.device
     score_pairs: Callable[[Tensor, Tensor], Tensor] = field(init=False)
@@ -84,7 +87,7 @@ class Model:
             metadata, metrics = read("metadata.json", Metadata), read("metrics.json", dict)
             titles = read_titles(files, metadata.genres)
             users, movies = (read_vocabulary(files, side) for side in ("user", "movie"))
-            arrays = read_arrays(files, ARRAYS if metadata.rank_weight is None else ARRAYS | RANK_ARRAYS)
+            arrays = read_arrays(files, ARRAYS | optional_arrays(metadata))
             network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
@@ -103,6 +106,7 @@ class Model:
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight) if tables else None,
+            drift=_drift(arrays, metadata),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
         )
@@ -170,6 +174,8 @@ class Model:
         new = [position for position, user in enumerate(users) if user.is_new]
         if new:
             encodings[new] = self._encode_new_users([users[position] for position in new])
+        if self.drift is not None:
+            self._add_drift(encodings, users)
         return encodings
 
     def encode_movies(self, movies: Sequence[MovieQuery]) -> Tensor:
@@ -207,6 +213,14 @@ class Model:
                 embeddings[position] = self.fold_in(features[position], weights[position], user.ratings).embedding
         return self.network.encode_users(embeddings, features, weights)
 
+    def _add_drift(self, encodings: Tensor, users: Sequence[UserQuery]) -> None:
+        """Add what the moment adds to scores to encodings [B, D], in place, where a user comes with a timestamp."""
+        timed = [position for position, user in enumerate(users) if user.timestamp is not None]
+        if timed:
+            rows, timestamps = zip(*((users[position].row, users[position].timestamp) for position in timed))
+            drift = torch.from_numpy(self.drift.at(np.array(rows), np.array(timestamps, np.int64)))
+            encodings[timed, self.metadata.width] += drift.to(self.device)  # the scalar of the encoding (embeddings.py)
+
     def _encode_new_movie(self, movie: MovieQuery) -> Tensor:
         indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)
         unknown = self.network.item_embeddings(torch.zeros(1, dtype=torch.int64, device=self.device))
@@ -219,3 +233,9 @@ class Model:
     @cached_property
     def _similarity(self) -> Similarity:
         return Similarity(self)
+
+
+def _drift(arrays: Mapping[str, Tensor], metadata: Metadata) -> Drift | None:
+    if metadata.drift_seconds is None:
+        return None
+    return Drift(*(arrays[name].numpy() for name in DRIFT_ARRAYS), metadata.drift_seconds)

@@ -16,12 +16,14 @@ Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C
 class UserQuery:
     """Who asks: the user of a row (0 for an unknown one), or somebody new, by side features, ratings or both.
 
-    ``ratings``: by movie row; ``LIKE`` for a like.
+    ``ratings``: by movie row; ``LIKE`` for a like. ``timestamp``: the moment that a score is for, in seconds since
+    1970; None where it is for no moment.
     """
 
     row: int = 0
     features: Encoded | None = None
     ratings: dict[int, float] = field(default_factory=dict)
+    timestamp: int | None = None
 
     @property
     def is_new(self) -> bool:
