@@ -71,10 +71,14 @@ def evaluate(
     """Metrics of a fitted estimator on the rows of ``held_out``, by the names in ``metrics.names``.
 
     Those of ratings where it predicts ratings, those of likes, those of its lists. Rows whose user or movie has no
-    training row are cold: counted, and measured apart. ``predictions``: those of ``held_out``, where they are known.
+    training row are cold: counted, and measured apart. Scores are for the moments of the rows where these have
+    timestamps, and then measured without these too. ``predictions``: those of ``held_out``, where they are known.
     """
     predictions, train = predictions or predict(estimator, held_out), estimator.train
     metrics: dict[str, Any] = {"rows": len(held_out)} | of_scores(predictions, estimator.settings)
+    if estimator.drift is not None and held_out.timestamps is not None:
+        untimed = predictions._replace(raw=estimator.raw_scores(predictions.users, predictions.movies))
+        metrics["without_timestamps"] = of_scores(untimed, estimator.settings)
     for name, known, rows, size in (
         ("cold_users", train.user_rows, predictions.users, train.shape[0]),
         ("cold_movies", train.movie_rows, predictions.movies, train.shape[1]),

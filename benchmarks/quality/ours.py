@@ -31,13 +31,15 @@ REQUESTS = 200
 def trained(
     model: str, settings: Settings, log: RatingsLog, split: str, seed: int, test: pd.DataFrame | None = None
 ) -> Record:
-    """Metrics of the test rows, seconds of the whole command, and what its archive costs."""
+    """Metrics of the test rows, with timestamps and without, seconds of the whole command, cost of its archive."""
     with tempfile.TemporaryDirectory(prefix="quality-") as folder:
         build = Path(folder) / "build"
         with stopwatch() as seconds:
             estimator = ESTIMATORS[model](settings, seed=seed)
             metrics = train(Run(estimator, split, False, build, Path(folder) / "runs"), log, test)
         found = {name: round(metrics["test"][name], 5) for name in METRICS if name in metrics["test"]}
+        untimed = metrics["test"].get("without_timestamps", {})
+        found |= {f"{name} without timestamps": round(value, 5) for name, value in untimed.items()}
         return found | seconds | cost(model, build, Path(folder) / "store")
 
 

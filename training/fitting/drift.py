@@ -126,7 +126,7 @@ def _parts(counts: np.ndarray) -> Iterator[slice]:
 
 
 def most_likely(moments: Moments) -> Hyperparameters | None:
-    """The hyperparameters of the largest likelihood, by Nelder and Mead; None where ratings are better without drift."""
+    """The hyperparameters of the largest likelihood, by Nelder and Mead's method; None where no drift is better."""
     dispersion = moments.squares / moments.ratings  # without drift
     noise = moments.ratings / float(moments.curvatures.sum())
     unit = np.array([noise, 1.0, 1.0])

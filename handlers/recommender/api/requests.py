@@ -13,6 +13,7 @@ Id = int | str
 ZeroToOne = Annotated[float, Meta(ge=0, le=1)]
 FeatureValue = str | int | float | list[str] | None
 
+LATEST = 2**53 - 1  # the largest integer that JSON keeps exact everywhere
 DEFAULT_K = 10  # entries of a list where the request does not say how many
 
 
@@ -43,7 +44,11 @@ class Request(Struct, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
     timestamp: (
-        Annotated[int, Meta(ge=0, description="Seconds since 1970: the moment that the rating is for.")] | UnsetType
+        Annotated[
+            int,
+            Meta(ge=0, le=LATEST, description="Seconds since 1970: the moment that scores are for; none by default."),
+        ]
+        | UnsetType
     ) = UNSET
     k: Annotated[int, Meta(ge=1, description=f"How many entries at most; {DEFAULT_K} by default.")] | UnsetType = UNSET
     offset: Annotated[int, Meta(ge=0, description="Entries to skip.")] | UnsetType = UNSET

@@ -1,0 +1,140 @@
+"""What the moment of a rating adds to its score, on logs whose drift is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+
+from handlers.recommender.model.link import Ordinal, Regression
+from tests.training.fits import quick, rmse
+from training.data import RatingsLog, generate
+from training.estimators import ESTIMATORS, TwoEncoderEstimator
+from training.fitting import drift as module
+from training.fitting.drift import Hyperparameters, Moments, fit_drift, most_likely
+from training.interactions import Interactions, encode
+
+VARIANCE, SECONDS, NOISE = 0.3, 1800.0, 0.25
+WIDE = Regression(-100.0, 100.0, NOISE)
+
+
+def process(users: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A draw of all users' drift at the ratings [n], from a dense covariance matrix a user."""
+    values = np.empty(len(users))
+    for user in np.unique(users):
+        own = users == user
+        apart = np.abs(times[own][:, None] - times[own])
+        covariance = VARIANCE * np.exp(-apart / SECONDS)
+        values[own] = rng.multivariate_normal(np.zeros(own.sum()), covariance, method="eigh")
+    return values
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[Interactions, np.ndarray, np.ndarray]:
+    """Rows, the drift of each, and ratings that are this drift and noise alone; sessions of about an hour."""
+    log = generate(seed=3, users=80, movies=120, ratings=4000).log
+    rng = np.random.default_rng(0)
+    times = rng.integers(0, 4, len(log)) * 10**6 + rng.integers(0, 360, len(log)) * 10
+    rows = dataclasses.replace(encode(log, False), timestamps=times)
+    drift = process(rows.user_rows, times, rng)
+    return rows, drift, (drift + NOISE**0.5 * rng.normal(size=len(log))).astype(np.float32)
+
+
+def in_order(rows: Interactions) -> Interactions:
+    return rows.take(np.lexsort((rows.timestamps, rows.user_rows)))
+
+
+def test_it_is_the_posterior_of_a_gaussian_process(planted) -> None:
+    rows, _, ratings = planted
+    rows = in_order(dataclasses.replace(rows, ratings=ratings))
+    rows = rows.take(np.flatnonzero(rows.user_rows <= 3))
+    raw = torch.full((len(rows),), 0.1)
+    moments = Moments.of(rows, raw, WIDE)
+    same = rows.user_rows[:, None] == rows.user_rows
+    apart = np.abs(rows.timestamps[:, None] - rows.timestamps)
+    residuals = rows.ratings - 0.1
+
+    def dense(given: Hyperparameters) -> tuple[np.ndarray, float]:
+        prior = given.variance * np.exp(-apart / given.seconds) * same
+        covariance = prior + given.dispersion * NOISE * np.eye(len(rows))
+        return prior @ np.linalg.solve(covariance, residuals), multivariate_normal.logpdf(residuals, cov=covariance)
+
+    given, other = Hyperparameters(0.3, 900.0, 1.2), Hyperparameters(0.05, 40.0, 0.8)
+    found, expected = [moments.drift(each) for each in (given, other)], [dense(each) for each in (given, other)]
+    at_ratings = np.cumsum(np.append(True, (np.diff(rows.user_rows) != 0) | (np.diff(rows.timestamps) != 0))) - 1
+    np.testing.assert_allclose(found[0][0][at_ratings], expected[0][0], atol=1e-6)
+    assert found[0][1] - found[1][1] == pytest.approx(expected[0][1] - expected[1][1])
+
+
+def test_the_hyperparameters_of_a_planted_drift_are_found(planted) -> None:
+    rows, _, ratings = planted
+    rows = in_order(dataclasses.replace(rows, ratings=ratings))
+    found = most_likely(Moments.of(rows, torch.zeros(len(rows)), WIDE))
+    assert found.variance == pytest.approx(VARIANCE, rel=0.2)
+    assert found.seconds == pytest.approx(SECONDS, rel=0.3)
+    assert found.dispersion == pytest.approx(1, rel=0.1)
+
+
+def test_ratings_without_drift_have_none(planted) -> None:
+    rows = planted[0]
+    noise = np.random.default_rng(1).normal(size=len(rows)).astype(np.float32)
+    assert fit_drift(dataclasses.replace(rows, ratings=noise), torch.zeros(len(rows)), WIDE) is None
+
+
+def test_ordered_levels_have_a_drift_too(planted) -> None:
+    rows, drift, ratings = planted
+    levels = np.clip(np.round(ratings + 3), 1, 5).astype(np.float32)
+    link = Ordinal((1.0, 2.0, 3.0, 4.0, 5.0), (1.5, 2.5, 3.5, 4.5), NOISE**0.5)
+    found = fit_drift(dataclasses.replace(rows, ratings=levels), torch.full((len(rows),), 3.0), link)
+    assert np.corrcoef(found.at(rows.user_rows, rows.timestamps), drift)[0, 1] > 0.8
+
+
+def test_the_division_of_the_work_does_not_change_it(planted, monkeypatch) -> None:
+    rows, _, ratings = planted
+    rows, drifts = dataclasses.replace(rows, ratings=ratings), []
+    monkeypatch.setattr(module, "most_likely", lambda moments: Hyperparameters(VARIANCE, SECONDS, 1.0))
+    for at_a_time in (1 << 20, 100):
+        monkeypatch.setattr(module, "RATINGS_AT_A_TIME", at_a_time)
+        drifts.append(fit_drift(rows, torch.zeros(len(rows)), WIDE))
+    for name in ("offsets", "times", "values"):
+        np.testing.assert_allclose(getattr(drifts[0], name), getattr(drifts[1], name), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def log() -> RatingsLog:
+    """A log with a drift added to its ratings."""
+    log = generate(seed=1, users=150, movies=100, ratings=7000).log
+    rng = np.random.default_rng(0)
+    times = rng.integers(0, 4, len(log)) * 10**6 + rng.integers(0, 3600, len(log))
+    ratings = log.ratings["rating"] + process(log.ratings["user_id"].to_numpy(), times, rng)
+    return dataclasses.replace(log, ratings=log.ratings.assign(rating=ratings.astype("float32"), timestamp=times))
+
+
+def fitted(model: str, log: RatingsLog, **settings) -> tuple[TwoEncoderEstimator, Interactions]:
+    """An estimator fitted to most of the rows, and the others."""
+    rows = np.random.default_rng(0).permutation(len(log))
+    estimator = ESTIMATORS[model](quick(model, **settings), list_ranker=False)
+    everything = encode(log, estimator.uses_features)
+    return estimator.fit(everything.take(np.sort(rows[1000:]))), everything.take(np.sort(rows[:1000]))
+
+
+@pytest.mark.parametrize("model", ["mf", "fm"])
+def test_with_the_moment_ratings_are_predicted_better(model: str, log: RatingsLog) -> None:
+    """A session's other ratings tell about half of the drift's variance."""
+    estimator, held_out = fitted(model, log)
+    pairs = held_out.user_rows, held_out.movie_rows
+    without = rmse(estimator.predict_rows(*pairs), held_out.ratings)
+    with_moment = rmse(estimator.predict_rows(*pairs, held_out.timestamps), held_out.ratings)
+    print(without, with_moment)
+    assert without**2 - with_moment**2 > 0.4 * VARIANCE
+
+
+def test_scores_without_a_timestamp_do_not_depend_on_it(log: RatingsLog) -> None:
+    (with_drift, held_out), (plain, _) = fitted("fm", log), fitted("fm", log, drift=False)
+    pairs = held_out.user_rows, held_out.movie_rows
+    assert plain.drift is None
+    np.testing.assert_array_equal(with_drift.predict_rows(*pairs), plain.predict_rows(*pairs))
+    np.testing.assert_array_equal(plain.predict_rows(*pairs), plain.predict_rows(*pairs, held_out.timestamps))
