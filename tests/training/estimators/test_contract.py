@@ -139,6 +139,10 @@ class TestEveryRecommender:
         each = pd.concat([fitted.recommend([user], k=3) for user in users[:6]], ignore_index=True)
         assert together["movie_id"].tolist() == each["movie_id"].tolist()
 
+    def test_a_log_without_timestamps_has_no_moments(self, fitted, ratings) -> None:
+        pairs = ratings["user_id"], ratings["movie_id"]
+        np.testing.assert_array_equal(fitted.predict(*pairs, range(len(ratings))), fitted.predict(*pairs))
+
     def test_nobody_asked_is_nothing_answered(self, fitted) -> None:
         assert fitted.predict([], []).shape == (0,)
         assert len(fitted.recommend([], k=3)) == 0
@@ -161,5 +165,7 @@ class TestEveryRecommender:
     def test_what_cannot_be_asked_is_named(self, fitted) -> None:
         with pytest.raises(ValueError, match="2 users and 1 items"):
             fitted.predict(["u0", "u1"], ["m0"])
+        with pytest.raises(ValueError, match="1 timestamps and 2 users"):
+            fitted.predict(["u0", "u1"], ["m0", "m1"], [0])
         with pytest.raises(ValueError, match="k is 0"):
             fitted.recommend(["u0"], k=0)
