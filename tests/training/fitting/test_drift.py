@@ -123,12 +123,12 @@ def fitted(model: str, log: RatingsLog, train: np.ndarray, **settings) -> TwoEnc
 
 
 @pytest.mark.parametrize("model", ["mf", "fm"])
-def test_the_moment_gains_most_of_what_is_possible(model: str, made: Drifting, parts) -> None:
+def test_the_moment_gains_at_least_half_of_what_is_possible(model: str, made: Drifting, parts) -> None:
     """Not all: the network's own errors are larger than the noise, and it has learnt a part of the drift as taste."""
     estimator, asked = fitted(model, made.log, parts[0]), made.log.ratings.iloc[parts[1]]
     pairs, ratings = (asked["user_id"], asked["movie_id"]), asked["rating"].to_numpy()
     with_moment, without = (rmse(estimator.predict(*pairs, *when), ratings) for when in ((asked["timestamp"],), ()))
-    assert without**2 - with_moment**2 > 0.55 * best_gain(made, *parts)
+    assert without**2 - with_moment**2 > 0.5 * best_gain(made, *parts)
 
 
 def test_scores_without_a_timestamp_do_not_depend_on_it(made: Drifting, parts) -> None:
