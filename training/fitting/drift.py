@@ -84,7 +84,8 @@ class Moments(NamedTuple):
         diagonal = inverse + given.variance / given.dispersion * self.curvatures
         diagonal[:-1] += (phi**2 * inverse)[1:]
         shift = deviation / given.dispersion * self.gradients
-        D, L, _ = dpttrf(diagonal, -(phi * inverse)[1:])  # the precision matrix is L D L^T
+        beside = -(phi * inverse)[1:] if len(phi) > 1 else np.zeros(1)  # so many are wanted for one moment too
+        D, L, _ = dpttrf(diagonal, beside)  # the precision matrix is L D L^T
         eta, _ = dpttrs(D, L, shift)
         log_likelihood = (shift * eta).sum() + np.log(inverse).sum() - np.log(D).sum()
         log_likelihood -= self.squares / given.dispersion + self.ratings * np.log(given.dispersion)
@@ -127,6 +128,8 @@ def _parts(counts: np.ndarray) -> Iterator[slice]:
 
 def most_likely(moments: Moments) -> Hyperparameters | None:
     """The hyperparameters of the largest likelihood, by Nelder and Mead's method; None where no drift is better."""
+    if not moments.squares > 0:
+        return None  # nothing is left of the ratings
     dispersion = moments.squares / moments.ratings  # without drift
     noise = moments.ratings / float(moments.curvatures.sum())
     unit = np.array([noise, 1.0, 1.0])

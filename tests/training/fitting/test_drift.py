@@ -74,6 +74,13 @@ def test_ratings_without_drift_have_none(planted) -> None:
     assert fit_drift(dataclasses.replace(rows, ratings=noise), torch.zeros(len(rows)), WIDE) is None
 
 
+@pytest.mark.parametrize("ratings", [[1.0], [0.0, 0.0], [1.0, -1.0]])
+def test_few_ratings_have_none(planted, ratings: list[float]) -> None:
+    rows = planted[0].take(np.arange(len(ratings)))
+    rows = dataclasses.replace(rows, ratings=np.array(ratings, np.float32))
+    assert fit_drift(rows, torch.zeros(len(rows)), WIDE) is None
+
+
 def test_ordered_levels_have_a_drift_too(planted) -> None:
     rows, drift, ratings = planted
     levels = np.clip(np.round(ratings + 3), 1, 5).astype(np.float32)
