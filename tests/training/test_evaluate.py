@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from tests.drifting import drifting
+from tests.training.fits import rmse
 from training.data import generate
 from training.estimators import MF
 from training.evaluate import evaluate
@@ -68,3 +72,17 @@ def test_cold_rows_are_apart(measured) -> None:
         np.sqrt(np.square(scores[cold] - held.ratings[cold]).mean()), rel=1e-5
     )
     assert metrics["cold_movies"] == {"rows": 0}
+
+
+def test_metrics_are_of_the_moments_of_the_rows_and_of_none() -> None:
+    rows = encode(drifting().log, use_features=False)
+    model = MF(sweeps=20, burn_in=10, list_factors=(4,), list_ridges=(100.0,)).fit(rows.take(np.arange(6000)))
+    held_out = rows.take(np.arange(6000, 7000))
+    metrics = evaluate(model, held_out)
+    pairs = held_out.user_rows, held_out.movie_rows
+    for found, scores in (
+        (metrics, model.predict_rows(*pairs, held_out.timestamps)),
+        (metrics["without_timestamps"], model.predict_rows(*pairs)),
+    ):
+        assert found["rmse"] == pytest.approx(rmse(scores, held_out.ratings), abs=1e-5)
+    assert "without_timestamps" not in evaluate(model, dataclasses.replace(held_out, timestamps=None))

@@ -21,3 +21,12 @@ def test_lists_leave_out_no_more_movies_than_an_archive_takes(whole: RatingsLog,
     answers = module.Questions(whole.ratings.iloc[:10], whole.ratings.iloc[10:], whole, 3.0).ask(tmp_path)
     assert len(answers.scores) == 10
     assert max(len(question["exclude"]) for question in asked if "exclude" in question) == 5
+
+
+def test_scores_are_asked_for_the_moments_of_the_ratings(whole: RatingsLog) -> None:
+    rows = whole.ratings.iloc[:10].reset_index(drop=True)
+    timed = rows.assign(timestamp=range(10))
+    assert [one["timestamp"] for one in module.Questions(timed, rows, whole, 3.0)._pairs] == list(range(10))
+    before_1970 = timed.assign(timestamp=timed["timestamp"] - 5)  # which no request may be for
+    for asked in (before_1970, timed.drop(columns="timestamp")):
+        assert all(one.keys() == {"user_id", "movie_id"} for one in module.Questions(asked, rows, whole, 3.0)._pairs)
