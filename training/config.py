@@ -24,12 +24,16 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
         "1 or more",
         lambda value: value >= 1,
         (
-            *("n_factors", "sample_factors", "sweeps", "top_epochs", "list_components", "list_factors"),
+            *("n_factors", "sample_factors", "sweeps", "als_sweeps", "top_epochs", "list_components", "list_factors"),
             *("epochs", "stop_after", "patience", "batch_size", "hidden"),
         ),
     ),
     ("0 or more", lambda value: value >= 0, ("burn_in", "decay", "feature_decay")),
-    ("more than 0", lambda value: value > 0, ("prior_precision", "list_ridges", "learning_rate")),
+    (
+        "more than 0",
+        lambda value: value > 0,
+        ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "learning_rate"),
+    ),
     ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout", "list_dampings")),
     ("a finite number", lambda _: True, ("like_above",)),
 )
@@ -45,8 +49,9 @@ class Settings:
     """A rating above this is a like."""
     n_factors: Annotated[int, _formerly("--width")] = 32
     """Length of the vectors."""
-    method: Literal["gibbs", "adam"] = "adam"
-    """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), or by descent."""
+    method: Literal["gibbs", "als", "adam"] = "adam"
+    """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), by alternating least
+    squares (MF and FM for a log of likes alone; where there are ratings, by descent), or by descent."""
 
     ratings_as: Literal["numbers", "levels"] = "numbers"
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
@@ -64,6 +69,14 @@ class Settings:
     """gibbs: sweeps that are averaged at most; fewer where more would change the average little."""
     burn_in: int = 20
     """gibbs: sweeps before that."""
+
+    als_sweeps: int = 15
+    """als: how often all movies, and then all users, are solved for."""
+    unobserved_weight: float = 1.0
+    """als: what all pairs together weigh, as dislikes, beside all likes together."""
+    regularizations: tuple[float, ...] = (0.03, 0.01, 0.1, 0.3)
+    """als: of vectors and biases, beside the mean weight of a user's (movie's) likes and pairs; some likes that the fit
+    holds out choose."""
 
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
@@ -135,7 +148,7 @@ BEST_FM = BEST | {"sample_factors": 48, "sweeps": 250, "burn_in": 30}
 BEST_MF = BEST | {"sample_factors": 64, "sweeps": 400, "burn_in": 50}
 
 # The sampler takes ratings alone, so that MF and FM of likes have one set of settings.
-LIKE_BY_ADAM = Settings(target="like", n_factors=16, decay=0.01, feature_decay=0.01)
+LIKE_BY_ALS = Settings(target="like", method="als", n_factors=16, decay=0.01, feature_decay=0.01)
 LIKE_BY_GIBBS: dict[str, Any] = {"target": "like", "decay": 0.01, "feature_decay": 0.01}
 
 # By model. As in their origins, MF and FM predict ratings, and DeepFM whether somebody likes a movie.
@@ -143,12 +156,12 @@ PRESETS: dict[str, Presets] = {
     "mf": Presets(
         "rating",
         rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_MF)},
-        like={"quick": LIKE_BY_ADAM, "best": LIKE_BY_ADAM},
+        like={"quick": LIKE_BY_ALS, "best": LIKE_BY_ALS},
     ),
     "fm": Presets(
         "rating",
         rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_FM)},
-        like={"quick": LIKE_BY_ADAM, "best": LIKE_BY_ADAM},
+        like={"quick": LIKE_BY_ALS, "best": LIKE_BY_ALS},
     ),
     "deepfm": Presets(
         "like",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .. import models
-from ..fitting.methods import ADAM, GIBBS, GIBBS_THEN_ADAM, Method
+from ..fitting.methods import ADAM, ALS, GIBBS, GIBBS_THEN_ADAM, Method
 from ..interactions import Interactions
 from ..models import Side
 from .base import Recommender
@@ -19,7 +19,7 @@ class MF(TwoEncoderEstimator):
 
     name, title = "mf", "Matrix Factorization"
     network_type = models.MF
-    methods: ClassVar = {"gibbs": GIBBS, "adam": ADAM}
+    methods: ClassVar = {"gibbs": GIBBS, "als": ALS, "adam": ADAM}
 
 
 class FM(TwoEncoderEstimator):
@@ -27,7 +27,7 @@ class FM(TwoEncoderEstimator):
 
     name, title = "fm", "Factorization Machine"
     network_type = models.FM
-    methods: ClassVar = {"gibbs": GIBBS, "adam": ADAM}
+    methods: ClassVar = {"gibbs": GIBBS, "als": ALS, "adam": ADAM}
 
 
 class DeepFM(TwoEncoderEstimator):

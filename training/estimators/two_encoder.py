@@ -18,7 +18,7 @@ from ..errors import SettingsError
 from ..fitting.drift import fit_drift
 from ..fitting.fit import Fit
 from ..fitting.losses import OnEpoch
-from ..fitting.methods import ADAM, Method
+from ..fitting.methods import ADAM, ALS, Method
 from ..fitting.targets import targets_of
 from ..fitting.tensors import InteractionTensors
 from ..fitting.unknown import fit_unknown_rows
@@ -72,11 +72,15 @@ class TwoEncoderEstimator(Recommender):
         return self.network_type(users, movies, mean)
 
     def method(self, train: Interactions) -> Method:
-        """How the network is fitted to ``train``. Raises SettingsError for a method that this model does not have."""
+        """How the network is fitted to ``train``. Raises SettingsError for a method that this model does not have.
+
+        As the settings say; Adam in the place of least squares where there are ratings, as these know their dislikes.
+        """
         if self.settings.method not in self.methods:
             known = ", ".join(self.methods)
             raise SettingsError(f"--method is {self.settings.method}: {self.title} is fitted by {known}")
-        return self.methods[self.settings.method]
+        method = self.methods[self.settings.method]
+        return ADAM if method is ALS and self.settings.target == "like" and train.has_ratings else method
 
     def fit(self, train: Ratings, validation: Ratings | None = None, on_epoch: OnEpoch = lambda *_: None) -> Self:
         """Learn from ``train``; ``on_epoch`` is told the losses.

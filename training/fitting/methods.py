@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Settings
-from . import adam, posterior, warm
+from . import adam, als, posterior, warm
 from .fit import Fit
 from .losses import Losses, still_falls
 
@@ -39,6 +39,7 @@ class Method:
         ]
 
 
+ALS = Method(als.fit, most_epochs=None, draws_unrated=True)
 ADAM = Method(adam.fit, most_epochs="epochs", draws_unrated=False)
 GIBBS = Method(posterior.fit, most_epochs=None, draws_unrated=True)
 GIBBS_THEN_ADAM = Method(warm.fit, most_epochs="top_epochs", draws_unrated=True)

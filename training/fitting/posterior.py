@@ -11,15 +11,15 @@ from torch import Tensor
 from .. import calls
 from ..config import Settings
 from ..errors import SettingsError
-from ..interactions import Interactions, SideData
-from ..models import Side, TwoEncoder, layers
+from ..interactions import Interactions
+from ..models import TwoEncoder
 from ..samplers import gibbs
 from ..samplers.average import Average
 from ..samplers.gibbs import Sample
 from ..samplers.likelihoods import Scale
 from .fit import Fit
 from .losses import DivergedError, Losses, OnEpoch
-from .unknown import fill_unseen_features
+from .write import write_side
 
 SOME_ROWS = 50_000  # training rows that the scale of raw scores is taken from, and validation rows of a loss
 BATCH = 5  # samples whose scores are kept as one sum
@@ -75,7 +75,7 @@ def fit(
     ):
         table[:, :-1] *= math.sqrt(slope)
         table[:, -1] *= slope
-        _write_side(side, data, table, network.uses_features, rated)
+        write_side(side, data, table, network.uses_features, rated)
     network.mean.fill_(shift)
     return Fit(network, losses, link)
 
@@ -134,23 +134,3 @@ class _Predictions:
         difference = sum(self.batches[:half]) - sum(self.batches[half:])
         variance = float((difference / (half * BATCH)).square().mean()) / 4
         return variance < share * self.likelihood.error
-
-
-def _write_side(side: Side, data: SideData, table: torch.Tensor, uses_features: bool, rated: np.ndarray) -> None:
-    """Split what the samples say of an entity into what its features explain and its own part.
-
-    The network adds the pairs within a side to the bias; the samples' bias has them in it, so they are taken out.
-    ``rated`` [n]: the entities of the training rows.
-    """
-    table = table.to(side.embeddings.weight.device)
-    total, coefficients = table[: len(data.vocabulary)], table[len(data.vocabulary) :]
-    if not uses_features:
-        side.embeddings.weight.copy_(total)
-        return
-    side.features.weight.copy_(coefficients)
-    fill_unseen_features(side, data, rated)
-    features, weights = (torch.from_numpy(values).to(table.device) for values in (data.features, data.weights))
-    explained = layers.mix(features, weights, side.features.weight)
-    side.embeddings.weight.copy_(total - explained)
-    _, scalar = side.fm_half(side.embeddings.weight, features, weights)
-    side.embeddings.weight[:, -1] += total[:, -1] - scalar

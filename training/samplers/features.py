@@ -81,6 +81,12 @@ class FeatureBlock:
         """The coefficients: float32 [F, E]."""
         return self.right.T @ self.rotated_beta.float()
 
+    def regress(self, embeddings: Tensor, ridge: float) -> None:
+        """Set ``effects`` to what explains the embeddings of ``rated``, float32 [m, E], by ridge regression."""
+        projected = (self.projected[self.rated].T @ embeddings).double()
+        self.rotated_beta = projected / (self.singular.square() + ridge)
+        self.effects = self.projected @ self.rotated_beta.float()
+
     def sample(self, unexplained: Tensor, Lambda: np.ndarray, rng: np.random.Generator) -> None:
         """Draw ``effects`` given what those of ``rated`` are to explain, float32 [m, E], with precision ``Lambda``."""
         inverse_root = np.linalg.inv(np.linalg.cholesky(self.Lambda_beta))

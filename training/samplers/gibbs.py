@@ -34,10 +34,12 @@ from .features import FeatureBlock
 from .known import Known
 from .likelihoods import GaussianLikelihood
 from .philox import Stream
+from .probit import OrderedProbitLikelihood
 from .shares import deal, dealt
 from .view import Block, View
 from .workers import each, one_thread_each
 
+LIKELIHOODS = {"numbers": GaussianLikelihood, "levels": OrderedProbitLikelihood}  # by Settings.ratings_as
 USERS, MOVIES, NOISE, RATINGS = range(4)  # what random numbers of a sweep are for
 PAIRS_AT_A_TIME = 16_384  # so that their embeddings stay in cache
 
@@ -75,7 +77,9 @@ class Sampler:
         The others follow its chain, which is to be gone through by ``calls.in_step``. ``use_features``: whether side
         features and histories inform the embeddings (FM), or ids alone (MF).
         """
-        known, ratings = Known.of(interactions, settings, seed, use_features, device)
+        ratings = torch.from_numpy(interactions.ratings).to(device)
+        likelihood = LIKELIHOODS[settings.ratings_as](ratings, settings.user_noise)
+        known, ratings = Known.of(interactions, likelihood, settings, seed, use_features, device)
         calls.give(_follow, known)
         shares = known.shares()
         deal(ratings, *shares)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from scipy import sparse
@@ -10,12 +11,17 @@ from torch import Tensor
 
 from ..config import Settings
 from ..interactions import Interactions, feature_matrix
-from .likelihoods import GaussianLikelihood
-from .probit import OrderedProbitLikelihood
 from .shares import Ratings, Shares
 from .view import View
 
-LIKELIHOODS = {"numbers": GaussianLikelihood, "levels": OrderedProbitLikelihood}  # by Settings.ratings_as
+
+class Likelihood(Protocol):
+    """What a rating says of its score; the ``value_type`` of what is kept of a rating."""
+
+    value_type: ClassVar[torch.dtype]
+
+    def take_values(self) -> Tensor:
+        """What a view is to hold of the ratings [n], once: what is left is small, and the same for all processes."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Known:
     embeddings.
     """
 
-    likelihood: GaussianLikelihood
+    likelihood: Likelihood
     counts: tuple[Tensor, Tensor]
     features: tuple[sparse.csr_array, sparse.csr_array] | None
     settings: Settings
@@ -35,14 +41,18 @@ class Known:
 
     @classmethod
     def of(
-        cls, interactions: Interactions, settings: Settings, seed: int, use_features: bool, device: torch.device | str
+        cls,
+        interactions: Interactions,
+        likelihood: Likelihood,
+        settings: Settings,
+        seed: int,
+        use_features: bool,
+        device: torch.device | str,
     ) -> tuple[Known, Ratings]:
-        """Of all ratings, and these themselves, on ``device``."""
+        """Of all ratings, and these themselves, on ``device``; ``likelihood``: of these."""
         users, movies = (
             torch.from_numpy(rows).to(device, torch.int32) for rows in (interactions.user_rows, interactions.movie_rows)
         )
-        ratings = torch.from_numpy(interactions.ratings).to(device)
-        likelihood = LIKELIHOODS[settings.ratings_as](ratings, settings.user_noise)
         of_users, of_movies = interactions.shape
         counts = torch.bincount(users, minlength=of_users), torch.bincount(movies, minlength=of_movies)
         sides = interactions.users, interactions.movies

@@ -13,6 +13,7 @@ from tests.training.fits import fitted, quick, raw_scores, rmse
 from training.data import RatingsLog
 from training.errors import SettingsError
 from training.fitting import posterior
+from training.fitting.write import write_side
 from training.interactions import encode
 from training.models import Side
 
@@ -48,7 +49,7 @@ def test_a_feature_value_that_no_rated_movie_has_leaves_the_samples_scores(log_a
     rows = len(interactions.movies.vocabulary) + interactions.movies.schema.size
     table = torch.randn(rows, 5, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        posterior._write_side(side, interactions.movies, table, True, interactions.movie_rows)
+        write_side(side, interactions.movies, table, True, interactions.movie_rows)
         features, weights = (
             torch.from_numpy(table) for table in (interactions.movies.features, interactions.movies.weights)
         )

@@ -1,0 +1,94 @@
+"""Alternating least squares, beside the loss over a matrix of all pairs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.multiprocessing import spawn
+
+from tests.training.fits import quick
+from training import calls, distributed
+from training.data import RatingsLog, generate
+from training.estimators import ESTIMATORS
+from training.fitting.least_squares import Solver
+from training.interactions import Interactions, encode
+from training.samplers.gibbs import pair_scores
+
+
+def likes(count: int = 900) -> RatingsLog:
+    log = generate(seed=0, users=60, movies=50, ratings=count).log
+    return RatingsLog(
+        log.name, log.ratings.drop(columns="rating"), users=log.users, movies=log.movies,
+        user_features=log.user_features, movie_features=log.movie_features,
+    )  # fmt: skip
+
+
+def solver_of(train: Interactions, use_features: bool, sweeps: int = 4) -> Solver:
+    settings = quick("mf", "like", n_factors=5, als_sweeps=sweeps)
+    solver = Solver.of(train, settings, 0.1, 0, use_features, "cpu")
+    for _ in solver:
+        pass
+    return solver
+
+
+def loss(solver: Solver, train: Interactions, users: torch.Tensor) -> torch.Tensor:
+    """The loss by the user embeddings: every pair with a rated user and movie is one number."""
+    movies = solver.movies.embeddings.double()
+    scores = users[:, :-1] @ movies[:, :-1].T + users[:, -1:] + movies[:, -1]
+    rated = scores[solver.users.view.rated][:, solver.movies.view.rated]
+    liked = scores[train.user_rows.astype(np.int64), train.movie_rows.astype(np.int64)]
+    explained = solver.users.block.effects if solver.users.block else torch.zeros_like(users)
+    distances = (users - explained)[solver.users.view.rated].square().sum()
+    return (1 - liked).square().sum() + solver.alpha_0 * rated.square().sum() + solver.users.penalty * distances
+
+
+@pytest.mark.parametrize("use_features", [False, True])
+def test_users_are_at_the_optimum_of_the_loss_over_all_pairs(use_features: bool) -> None:
+    train = encode(likes(), use_features)
+    solver = solver_of(train, use_features)
+    users = solver.users.embeddings.double().requires_grad_()
+    before = loss(solver, train, users)
+    (gradient,) = torch.autograd.grad(before, users)
+    assert gradient[solver.users.view.rated].abs().max() < 1e-3 * before
+    assert loss(solver, train, users.detach() * 0.9) > before
+
+
+def test_the_loss_of_the_likes_is_told() -> None:
+    train = encode(likes(), False)
+    solver = Solver.of(train, quick("mf", "like", n_factors=5, als_sweeps=6), 0.1, 0, False, "cpu")
+    told = list(solver)
+    users, movies = solver.users.embeddings, solver.movies.embeddings
+    liked = pair_scores(users, movies, *(torch.from_numpy(rows).long() for rows in (train.user_rows, train.movie_rows)))
+    assert told[-1] == pytest.approx(float((1 - liked).square().mean()), rel=1e-4)
+
+
+def fits() -> list[torch.Tensor]:
+    """The embeddings of a model of ids and of one with features, of this process alone or with others."""
+    found = []
+    for model in ("mf", "fm"):
+        estimator = ESTIMATORS[model](quick(model, "like", als_sweeps=3), list_ranker=False)
+        train = encode(likes(), estimator.uses_features)
+        found.append(estimator.fit(train).raw_scores(train.user_rows, train.movie_rows))
+    return found
+
+
+def process(rank: int, folder: Path) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (folder / "port").read_text()}
+    torch.set_num_threads(1)
+    with distributed.processes(torch.device("cpu")):
+        calls.led(lambda: torch.save(fits(), folder / "together.pt"))
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds(tmp_path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (tmp_path / "port").write_text(str(server.getsockname()[1]))
+    spawn(process, (tmp_path,), nprocs=2)
+    for alone, together in zip(fits(), torch.load(tmp_path / "together.pt"), strict=True):
+        torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
