@@ -102,6 +102,11 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
                 "recommendations": [FARGO | {"score": 4.164906} | REASONS],
             },
         ),
+        "recommend_with_fresh_ratings": Example(
+            "For a user of the log, with a rating that the model does not know yet",
+            {"user_id": user, "ratings": [{"movie_id": other, "rating": 1}], "k": 2},
+            {"user_id": user, "recommendations": []},
+        ),
         "recommend_to_somebody_new": Example(
             "For somebody whom the model has never seen, by their ratings",
             {"ratings": [*likes, {"movie_id": movie, "rating": 1}], "k": 2},
@@ -157,11 +162,11 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
         ),
         "user_said_twice": Example(
             "A user of the log, and somebody new",
-            {"user_id": user, "ratings": likes},
+            {"user_id": user, "user": woman},
             {
                 "code": 400,
                 "type": "InvalidRequest",
-                "message": "user_id and ratings both say who it is for: give user_id, or ratings and/or user",
+                "message": "user_id and user both say who it is for: give one of them, with ratings or without",
             },
             400,
         ),

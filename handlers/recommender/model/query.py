@@ -16,7 +16,8 @@ Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C
 class UserQuery:
     """Who asks: the user of a row (0 for an unknown one), or somebody new, by side features, ratings or both.
 
-    ``ratings``: by movie row; ``LIKE`` for a like.
+    ``ratings``: what came with the request, by movie row; ``LIKE`` for a like. With a user of the log they are fresh:
+    they add to the stored history, and replace its ratings of the same movies.
     """
 
     row: int = 0
@@ -24,8 +25,8 @@ class UserQuery:
     ratings: dict[int, float] = field(default_factory=dict)
 
     @property
-    def is_new(self) -> bool:
-        """Whether the request says who asks, and not the log."""
+    def needs_encoding(self) -> bool:
+        """Whether the request says more of who asks than the log does, so that no stored encoding is theirs."""
         return bool(self.features or self.ratings)
 
 
