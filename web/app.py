@@ -21,11 +21,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from feedback.reader import Reader
 from feedback.store import Store
 from feedback.writer import Writer
 
 from . import feedback
 from .catalogue import Catalogues
+from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, GatewayDep, Model
 from .guard import RateLimit, SecurityHeaders
 from .impressions import impression_of, is_list
@@ -34,7 +36,7 @@ from .metrics import Metrics
 from .problems import InvalidRequest, NotFound, NoUser, Problem, TooLarge
 from .schema import Ask
 from .settings import Settings
-from .torchserve import TorchServe
+from .torchserve import Answer, TorchServe
 
 STATIC = Path(__file__).parent / "static"
 SUGGESTIONS = 8  # of the search box, where its request has no k
@@ -50,7 +52,8 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
     Raises ``feedback.database.URLError`` where the settings name no store.
     """
     torchserve, metrics = TorchServe(settings, transport), Metrics()
-    writer = Writer(Store(settings.events_url), metrics.impressions_dropped.inc)
+    store = Store(settings.events_url)
+    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +61,7 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
         if settings.metrics_port:
             metrics.serve(settings.metrics_port)
         yield
+        reader.stop()
         await writer.stop()
         await torchserve.close()
 
@@ -72,7 +76,7 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
         ],
     )
     catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
-    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, user_limit, metrics)
+    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, reader, user_limit, metrics)
     app.include_router(routes)
     app.include_router(feedback.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -106,11 +110,33 @@ async def models(gateway: GatewayDep) -> dict[str, Any]:
 @routes.post("/api/predictions/{model}")
 async def predictions(gateway: GatewayDep, model: Model, ask: Ask) -> Response:
     """A model's answer, as the contract has it."""
-    answer = await gateway.torchserve.ask(model, ask.model_dump_json(exclude_unset=True).encode())
+    answer = await _answer(gateway, model, ask)
     if answer.status == 200 and is_list(ask):
         gateway.writer.show(partial(impression_of, model, ask, answer, int(time.time())))
     headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
     return Response(answer.body, answer.status, headers, "application/json")
+
+
+async def _answer(gateway: Gateway, model: str, ask: Ask) -> Answer:
+    """The model's answer to a request, with what its user did since the model was trained."""
+    with_events = await _with_events(gateway, ask)
+    if with_events is not ask:
+        answer = await gateway.torchserve.ask(model, with_events.json_body())
+        if answer.status == 200:
+            return without_names_of_fresh(answer, len(ask.ratings or []))
+        # An event must not spoil an answer: an unknown movie does, where the request wants an error for that.
+    return await gateway.torchserve.ask(model, ask.json_body())
+
+
+async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
+    most = gateway.settings.events_used
+    if ask.user_id is None or ask.history or not most:
+        return ask
+    events = await gateway.reader.events_of(str(ask.user_id), most)
+    try:
+        return with_fresh(ask, events, (await gateway.catalogues.any_card()).scale is not None) if events else ask
+    except Problem:  # no model has been described yet
+        return ask
 
 
 @routes.get("/api/movies/{model}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from feedback.reader import Reader
 from feedback.writer import Writer
 
 from .catalogue import Catalogues
@@ -25,6 +26,7 @@ class Gateway:
     torchserve: TorchServe
     catalogues: Catalogues
     writer: Writer
+    reader: Reader
     user_limit: UserLimit
     metrics: Metrics
 

@@ -42,6 +42,10 @@ class Ask(_Closed):
     explain: StrictBool = None
     on_unknown: Literal["fallback", "error"] = None
 
+    def json_body(self) -> bytes:
+        """What is passed on."""
+        return self.model_dump_json(exclude_unset=True).encode()
+
 
 class Event(_Closed):
     """What somebody did: they rated a movie, liked it, looked at it or bought it (``feedback.tables.TYPES``).

@@ -36,6 +36,7 @@ class Settings:
     rate: str = "30/second;900/minute"  # requests to /api of one address
     events_url: str = f"sqlite:///{ROOT / 'events' / 'events.db'}"  # the store of events; or postgresql://...
     events_rate: str = "1000/hour;5000/day"  # events of one user
+    events_used: int = 100  # of a user's latest events, in each of their requests; 0 for none
     max_events: int = 500  # events of one request
     max_skew: float = 60.0  # seconds that the clock of whoever sends events may be ahead
     metrics_port: int = 0  # where Prometheus finds the gateway's metrics; 0 for nowhere
@@ -52,7 +53,7 @@ class Settings:
         if "models" in of:
             of["models"] = tuple(name.strip() for name in of["models"].split(","))
         kinds = {"torchserve_key_file": Path, "port": int, "timeout": float, "fresh": float, "max_body": int}
-        kinds |= {"max_events": int, "max_skew": float, "metrics_port": int}
+        kinds |= {"events_used": int, "max_events": int, "max_skew": float, "metrics_port": int}
         for name in kinds.keys() & of.keys():
             of[name] = kinds[name](of[name])
         return cls(**of)
