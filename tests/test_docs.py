@@ -30,7 +30,8 @@ RESULTS = {
 }
 PAGE_OF = {scale_page: scale_page.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-PATH = re.compile(r"`((?:archives|benchmarks|client|deploy|docs|handlers|serving|tests|tools|training|web)/[\w./-]*)`")
+FOLDERS = "archives|benchmarks|client|deploy|docs|feedback|handlers|serving|tests|tools|training|web"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -16,6 +16,8 @@ LEGENDS = {
     "year": 1994,
     "genres": ["Drama", "Romance", "War", "Western"],
 }
+HARRY = {"movie_id": 216, "title": "When Harry Met Sally...", "year": 1989, "genres": ["Comedy", "Romance"]}
+SENSE = {"movie_id": 275, "title": "Sense and Sensibility", "year": 1995, "genres": ["Drama", "Romance"]}
 LIAR = {"movie_id": 294, "title": "Liar Liar", "year": 1997, "genres": ["Comedy"]}
 
 PERSONAL = -0.020635
@@ -104,8 +106,8 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
         ),
         "recommend_with_fresh_ratings": Example(
             "For a user of the log, with a rating that the model does not know yet",
-            {"user_id": user, "ratings": [{"movie_id": other, "rating": 1}], "k": 2},
-            {"user_id": user, "recommendations": []},
+            {"user_id": user, "ratings": likes, "k": 2},
+            {"user_id": user, "recommendations": [HARRY | {"score": 4.120286}, SENSE | {"score": 4.07026}]},
         ),
         "recommend_to_somebody_new": Example(
             "For somebody whom the model has never seen, by their ratings",
