@@ -11,7 +11,7 @@ from .store import Event, Store, StoreDown
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 0.2  # seconds
+PATIENCE = 1.0  # seconds
 PAUSE = 1.0  # seconds after a failure in which the store is not asked again
 
 

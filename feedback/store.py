@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -42,6 +42,15 @@ class Impression(NamedTuple):
     version: str
     timestamp: int
     movies: Sequence[str]
+
+
+# Made once: for each request it would take longer than its answer.
+_LATEST = (
+    select(*(events.c[name] for name in Event._fields))
+    .where(events.c.user_id == bindparam("user"), events.c.timestamp > bindparam("since"))
+    .order_by(events.c.timestamp.desc(), events.c.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 class Forgotten(NamedTuple):
@@ -81,13 +90,8 @@ class Store:
 
     def events_of(self, user_id: str, since: int = 0, limit: int = 1000) -> list[Event]:
         """The latest events of a user that happened after ``since``, the oldest of them first."""
-        wanted = (
-            select(*(events.c[name] for name in Event._fields))
-            .where(events.c.user_id == user_id, events.c.timestamp > since)
-            .order_by(events.c.timestamp.desc(), events.c.id.desc())
-            .limit(limit)
-        )
-        rows = self._run(lambda connection: connection.execute(wanted).all(), reads_only=True)
+        wanted = {"user": user_id, "since": since, "most": limit}
+        rows = self._run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
         return [Event(*row) for row in reversed(rows)]
 
     def forget(self, user_id: str) -> Forgotten:

@@ -57,13 +57,12 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        writer.start()
-        if settings.metrics_port:
-            metrics.serve(settings.metrics_port)
-        yield
-        reader.stop()
-        await writer.stop()
-        await torchserve.close()
+        with metrics.served(settings.metrics_port):
+            writer.start()
+            yield
+            reader.stop()
+            await writer.stop()
+            await torchserve.close()
 
     app = FastAPI(
         lifespan=lifespan,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 
 
@@ -20,6 +23,16 @@ class Metrics:
         self.feedback_failed = counter("gateway_feedback_failed", "Requests with events that met a store that is down.")
         self.impressions_dropped = counter("gateway_impressions_dropped", "Lists whose impression was not stored.")
 
-    def serve(self, port: int) -> None:
-        """Show them at ``port`` of every interface, to whoever asks."""
-        start_http_server(port, registry=self.registry)
+    @contextmanager
+    def served(self, port: int) -> Iterator[None]:
+        """Show them at ``port`` of every interface, to whoever asks; nowhere where ``port`` is 0."""
+        if not port:
+            yield
+            return
+        server, thread = start_http_server(port, registry=self.registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

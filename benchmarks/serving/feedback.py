@@ -107,7 +107,8 @@ def gateway(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 def load(address: str, process: psutil.Process, script: Path, seconds: float, *arguments: str) -> Result:
     before = sum(process.cpu_times()[:2])
-    command = ["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", "-s", str(script), address, "--", *arguments]
+    options = ["-t1", "-c32", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", str(script)]
+    command = ["wrk", *options, address, "--", *arguments]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
         raise RuntimeError(said)

@@ -65,5 +65,5 @@ def test_a_store_that_is_slow_is_not_waited_for() -> None:
     store.gate.clear()
     started = time.perf_counter()
     assert read(store, 0, 0) == [0, 0, 0]
-    assert time.perf_counter() - started < 10 * module.PATIENCE
+    assert time.perf_counter() - started < 3 * module.PATIENCE
     assert store.asked == 1
