@@ -36,7 +36,7 @@ def engine_of(url: str) -> Engine:
             pool_pre_ping=True,  # a connection that the server has dropped is replaced
             connect_args={
                 "connect_timeout": WAIT,
-                "tcp_user_timeout": 1000 * WAIT,
+                "tcp_user_timeout": 1000 * WAIT,  # milliseconds, as the next
                 "options": f"-c statement_timeout={1000 * WAIT}",
             },
         )
@@ -61,6 +61,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes its time
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

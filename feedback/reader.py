@@ -34,7 +34,7 @@ class Reader:
             return await asyncio.wait_for(asked, PATIENCE)
         except (StoreDown, TimeoutError) as error:
             self._down_until = time.monotonic() + PAUSE
-            logger.warning("the events of a user cannot be read: %s", error or "it takes too long")
+            logger.warning("the events of a user cannot be read: %s", str(error) or "it takes too long")
             return []
 
     def stop(self) -> None:

@@ -41,7 +41,7 @@ class Impression(NamedTuple):
     model: str
     version: str
     timestamp: int
-    movies: Sequence[str]
+    movies: Sequence[int | str]
 
 
 # Made once: for each request it would take longer than its answer.
@@ -122,6 +122,7 @@ class Store:
             with self._engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
         except (OperationalError, InterfaceError, OSError, CommandError) as error:
+            self._is_migrated = False  # what comes back may be another database
             raise StoreDown(_first_line(error)) from error
         except DBAPIError as error:
             if error.connection_invalidated:

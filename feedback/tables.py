@@ -24,6 +24,7 @@ events = Table(
     # An event that is sent twice is stored once. A key is its user's, so that nobody can take that of another.
     UniqueConstraint("user_id", "key", name="events_once"),
 )
+Index("events_of_user", events.c.user_id, events.c.timestamp)
 
 # A row is a list that somebody was shown.
 impressions = Table(

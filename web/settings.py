@@ -35,7 +35,7 @@ class Settings:
     max_body: int = 64 * 1024  # bytes of a request
     rate: str = "30/second;900/minute"  # requests to /api of one address
     events_url: str = f"sqlite:///{ROOT / 'events' / 'events.db'}"  # the store of events; or postgresql://...
-    events_rate: str = "1000/hour;5000/day"  # events of one user
+    events_rate: str = "1000/hour"  # events of one user
     events_used: int = 100  # of a user's latest events, in each of their requests; 0 for none
     max_events: int = 500  # events of one request
     max_skew: float = 60.0  # seconds that the clock of whoever sends events may be ahead

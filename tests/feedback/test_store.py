@@ -99,6 +99,18 @@ def test_a_database_that_cannot_be_used_is_down(url: str) -> None:
             method(*arguments)
 
 
+def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/events.db")
+    store.add_events([[event("196", "a")]])
+    store.close()  # its connections; as if the process had not one open
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(StoreDown, match="no such table"):
+        store.add_events([[event("196", "a")]])
+    assert store.add_events([[event("196", "a")]]) == [1]
+    store.close()
+
+
 def test_a_store_that_was_down_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file where the folder should be")
     store = Store(f"sqlite:///{tmp_path}/events/events.db")

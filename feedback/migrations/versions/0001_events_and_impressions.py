@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.UniqueConstraint("user_id", "key", name="events_once"),
     )
+    op.create_index("events_of_user", "events", ["user_id", "timestamp"])
     op.create_table(
         "impressions",
         sa.Column("id", _Number, primary_key=True),
