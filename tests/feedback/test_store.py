@@ -119,3 +119,16 @@ def test_a_store_that_was_down_is_used_again(tmp_path: Path) -> None:
     (tmp_path / "events").unlink()
     assert store.add_events([[event("196", "a")]]) == [1]
     store.close()
+
+
+@pytest.mark.slow
+def test_connections_that_the_server_has_dropped_are_replaced(postgresql: str) -> None:
+    store = Store(postgresql)
+    store.add_events([[event("dropped", "a")]])
+    engine = create_engine(postgresql.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        others = "pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+    engine.dispose()
+    assert store.add_events([[event("dropped", "b")]]) == [1]
+    store.close()
