@@ -82,9 +82,14 @@ COPY --chown=10001:10001 model_store/ /models/
 # The page's gateway: it speaks HTTP to TorchServe, and needs neither torch nor Java.
 FROM ${BASE} AS web
 COPY requirements-web.txt /tmp/
-RUN pip install --no-cache-dir -r /tmp/requirements-web.txt && useradd --uid 10001 --no-create-home recommender
+RUN pip install --no-cache-dir -r /tmp/requirements-web.txt && useradd --uid 10001 --no-create-home recommender \
+ && mkdir --mode 1777 /events
+# Events are written to /events: with a volume there, the rest of the file system can be read-only.
+ENV EVENTS_URL=sqlite:////events/events.db
+VOLUME /events
 WORKDIR /app
 COPY config.properties ./
+COPY feedback/ feedback/
 COPY web/ web/
 USER 10001
 EXPOSE 8000

@@ -39,7 +39,7 @@ PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
-        retrain report recommend benchmark benchmark-quality docker web web-start web-stop test test-slow lint format clean
+        retrain report recommend benchmark benchmark-quality docker web web-start web-stop forget test test-slow lint format clean
 
 # Checked before any training: are the server's ports free, is the version named?
 ifneq ($(filter demo serve,$(MAKECMDGOALS)),)
@@ -210,6 +210,12 @@ web-start: install $(VENV)/installed-web
 		TORCHSERVE_URL=$$url $(BIN)/python -m web >logs/web.log 2>&1 </dev/null & echo $$! >logs/web.pid; sleep 3; }; }
 	@$(PAGE_RUNS) || { rm -f logs/web.pid; echo "The page did not start (logs/web.log):"; }
 	@head -3 logs/web.log
+
+# A shell has a variable USER of its own, which is not meant.
+## Delete a person from the store of events: make forget USER=196.
+forget: install $(VENV)/installed-web
+	@[ "$(origin USER)" = "command line" ] || { echo "USER is missing: make forget USER=196 would name one" >&2; exit 2; }
+	@TORCHSERVE_URL=$${TORCHSERVE_URL:-$$($(SERVING) address 2>/dev/null)} $(BIN)/python -m web forget "$(USER)"
 
 ## Stop the page that runs in the background.
 web-stop:

@@ -22,7 +22,7 @@ Feature = str | int | float | list[str] | None
 
 
 class GivenRating(TypedDict):
-    """A rating by somebody new; without ``rating`` it is a like."""
+    """A rating that comes with the request; without ``rating`` it is a like."""
 
     movie_id: Id
     rating: NotRequired[float]
@@ -30,7 +30,7 @@ class GivenRating(TypedDict):
 
 class _UserFields(TypedDict, total=False):
     user_id: Id  # or ratings and/or user
-    ratings: list[GivenRating]
+    ratings: list[GivenRating]  # of somebody new; with user_id: fresh ratings, which the model does not know yet
     user: dict[str, Feature]
     timestamp: int
     on_unknown: str  # "fallback" (the default) or "error"
@@ -230,7 +230,7 @@ class Recommender(AbstractContextManager):
         return self._ask(request, Score)
 
     def recommend(self, **request: Unpack[RecommendRequest]) -> Recommendations:
-        """The best movies for somebody: ``recommend(user_id=196, k=10)``, or ``ratings=`` and/or ``user=``."""
+        """The best movies for somebody: ``recommend(user_id=196, k=10)``, or with ``ratings=`` or ``user=``."""
         return self._ask(request, Recommendations)
 
     def similar(self, **request: Unpack[SimilarRequest]) -> Similar:

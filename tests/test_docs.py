@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, beyond, new_users, scale_page, training
+from benchmarks import ablation, beyond, fresh, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -21,6 +21,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "data").glob("*
 RESULTS = {
     ablation: ablation.load_records,
     beyond: beyond.load_results,
+    fresh: fresh.load_results,
     new_users: new_users.load_results,
     quality: quality.load,
     scale_page: scale_page.load_results,
@@ -29,7 +30,8 @@ RESULTS = {
 }
 PAGE_OF = {scale_page: scale_page.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-PATH = re.compile(r"`((?:archives|benchmarks|client|deploy|docs|handlers|serving|tests|tools|training|web)/[\w./-]*)`")
+FOLDERS = "archives|benchmarks|client|deploy|docs|feedback|handlers|serving|tests|tools|training|web"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 

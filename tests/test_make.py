@@ -104,6 +104,14 @@ def test_make_puts_no_version_in_or_out_that_was_not_named(goals: list[str]) -> 
     assert f"-m serving {goals[-1]} $model --version 1.1" in dry(*goals, "MODEL=fm", "VERSION=1.1").stdout
 
 
+def test_make_forgets_only_whom_its_command_names(folder: Path, echo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "anna")
+    words = ("-o", f"{sys.prefix}/installed-web")
+    assert "-m web forget 196" in make(folder, echo, *words, "forget", "USER=196")
+    with pytest.raises(AssertionError, match="USER is missing"):
+        make(folder, echo, *words, "forget")
+
+
 def test_make_passes_options_on() -> None:
     for goal in ("rollout", "rollback"):
         options = "--keep --drain 5" + (" --p99 1 --downgrade" if goal == "rollout" else "")

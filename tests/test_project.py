@@ -68,12 +68,19 @@ def test_what_two_lists_pin_has_one_version() -> None:
     assert {name: ours[name] for name in both} == {name: of_the_page[name] for name in both}
 
 
+def test_everything_that_the_gateway_imports_is_pinned() -> None:
+    known = {pin.split("[")[0].replace("-", "_") for pin in pins("requirements-web.txt")}
+    of_fastapi = {"pydantic", "starlette"}
+    assert imports("web", "feedback") - set(sys.stdlib_module_names) - {"feedback"} <= known | of_fastapi
+
+
 def test_imports_go_one_way() -> None:
-    assert not imports("archives") & {"training", "serving", "handlers", "client", "web", "torch"}
-    assert not imports("handlers") & {"archives", "training", "serving", "client", "web"}
+    assert not imports("archives") & {"training", "serving", "handlers", "client", "web", "feedback", "torch"}
+    assert not imports("handlers") & {"archives", "training", "serving", "client", "web", "feedback"}
     assert not imports("serving") & {"training", "handlers", "web", "torch"}
     assert not imports("training") & {"serving", "client", "web"}
-    assert not imports("client", "web") & {"archives", "training", "serving", "handlers", "torch"}
+    assert not imports("client", "web", "feedback") & {"archives", "training", "serving", "handlers", "torch"}
+    assert not imports("client", "feedback") & {"web"}
 
 
 def test_the_models_are_those_that_the_servers_configuration_loads() -> None:

@@ -16,6 +16,8 @@ LEGENDS = {
     "year": 1994,
     "genres": ["Drama", "Romance", "War", "Western"],
 }
+HARRY = {"movie_id": 216, "title": "When Harry Met Sally...", "year": 1989, "genres": ["Comedy", "Romance"]}
+SENSE = {"movie_id": 275, "title": "Sense and Sensibility", "year": 1995, "genres": ["Drama", "Romance"]}
 LIAR = {"movie_id": 294, "title": "Liar Liar", "year": 1997, "genres": ["Comedy"]}
 
 PERSONAL = -0.020635
@@ -102,6 +104,11 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
                 "recommendations": [FARGO | {"score": 4.164906} | REASONS],
             },
         ),
+        "recommend_with_fresh_ratings": Example(
+            "For a user of the log, with a rating that the model does not know yet",
+            {"user_id": user, "ratings": likes, "k": 2},
+            {"user_id": user, "recommendations": [HARRY | {"score": 4.120286}, SENSE | {"score": 4.07026}]},
+        ),
         "recommend_to_somebody_new": Example(
             "For somebody whom the model has never seen, by their ratings",
             {"ratings": [*likes, {"movie_id": movie, "rating": 1}], "k": 2},
@@ -157,11 +164,11 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
         ),
         "user_said_twice": Example(
             "A user of the log, and somebody new",
-            {"user_id": user, "ratings": likes},
+            {"user_id": user, "user": woman},
             {
                 "code": 400,
                 "type": "InvalidRequest",
-                "message": "user_id and ratings both say who it is for: give user_id, or ratings and/or user",
+                "message": "user_id and user both say who it is for: give one of them, with ratings or without",
             },
             400,
         ),

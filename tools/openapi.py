@@ -37,7 +37,10 @@ The example of an answer has the name of its request's; the example of a refusal
 
 VERSION_HEADER = "The version that answered; absent where TorchServe itself refuses a request."
 
-WHO = {"oneOf": [{"required": ["user_id"]}, {"anyOf": [{"required": ["ratings"]}, {"required": ["user"]}]}]}
+WHO = {
+    "anyOf": [{"required": [field]} for field in ("user_id", "ratings", "user")],
+    "not": {"required": ["user_id", "user"]},
+}
 WHICH = {"oneOf": [{"required": ["movie_id"]}, {"required": ["movie"]}]}
 
 # What the contract's function kind_of asks for beyond FIELDS: a description, and what has to be there.

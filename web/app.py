@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -20,51 +21,48 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
+from feedback.reader import Reader
+from feedback.store import Store
+from feedback.writer import Writer
+
+from . import feedback
 from .catalogue import Catalogues
+from .fresh import with_fresh, without_names_of_fresh
+from .gateway import Gateway, GatewayDep, Model
 from .guard import RateLimit, SecurityHeaders
+from .impressions import impression_of, is_list
+from .limit import UserLimit
+from .metrics import Metrics
 from .problems import InvalidRequest, NotFound, NoUser, Problem, TooLarge
 from .schema import Ask
 from .settings import Settings
-from .torchserve import TorchServe
+from .torchserve import Answer, TorchServe
 
 STATIC = Path(__file__).parent / "static"
 SUGGESTIONS = 8  # of the search box, where its request has no k
 VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the order of its navigation
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """What the routes share."""
-
-    settings: Settings
-    torchserve: TorchServe
-    catalogues: Catalogues
-
-
-def _gateway(request: Request) -> Gateway:
-    return request.app.state.gateway
-
-
-def _known(model: str, request: Request) -> str:
-    models = _gateway(request).settings.models
-    if model not in models:
-        raise NotFound(f"There is no model “{model[:40]}” here: choose one of {', '.join(models)}.")
-    return model
-
-
-GatewayDep = Annotated[Gateway, Depends(_gateway)]
-Model = Annotated[str, Depends(_known)]
 routes = APIRouter()
 
 
 def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
-    """The gateway as an ASGI application; ``transport`` stands in for the network in tests."""
-    torchserve = TorchServe(settings, transport)
+    """The gateway as an ASGI application; ``transport`` stands in for the network in tests.
+
+    Raises ``feedback.database.URLError`` where the settings name no store.
+    """
+    torchserve, metrics = TorchServe(settings, transport), Metrics()
+    store = Store(settings.events_url)
+    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await torchserve.close()
+        with metrics.served(settings.metrics_port):
+            writer.start()
+            yield
+            reader.stop()
+            await writer.stop()
+            await torchserve.close()
 
     app = FastAPI(
         lifespan=lifespan,
@@ -76,8 +74,10 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
         ],
     )
-    app.state.gateway = Gateway(settings, torchserve, Catalogues(torchserve, settings.fresh))
+    catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
+    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, reader, user_limit, metrics)
     app.include_router(routes)
+    app.include_router(feedback.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.exception_handler(Problem)(_as_it_is)
     app.exception_handler(RequestValidationError)(_invalid)
@@ -109,9 +109,33 @@ async def models(gateway: GatewayDep) -> dict[str, Any]:
 @routes.post("/api/predictions/{model}")
 async def predictions(gateway: GatewayDep, model: Model, ask: Ask) -> Response:
     """A model's answer, as the contract has it."""
-    answer = await gateway.torchserve.ask(model, ask.model_dump_json(exclude_unset=True).encode())
+    answer = await _answer(gateway, model, ask)
+    if answer.status == 200 and is_list(ask):
+        gateway.writer.show(partial(impression_of, model, ask, answer, int(time.time())))
     headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
     return Response(answer.body, answer.status, headers, "application/json")
+
+
+async def _answer(gateway: Gateway, model: str, ask: Ask) -> Answer:
+    """The model's answer to a request, with what its user did since the model was trained."""
+    with_events = await _with_events(gateway, ask)
+    if with_events is not ask:
+        answer = await gateway.torchserve.ask(model, with_events.json_body())
+        if answer.status == 200:
+            return without_names_of_fresh(answer, len(ask.ratings or []))
+        # An event must not spoil an answer: an unknown movie does, where the request wants an error for that.
+    return await gateway.torchserve.ask(model, ask.json_body())
+
+
+async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
+    most = gateway.settings.events_used
+    if ask.user_id is None or ask.history or not most:
+        return ask
+    events = await gateway.reader.events_of(str(ask.user_id), most)
+    try:
+        return with_fresh(ask, events, (await gateway.catalogues.any_card()).scale is not None) if events else ask
+    except Problem:  # no model has been described yet
+        return ask
 
 
 @routes.get("/api/movies/{model}")
@@ -158,8 +182,15 @@ async def _as_it_is(_: Request, problem: Problem) -> JSONResponse:
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
-    return InvalidRequest(f"{where or 'The request'}: {first['msg']}").response()
+    parts = (part for part in first["loc"] if part not in ("body", "query"))
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {first['msg']}").response()
+
+
+def _shown(value: Any) -> str:
+    """What was given, where it is short enough for a message."""
+    text = "" if isinstance(value, dict | list) else json.dumps(value, default=lambda _: "", ensure_ascii=False)
+    return f" is {text}" if 0 < len(text) <= 60 else ""
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:

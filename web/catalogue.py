@@ -42,6 +42,17 @@ class Catalogues:
             self._cards[model] = time.monotonic(), card
         return card
 
+    async def any_card(self) -> Card:
+        """The card of any model, however old: for what is true of all models of a log. Raises a Problem if none is."""
+        for _, card in self._cards.values():
+            return card
+        for model in self.torchserve.models:
+            try:
+                return await self.card(model)
+            except Problem as problem:
+                last = problem
+        raise last
+
     async def of(self, model: str) -> Catalogue:
         """The model's movies. While TorchServe is away, the ones known from before."""
         known = self._kept.get(model)

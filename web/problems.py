@@ -16,7 +16,8 @@ class Problem(Exception):
     def response(self) -> JSONResponse:
         """The HTTP answer."""
         headers = {"Retry-After": "1"} if self.code in (429, 503) else None
-        return JSONResponse({"code": self.code, "type": self.type, "message": str(self)}, self.code, headers)
+        message = str(self).encode(errors="replace").decode()  # it may quote half a character of the request's
+        return JSONResponse({"code": self.code, "type": self.type, "message": message}, self.code, headers)
 
 
 class InvalidRequest(Problem):
@@ -80,6 +81,13 @@ class ServerBusy(Problem):
 
     code = 503
     type = "ServerBusy"
+
+
+class StoreUnavailable(Problem):
+    """The store of events cannot be written."""
+
+    code = 503
+    type = "StoreDown"
 
 
 class ServerSlow(Problem):

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, Stri
 
 MOST_ENTRIES = 200  # of one list
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True)]
-Id = StrictInt | Text
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True, pattern=r"^[^\x00]*$")]
+Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Text
 ZeroToOne = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
@@ -42,6 +42,31 @@ class Ask(_Closed):
     explain: StrictBool = None
     on_unknown: Literal["fallback", "error"] = None
 
+    def json_body(self) -> bytes:
+        """What is passed on."""
+        return self.model_dump_json(exclude_unset=True).encode()
+
+
+class Event(_Closed):
+    """What somebody did: they rated a movie, liked it, looked at it or bought it (``feedback.tables.TYPES``).
+
+    ``timestamp``: seconds since 1970, now where it is left out. An event whose ``key`` its user has sent before is the
+    same event, and is not stored again.
+    """
+
+    user_id: Id
+    movie_id: Id
+    type: Literal["rating", "like", "click", "purchase"]
+    rating: Annotated[FiniteFloat, Field(strict=True)] = None
+    timestamp: Annotated[int, Field(ge=0, strict=True)] = None
+    key: Text = None
+
+
+class Feedback(_Closed):
+    """Events that are stored together or not at all."""
+
+    events: Annotated[list[Event], Field(min_length=1)]
+
 
 class Card(BaseModel):
     """The fields of a model's description that browsers see."""
@@ -51,6 +76,7 @@ class Card(BaseModel):
     target: str = ""
     score: str = ""
     scale: tuple[float, float] | None = None
+    ids: Annotated[dict[str, str], Field(exclude=True)] = {}  # "integer" or "string", by "user_id" and "movie_id"
     data: dict[str, Any] = {}
     users: int = 0
     movies: int = 0

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-CONFIG = Path(__file__).resolve().parents[1] / "config.properties"  # TorchServe's, where the models' names stand
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "config.properties"  # TorchServe's, where the models' names stand
 
 
 def loaded_models(config: Path) -> tuple[str, ...]:
@@ -33,11 +34,18 @@ class Settings:
     fresh: float = 5.0  # seconds that a model card is believed
     max_body: int = 64 * 1024  # bytes of a request
     rate: str = "30/second;900/minute"  # requests to /api of one address
+    events_url: str = f"sqlite:///{ROOT / 'events' / 'events.db'}"  # the store of events; or postgresql://...
+    events_rate: str = "1000/hour"  # events of one user
+    events_used: int = 100  # of a user's latest events, in each of their requests; 0 for none
+    max_events: int = 500  # events of one request
+    max_skew: float = 60.0  # seconds that the clock of whoever sends events may be ahead
+    metrics_port: int = 0  # where Prometheus finds the gateway's metrics; 0 for nowhere
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """TORCHSERVE_URL, PORT, TORCHSERVE_TOKEN, TORCHSERVE_KEY_FILE, MODELS (separated by commas), TIMEOUT, FRESH,
-        MAX_BODY and RATE; PORT_OFFSET moves the ports of the first two where these do not name any.
+        """The names of the fields in capitals, MODELS separated by commas.
+
+        PORT_OFFSET moves the ports of TORCHSERVE_URL and PORT where these are not given.
         """
         of = {name: environment[name.upper()] for name in cls.__dataclass_fields__ if environment.get(name.upper())}
         offset = int(environment.get("PORT_OFFSET") or 0)
@@ -45,6 +53,7 @@ class Settings:
         if "models" in of:
             of["models"] = tuple(name.strip() for name in of["models"].split(","))
         kinds = {"torchserve_key_file": Path, "port": int, "timeout": float, "fresh": float, "max_body": int}
+        kinds |= {"events_used": int, "max_events": int, "max_skew": float, "metrics_port": int}
         for name in kinds.keys() & of.keys():
             of[name] = kinds[name](of[name])
         return cls(**of)

@@ -50,6 +50,7 @@ class TorchServe:
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """Of the server that ``settings`` name."""
         token, key_file = settings.torchserve_token, settings.torchserve_key_file
+        self.models = settings.models
         self._timeout = settings.timeout
         self._client = httpx.AsyncClient(
             base_url=settings.torchserve_url,
@@ -77,6 +78,10 @@ class TorchServe:
         form = {"Content-Type": "application/x-www-form-urlencoded", "describe": "True"}
         answer = await self._post(model, b"", form)
         return Card.model_validate(answer.json() | {"name": model, "version": answer.version})
+
+    async def history(self, model: str, user: str) -> Answer:
+        """What the model's archive has of a user; a 404 where it does not know them."""
+        return await self.ask(model, json.dumps({"user_id": user, "history": True, "on_unknown": "error"}).encode())
 
     async def up(self) -> bool:
         """Whether a server answers at TorchServe's address."""

@@ -22,6 +22,7 @@ from serving.config import ROOT
 from serving.ports import free_ports
 from serving.server import Server
 from tests.conftest import Client
+from web.metrics import Metrics
 
 DEPLOY = ROOT / "deploy"
 RULES, RULES_TEST = DEPLOY / "prometheus/rules.yml", DEPLOY / "prometheus/rules_test.yml"
@@ -55,6 +56,12 @@ def test_only_metrics_that_the_handler_declares_are_named(text: str) -> None:
     assert named <= {metric.name for metric in METRICS}
 
 
+def test_only_metrics_that_the_gateway_has_are_named() -> None:
+    named = set(re.findall(r"\bgateway_\w+\b", RULES.read_text()))
+    assert named
+    assert named <= {sample.name for metric in Metrics().registry.collect() for sample in metric.samples}
+
+
 @pytest.fixture(scope="module")
 def prometheus(server: Server, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prometheus with our configuration that scrapes the shared server four times a second; its address."""
@@ -62,7 +69,8 @@ def prometheus(server: Server, client: Client, tmp_path_factory: pytest.TempPath
     config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "250ms", "evaluation_interval": "250ms"}
     config["rule_files"] = [str(RULES)]
-    (scrape,) = config["scrape_configs"]
+    scrape, of_gateway = config["scrape_configs"]
+    config["scrape_configs"].remove(of_gateway)
     scrape["static_configs"] = [{"targets": [server.settings["metrics_address"].removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     (port,) = free_ports(1)

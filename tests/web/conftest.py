@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -113,23 +115,25 @@ class StandIn:
 
 @contextmanager
 def _running(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Iterator[str]:
-    """A gateway that listens; its address.
+    """A gateway that listens; its address. Its store is a temporary file, unless the settings name another.
 
     uvicorn opens the port: on a socket from outside asyncio would leave Nagle's algorithm on, and every answer but the
     first would wait 40 ms for an acknowledgement.
     """
-    gateway = uvicorn.Server(
-        uvicorn.Config(create_app(settings, transport), port=0, log_level="error", server_header=False)
-    )
-    thread = threading.Thread(target=gateway.run, daemon=True)
-    thread.start()
-    while not gateway.started and thread.is_alive():
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{gateway.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        gateway.should_exit = True
-        thread.join(10)
+    with tempfile.TemporaryDirectory() as folder:
+        if settings.events_url == Settings.events_url:
+            settings = dataclasses.replace(settings, events_url=f"sqlite:///{folder}/events.db")
+        app = create_app(settings, transport)
+        gateway = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", server_header=False))
+        thread = threading.Thread(target=gateway.run, daemon=True)
+        thread.start()
+        while not gateway.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{gateway.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            gateway.should_exit = True
+            thread.join(10)
 
 
 Running = Callable[..., AbstractContextManager[str]]

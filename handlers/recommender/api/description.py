@@ -11,6 +11,7 @@ from .limits import Limits
 def description_of(model: Model, limits: Limits) -> dict[str, Any]:
     """The model, the log that it was trained on, its features, limits and metrics."""
     metadata = model.metadata
+    sides = {"user_id": model.users, "movie_id": model.movies}
     user_features, movie_features = metadata.user_features.names, metadata.movie_features.names
     return {
         "model": metadata.model,
@@ -20,6 +21,7 @@ def description_of(model: Model, limits: Limits) -> dict[str, Any]:
         "data": msgspec.to_builtins(metadata.data),
         "users": len(model.users) - 1,
         "movies": len(model.movies) - 1,
+        "ids": {side: "integer" if of.integers else "string" for side, of in sides.items()},
         "some_users": model.named_users(limits.named_users),
         "user_features": user_features,
         "movie_features": movie_features,

@@ -29,7 +29,10 @@ class Request(Struct, forbid_unknown_fields=True):
 
     user_id: Annotated[Id, Meta(description="Who: a user of the training log.")] | UnsetType = UNSET
     ratings: (
-        Annotated[list[GivenRating], Meta(min_length=1, description="Who: somebody new, by ratings of theirs.")]
+        Annotated[
+            list[GivenRating],
+            Meta(min_length=1, description="Who: somebody new, by ratings of theirs. With user_id: fresh ratings."),
+        ]
         | UnsetType
     ) = UNSET
     user: (
@@ -104,9 +107,8 @@ def kind_of(request: Request) -> str:
     Raises InvalidRequest for a request that is no kind, or that has a field its kind does not take.
     """
     given = set(given_fields(request))
-    if "user_id" in given and given & {"ratings", "user"}:
-        other = "ratings" if "ratings" in given else "user"
-        raise InvalidRequest(f"user_id and {other} both say who it is for: give user_id, or ratings and/or user")
+    if {"user_id", "user"} <= given:
+        raise InvalidRequest("user_id and user both say who it is for: give one of them, with ratings or without")
     if "movie_id" in given and "movie" in given:
         raise InvalidRequest("movie_id and movie both say which movie: give one of them")
     which = given & {"movie_id", "movie"}

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .foldin import scorer, with_jacobian
-from .query import LIKE, Explanation, Share, UserQuery
+from .query import Explanation, Share, UserQuery
 
 if TYPE_CHECKING:
     from .model import Model
@@ -70,11 +70,7 @@ class Explainer:
             first += field.columns
             if not torch.equal(features[columns], self._missing[columns]):
                 known[field.name] = columns
-        return Person(user.ratings or self._history(user.row), features, weights, known)
-
-    def _history(self, user_row: int) -> dict[int, float]:
-        rows, ratings = self._model.seen(user_row).tolist(), self._model.seen_ratings(user_row)
-        return dict(zip(rows, np.where(np.isnan(ratings), LIKE, ratings).tolist(), strict=True))
+        return Person(self._model.ratings_of(user), features, weights, known)
 
     def _of_order(self, person: Person, rows: Tensor, order: Tensor) -> Iterator[Explanation]:
         history = np.array(list(person.ratings), np.int64), np.array(list(person.ratings.values()))

@@ -1,4 +1,4 @@
-"""A user that the model has never seen, from ratings that come with the request: no retraining.
+"""A user from ratings that come with the request, without retraining: somebody new, or a user of the log.
 
 The new user's embedding is a MAP estimate: the likelihood is that of the model's link, the prior is Gaussian, with the
 mean and covariance of the embeddings that training found. The solver takes Newton steps through the link and
@@ -41,11 +41,13 @@ class Solution(NamedTuple):
     precision: Tensor
 
 
-def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link: Link) -> Solution:
+def solve(
+    score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link: Link, start: Tensor | None = None
+) -> Solution:
     """The embedding that explains ``ratings`` [n] best.
 
     ``score`` takes n copies of an embedding [n, E] to the raw scores [n] of the rated pairs; ``link`` says what a
-    rating says of them.
+    rating says of them. The first step is taken from ``start`` [E], the prior's mean where none is given.
     """
 
     def posterior(embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -61,8 +63,9 @@ def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link
         precision = prior.precision + jacobian.t() @ (jacobian * curvature.unsqueeze(1))
         return Solution(embedding, jacobian * working.unsqueeze(1), precision)
 
-    now, raw, jacobian = posterior(prior.mean)
-    solution = linearised(prior.mean, raw, jacobian)
+    start = prior.mean if start is None else start
+    now, raw, jacobian = posterior(start)
+    solution = linearised(start, raw, jacobian)
     for _ in range(MAX_STEPS):
         step = prior.mean + torch.linalg.solve(solution.precision, solution.contributions.sum(0)) - solution.embedding
         # The network is only piecewise smooth (ReLU), so a full step may be too long: halve it until it improves.
@@ -79,6 +82,19 @@ def solve(score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link
         if done:
             break
     return solution
+
+
+def prior_that_gives(
+    embedding: Tensor, score: Callable[[Tensor], Tensor], prior: Prior, ratings: Tensor, link: Link
+) -> Prior:
+    """The prior with the mean for which ``embedding`` [E] is what ``ratings`` [n] give; its precision is ``prior``'s.
+
+    Where the posterior has no slope: ``mean = embedding - precision^-1 J' g``, with the scores' derivatives J [n, E]
+    and the log likelihood's by the scores g [n], both at the embedding.
+    """
+    raw, jacobian = with_jacobian(score, embedding, len(ratings))
+    gradient, _ = link.gradient_and_curvature(raw, ratings)
+    return Prior(embedding - torch.linalg.solve(prior.precision, jacobian.t() @ gradient), prior.precision)
 
 
 def with_jacobian(score: Callable[[Tensor], Tensor], embedding: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from .array_files import ArrayFiles
 from .catalogue import Catalogue
 from .drift import Drift
+from .embeddings import embeddings_of
 from .errors import ArchiveError
 from .explain import Explainer
 from .files import (
@@ -29,12 +30,12 @@ from .files import (
     read_titles,
     read_vocabulary,
 )
-from .foldin import Prior, Solution, scorer, solve
+from .foldin import Prior, Solution, prior_that_gives, scorer, solve
 from .link import Link
 from .list_ranker import ListRanker
 from .metadata import Metadata
 from .positions import evenly_spread
-from .query import MovieQuery, RankedList, Selection, UserQuery
+from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
 from .similar import Similarity
 from .vocabulary import RawId, Vocabulary
@@ -171,9 +172,9 @@ class Model:
         """Encodings [B, D]: those of the log, and of users whom the request describes."""
         rows = torch.tensor([user.row for user in users], device=self.device)
         encodings = self.arrays["user_encodings"].index_select(0, rows)
-        new = [position for position, user in enumerate(users) if user.is_new]
-        if new:
-            encodings[new] = self._encode_new_users([users[position] for position in new])
+        asked = [position for position, user in enumerate(users) if user.needs_encoding]
+        if asked:
+            encodings[asked] = self._encode_queries([users[position] for position in asked])
         if self.drift is not None:
             self._add_drift(encodings, users)
         return encodings
@@ -199,18 +200,32 @@ class Model:
                 features[position], weights[position] = map(torch.tensor, user.features)
         return features.to(self.device), weights.to(self.device)
 
-    def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
-        """The embedding of somebody new, with side features [C], weights [C] and ratings by movie row."""
+    def ratings_of(self, user: UserQuery) -> dict[int, float]:
+        """All that a user has rated, by movie row: in the log, and with the request, which counts more."""
+        return self._stored_ratings(user.row) | user.ratings
+
+    def fold_in(
+        self,
+        features: Tensor,
+        weights: Tensor,
+        ratings: Mapping[int, float],
+        prior: Prior | None = None,
+        start: Tensor | None = None,
+    ) -> Solution:
+        """The embedding of somebody with side features [C], weights [C] and ratings by movie row.
+
+        The prior is that of somebody new, and the solver's start its mean, where nothing else is given.
+        """
         items = self.arrays["item_encodings"][list(ratings)]
         values = torch.tensor(list(ratings.values()), device=items.device)
-        return solve(scorer(self.network, features, weights, items), self.prior, values, self.link)
+        return solve(scorer(self.network, features, weights, items), prior or self.prior, values, self.link, start)
 
-    def _encode_new_users(self, users: Sequence[UserQuery]) -> Tensor:
+    def _encode_queries(self, users: Sequence[UserQuery]) -> Tensor:
         features, weights = self.features_of_queries(users)
         embeddings = self.network.user_embeddings(torch.zeros(len(users), dtype=torch.int64, device=self.device))
         for position, user in enumerate(users):
             if user.ratings:
-                embeddings[position] = self.fold_in(features[position], weights[position], user.ratings).embedding
+                embeddings[position] = self._embedding_of(user, features[position], weights[position])
         return self.network.encode_users(embeddings, features, weights)
 
     def _add_drift(self, encodings: Tensor, users: Sequence[UserQuery]) -> None:
@@ -220,6 +235,28 @@ class Model:
             rows, timestamps = zip(*((users[position].row, users[position].timestamp) for position in timed))
             drift = torch.from_numpy(self.drift.at(np.array(rows), np.array(timestamps, np.int64)))
             encodings[timed, self.metadata.width] += drift.to(self.device)  # the scalar of the encoding (embeddings.py)
+
+    def _embedding_of(self, user: UserQuery, features: Tensor, weights: Tensor) -> Tensor:
+        """The embedding [E] that explains all ratings of a user best, those of the log and those of the request.
+
+        For a user of the log, the stored ratings alone give the trained embedding (``foldin.prior_that_gives``), so
+        only what the fresh ratings add is solved for.
+        """
+        if user.row == 0:
+            return self.fold_in(features, weights, user.ratings).embedding
+        stored = self._stored_ratings(user.row)
+        columns = features.unsqueeze(0), weights.unsqueeze(0)
+        encoding = self.arrays["user_encodings"][user.row : user.row + 1]
+        (trained,) = embeddings_of(self.network.encode_users, encoding, *columns, self.metadata.width)
+        items = self.arrays["item_encodings"][list(stored)]
+        values = torch.tensor(list(stored.values()), device=self.device)
+        score = scorer(self.network, features, weights, items)
+        prior = prior_that_gives(trained, score, self.prior, values, self.link)
+        return self.fold_in(features, weights, stored | user.ratings, prior, trained).embedding
+
+    def _stored_ratings(self, user_row: int) -> dict[int, float]:
+        ratings = self.seen_ratings(user_row)
+        return dict(zip(self.seen(user_row).tolist(), np.where(np.isnan(ratings), LIKE, ratings).tolist(), strict=True))
 
     def _encode_new_movie(self, movie: MovieQuery) -> Tensor:
         indices, weights = (torch.tensor([values], device=self.device) for values in movie.features)

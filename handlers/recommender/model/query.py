@@ -16,8 +16,9 @@ Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C
 class UserQuery:
     """Who asks: the user of a row (0 for an unknown one), or somebody new, by side features, ratings or both.
 
-    ``ratings``: by movie row; ``LIKE`` for a like. ``timestamp``: the moment that a score is for, in seconds since
-    1970; None where it is for no moment.
+    ``ratings``: what came with the request, by movie row; ``LIKE`` for a like. With a user of the log they are fresh:
+    they add to the stored history, and replace its ratings of the same movies. ``timestamp``: the moment that a score
+    is for, in seconds since 1970; None where it is for no moment.
     """
 
     row: int = 0
@@ -26,8 +27,8 @@ class UserQuery:
     timestamp: int | None = None
 
     @property
-    def is_new(self) -> bool:
-        """Whether the request says who asks, and not the log."""
+    def needs_encoding(self) -> bool:
+        """Whether the request says more of who asks than the log does, so that no stored encoding is theirs."""
         return bool(self.features or self.ratings)
 
 

@@ -68,9 +68,12 @@ class Recommendations:
         return model.ranker.score_all(model.ranker.encode_users(histories, *model.features_of_queries(users)))
 
     def _history(self, user: UserQuery) -> History:
-        if user.is_new:
-            return np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
-        return self._model.seen(user.row), self._model.seen_ratings(user.row)
+        stored = self._model.seen(user.row), self._model.seen_ratings(user.row)
+        if not user.ratings:
+            return stored
+        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
+        kept = ~np.isin(stored[0], fresh[0])
+        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
 
     def _excluded(self, user: UserQuery, selection: Selection) -> np.ndarray:
         seen = (list(user.ratings), self._model.seen(user.row)) if selection.exclude_seen else ()

@@ -42,7 +42,11 @@ WRONG = {
     "a rating without movie": (b'{"ratings": [{"rating": 3}]}', "movie_id", 400),
     "unknown field": (b'{"user_id": 1, "kk": 3}', '"kk" is not a field', 400),
     "unknown field inside": (b'{"ratings": [{"movie_id": 1, "rating": 3, "x": 1}]}', '"x" in ratings[0]', 400),
-    "who twice": (b'{"user_id": 1, "ratings": [{"movie_id": 1, "rating": 3}]}', "user_id and ratings both", 400),
+    "who twice": (b'{"user_id": 1, "user": {"age": 25}}', "user_id and user both", 400),
+    "a fresh 11": (b'{"user_id": 1, "ratings": [{"movie_id": 103, "rating": 11}]}', "rating is 11: give", 400),
+    "fresh ratings of a history": (
+        b'{"user_id": 1, "history": true, "ratings": [{"movie_id": 103, "rating": 3}]}', "a history request", 400,
+    ),
     "which twice": (b'{"user_id": 1, "movie_id": 1, "movie": {"year": 1999}}', "movie_id and movie both", 400),
     "k beside a pair": (b'{"user_id": 1, "movie_id": 1, "k": 3}', "k is 3", 400),
     "no question": (b'{"k": 3}', "k alone is no question", 400),

@@ -14,6 +14,11 @@ def test_a_model_of_likes_says_so(of_likes) -> None:
     assert (described["score"], described["scale"]) == ("probability of a like", None)
 
 
+def test_a_description_says_which_type_ids_have(of_likes, services) -> None:
+    assert of_likes.describe()["ids"] == {"user_id": "string", "movie_id": "string"}
+    assert services["mf"].describe()["ids"] == {"user_id": "integer", "movie_id": "integer"}
+
+
 @pytest.mark.parametrize(("model", "setting", "names"), [
     ("mf", None, 50), ("mf", 3, 3), ("mf", 0, 0), ("mf", 10**6, None),
     ("of likes", None, 0), ("of likes", 50, 50), ("of likes", 0, 0),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.model.foldin import Prior, prior_of, solve
+from handlers.recommender.model.foldin import Prior, prior_of, prior_that_gives, solve
 from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 
 NOISE = 0.7
@@ -59,6 +59,32 @@ def test_no_ratings_leave_the_prior_mean() -> None:
     _, prior, _ = planted_regression()
     found = solve(lambda own: own.sum(1), prior, torch.zeros(0), LINKS["regression"])
     torch.testing.assert_close(found.embedding, prior.mean)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_prior_that_gives_an_embedding_gives_it(name: str) -> None:
+    """From the embedding, and from elsewhere."""
+    design, prior, ratings = planted_regression()
+    embedding = torch.tensor([0.3, -0.2, 0.5, 0.1])
+
+    def score(own: torch.Tensor) -> torch.Tensor:
+        return (own * design).sum(1)
+
+    own_prior = prior_that_gives(embedding, score, prior, ratings, LINKS[name])
+    for start in (embedding, None):
+        found = solve(score, own_prior, ratings, LINKS[name], start).embedding
+        torch.testing.assert_close(found, embedding, atol=2e-2, rtol=0)
+
+
+def test_more_ratings_after_a_prior_that_gives_an_embedding_are_a_step_of_recursive_least_squares() -> None:
+    design, prior, ratings = planted_regression()
+    link, old, embedding = LINKS["regression"], slice(0, 8), torch.tensor([0.3, -0.2, 0.5, 0.1])
+    own_prior = prior_that_gives(embedding, lambda own: (own * design[old]).sum(1), prior, ratings[old], link)
+    found = solve(lambda own: (own * design).sum(1), own_prior, ratings, link, embedding).embedding
+    precision = prior.precision + design.T @ design / NOISE
+    residuals = ratings[8:] - design[8:] @ embedding
+    expected = embedding + torch.linalg.solve(precision, design[8:].T @ residuals / NOISE)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_prior_is_the_users_mean_and_covariance() -> None:

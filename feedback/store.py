@@ -1,0 +1,134 @@
+"""What the store does: add events and impressions, read a user's events, forget a user."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from .database import engine_of, migrate
+from .tables import events, impressions
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+class StoreDown(Exception):
+    """The database cannot be reached, or cannot be written; nothing of the transaction was stored."""
+
+
+class Event(NamedTuple):
+    """What somebody did. Ids as texts, times in seconds since 1970; ``rating`` where ``type`` is "rating"."""
+
+    user_id: str
+    movie_id: str
+    type: str
+    rating: float | None
+    timestamp: int
+    received: int
+    key: str
+
+
+class Impression(NamedTuple):
+    """A list that was shown: ``movies`` in the order of their positions."""
+
+    user_id: str | None
+    movie_id: str | None
+    model: str
+    version: str
+    timestamp: int
+    movies: Sequence[int | str]
+
+
+# Made once: for each request it would take longer than its answer.
+_LATEST = (
+    select(*(events.c[name] for name in Event._fields))
+    .where(events.c.user_id == bindparam("user"), events.c.timestamp > bindparam("since"))
+    .order_by(events.c.timestamp.desc(), events.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+class Forgotten(NamedTuple):
+    """How many rows of a user were deleted."""
+
+    events: int
+    impressions: int
+
+
+class Store:
+    """The store at a URL. Threads may share it. The tables are made, or brought up to date, before the first use.
+
+    Every method raises StoreDown where the database cannot be used.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open nothing yet. Raises ``database.URLError`` for a URL that names no database of a known kind."""
+        self._engine = engine_of(url)
+        self._insert = _INSERT[self._engine.dialect.name]
+        self._is_migrated = False
+
+    def add_events(self, batches: Sequence[Sequence[Event]]) -> list[int]:
+        """Store all batches in one transaction; for each, how many of its events were not there already."""
+        once = self._insert(events).on_conflict_do_nothing(index_elements=["user_id", "key"]).returning(events.c.id)
+
+        def write(connection: Connection) -> list[int]:
+            rows = [[event._asdict() for event in batch] for batch in batches]
+            return [len(connection.execute(once, batch).all()) if batch else 0 for batch in rows]
+
+        return self._run(write)
+
+    def add_impressions(self, shown: Sequence[Impression]) -> None:
+        """Store impressions."""
+        rows = [one._asdict() | {"movies": json.dumps(list(one.movies))} for one in shown]
+        if rows:
+            self._run(lambda connection: connection.execute(insert(impressions), rows))
+
+    def events_of(self, user_id: str, since: int = 0, limit: int = 1000) -> list[Event]:
+        """The latest events of a user that happened after ``since``, the oldest of them first."""
+        wanted = {"user": user_id, "since": since, "most": limit}
+        rows = self._run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
+        return [Event(*row) for row in reversed(rows)]
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Delete every row of a user."""
+
+        def write(connection: Connection) -> Forgotten:
+            tables = (events, impressions)
+            return Forgotten(*(connection.execute(delete(of).where(of.c.user_id == user_id)).rowcount for of in tables))
+
+        forgotten = self._run(write)
+        if self._engine.dialect.name == "sqlite":
+            # The write-ahead log still has the rows as they were: copy it into the file, and empty it.
+            connection = self._engine.raw_connection()
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            connection.close()
+        return forgotten
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _run(self, work: Callable[[Connection], Any], **options: Any) -> Any:
+        """What ``work`` returns, run in a transaction of its own."""
+        try:
+            if not self._is_migrated:
+                migrate(self._engine)
+                self._is_migrated = True
+            with self._engine.connect().execution_options(**options) as connection, connection.begin():
+                return work(connection)
+        except (OperationalError, InterfaceError, OSError, CommandError) as error:
+            self._is_migrated = False  # what comes back may be another database
+            raise StoreDown(_first_line(error)) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StoreDown(_first_line(error)) from error
+            raise
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
