@@ -20,7 +20,7 @@ from .data.splits import split
 from .estimators import TwoEncoderEstimator
 from .evaluate import evaluate, predict
 from .export import export
-from .fingerprint import fingerprint
+from .fingerprint import Fingerprint, fingerprint
 from .fitting.losses import OnEpoch
 from .interactions import Interactions, encode, to_rows
 from .progress import stage
@@ -41,28 +41,32 @@ class Run:
     runs: Path
     running: Running | None = None
     """The version to compare with: the test rows are then rows that it has not seen."""
+    tune: int | None = None
+    """How many settings are tried on the validation rows before the first fit; None for those of the estimator."""
 
 
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose ridge, damping and length of the list ranker, and the number of epochs. Where there are
-    no epochs to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test
-    rows has seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off:
-    then it is the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
+    The validation rows choose ridge, damping and length of the list ranker, the number of epochs, and further settings
+    where ``run.tune`` says so. Without epochs to choose, nothing but list rankers and what is tried is fitted to the
+    training rows. The fit that is measured on the test rows has seen training and validation rows. The one that is
+    exported has seen every row, unless ``refit`` is off: then it is the measured one. ``test``: ratings of their own,
+    measured once at the end instead of a share of the log.
 
     This is for the first process of ``torchrun``; the others take part in the fits of the network (``calls.led``).
     """
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
-    wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
+    wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running, run.tune)
     everything = encode(log, estimator.uses_features)
     plan = _plan(run, log, test)
+    estimator, tuned = _tune(run, everything, plan, wanted)
     recorder = Recorder(run.runs / estimator.name, estimator.settings)
 
     measured, validation = _select_and_fit(estimator, everything, plan, recorder.epoch)
     test_metrics, tables = _measured_on(plan.test, measured)
-    metrics = _metrics(run, log, plan, validation, measured, test_metrics)
+    metrics = _metrics(run, log, plan, validation, measured, test_metrics, tuned)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
     metrics["warnings"] = warnings + _warn(unmeasured(metrics) + cut_short)
     if run.running:
@@ -126,6 +130,21 @@ def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:
     return Plan(parts.train, parts.validation, rows, run.split, rows.iloc[:0])
 
 
+def _tune(
+    run: Run, everything: Interactions, plan: Plan, wanted: Fingerprint
+) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
+    """The estimator with the settings to go on with, and what ``metrics.json`` says of those that were tried."""
+    if run.tune is None:
+        return run.estimator, {}
+    from .tuning import tune  # Optuna takes a second to import
+
+    rows = everything.take(plan.train), everything.take(plan.validation)
+    study = {name: value for name, value in wanted.items() if name != "tune"}
+    journal = run.build / "tuning" / f"{run.estimator.name}.log"
+    estimator, tried = tune(run.estimator, *rows, run.tune, study, journal)
+    return estimator, {"tuning": tried}
+
+
 def _select_and_fit(
     estimator: TwoEncoderEstimator, everything: Interactions, plan: Plan, on_epoch: OnEpoch
 ) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
@@ -161,11 +180,12 @@ def _metrics(
     validation: dict[str, Any],
     measured: TwoEncoderEstimator,
     test: dict[str, Any],
+    tuned: dict[str, Any],
 ) -> dict[str, Any]:
     """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
     return {
         "validation": validation,
-        "validation_rows": f"chose {_chosen(run.estimator, measured.train)}, so these numbers are too good",
+        "validation_rows": f"chose {_chosen(run.estimator, measured.train, tuned)}, so these numbers are too good",
         "test": test,
         "test_rows": plan.tested_on,
         "test_sha256": digest(plan.test),
@@ -173,13 +193,16 @@ def _metrics(
         "seed": measured.seed,
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(measured.settings),
-    }
+    } | tuned
 
 
-def _chosen(estimator: TwoEncoderEstimator, train: Interactions) -> str:
-    has_epochs = estimator.method(train).most_epochs is not None
-    lists = "list_ridges, list_dampings"
-    return f"{lists}, list_factors and epochs" if has_epochs else f"{lists} and list_factors"
+def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
+    names = ["list_ridges", "list_dampings", "list_factors"]
+    if estimator.method(train).most_epochs is not None:
+        names.append("epochs")
+    names += [name for part in tuned.get("tuning", {}).values() for name in part["trials"][0]["settings"]]
+    *others, last = dict.fromkeys(names)
+    return f"{', '.join(others)} and {last}"
 
 
 def _warn(warnings: list[str]) -> list[str]:

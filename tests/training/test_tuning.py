@@ -1,0 +1,116 @@
+"""The choice of settings by validation rows: what is tried, what is chosen, what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution
+
+from tests.conftest import MODELS
+from training.config import preset
+from training.data import RatingsLog, generate, split
+from training.errors import SettingsError
+from training.estimators import ESTIMATORS, TwoEncoderEstimator
+from training.interactions import encode
+from training.report import write
+from training.train import Run, train
+from training.tuning import parts, tune
+
+SMALL = {"sweeps": 4, "burn_in": 2, "epochs": 2, "top_epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def log() -> RatingsLog:
+    return generate(seed=4, users=50, movies=40, ratings=1000).log
+
+
+def rows(log: RatingsLog, estimator: TwoEncoderEstimator):
+    return split(log, "random", 0).take(encode(log, estimator.uses_features))
+
+
+@pytest.mark.parametrize("has_ratings", [True, False])
+@pytest.mark.parametrize("name", ["quick", "best"])
+@pytest.mark.parametrize("target", ["rating", "like"])
+@pytest.mark.parametrize("model", MODELS)
+def test_presets_lie_in_the_space_and_the_space_has_settings_alone(
+    model: str, target: str, name: str, has_ratings: bool, log
+) -> None:
+    if not has_ratings:
+        log = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    estimator = ESTIMATORS[model](preset(name, model, target))
+    train, validation, _ = rows(log, estimator)
+    for part in parts(estimator, train, validation):
+        for setting, distribution in part.space.items():
+            given = getattr(estimator.settings, setting)
+            first = given[0] if isinstance(given, tuple) else given
+            if isinstance(distribution, CategoricalDistribution):
+                ends = distribution.choices
+                assert first in ends
+            else:
+                ends = distribution.low, distribution.high
+                assert distribution.low <= first <= distribution.high
+            for end in ends:
+                estimator.with_settings(
+                    dataclasses.replace(estimator.settings, **{setting: (end,) if isinstance(given, tuple) else end})
+                )
+
+
+@pytest.mark.parametrize(("model", "metric"), [("mf", "rmse"), ("deepfm", "auc")])
+def test_a_training_goes_on_with_the_best_of_what_was_tried(model: str, metric: str, log, tmp_path: Path) -> None:
+    estimator = ESTIMATORS[model](**SMALL)
+    run = Run(estimator, "random", True, tmp_path / "build", tmp_path / "runs", tune=4)
+    metrics = train(run, log)
+    scores, lists = metrics["tuning"]["scores"], metrics["tuning"]["lists"]
+    assert (scores["metric"], lists["metric"]) == (metric, "ndcg@10")
+    better = min if metric == "rmse" else max
+    for part, best_of in ((scores, better), (lists, max)):
+        assert len(part["trials"]) == 4
+        best = part["trials"][part["best"]]
+        assert best["value"] == best_of(trial["value"] for trial in part["trials"])
+        for name, value in best["settings"].items():
+            assert metrics["settings"][name] == ((value,) if name in ("list_ridges", "list_dampings") else value)
+    assert "prior_precision" in metrics["validation_rows"]
+    assert metrics["settings"]["sweeps"] == SMALL["sweeps"]
+    written = json.loads((tmp_path / f"build/{model}/metrics.json").read_text())
+    assert written["tuning"] == metrics["tuning"]
+    page = write(model, tmp_path / "build", tmp_path / "reports").read_text()
+    assert page.count('<tr class="best">') == 2
+    assert f"{scores['trials'][1]['value']:.4f}" in page
+
+
+def test_the_value_of_a_trial_is_that_of_a_fit_to_the_training_rows(log, tmp_path: Path) -> None:
+    estimator = ESTIMATORS["mf"](**SMALL)
+    train_rows, validation, _ = rows(log, estimator)
+    _, record = tune(estimator, train_rows, validation, 1, {}, tmp_path / "trials.log")
+    fitted = ESTIMATORS["mf"](**SMALL).fit(train_rows)
+    predicted = fitted.predict_rows(validation.user_rows, validation.movie_rows)
+    rmse = np.sqrt(np.square(predicted - validation.ratings).mean())
+    assert record["scores"]["trials"][0]["value"] == pytest.approx(rmse, abs=1e-6)
+
+
+def test_trials_of_other_rows_are_other_trials(log, tmp_path: Path, monkeypatch) -> None:
+    fits, fit = [], TwoEncoderEstimator.fit
+    monkeypatch.setattr(TwoEncoderEstimator, "fit", lambda *a, **o: fits.append(1) or fit(*a, **o))
+    estimator = ESTIMATORS["mf"](**SMALL)
+    three = rows(log, estimator)[:2]
+
+    def fits_of(n_trials: int, study: dict) -> int:
+        fits.clear()
+        tune(estimator, *three, n_trials, study, tmp_path / "trials.log")
+        return len(fits)
+
+    assert [fits_of(2, {"log": 1}), fits_of(3, {"log": 1}), fits_of(2, {"log": 2})] == [2, 1, 2]
+
+
+def test_what_cannot_be_tuned_is_said(log, tmp_path: Path) -> None:
+    estimator = ESTIMATORS["deepfm"](**SMALL)
+    train_rows, validation, _ = rows(log, estimator)
+    with pytest.raises(SettingsError, match="--tune 3 chooses by validation rows, and this split has none"):
+        tune(estimator, train_rows, validation.take(np.arange(0)), 3, {}, tmp_path / "trials.log")
+    liked = validation.take(np.flatnonzero(validation.ratings > estimator.settings.like_above))
+    with pytest.raises(SettingsError, match="scores by auc, which the validation rows do not measure"):
+        tune(estimator, train_rows, liked, 3, {}, tmp_path / "trials.log")

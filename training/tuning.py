@@ -1,0 +1,191 @@
+"""The choice of settings on a log's validation rows (``--tune N``), by Optuna's tree-structured Parzen estimator.
+
+The scores and the lists are tuned apart, N trials each, because neither depends on the settings of the other. The first
+trial has the settings as they are given, so that tuning makes nothing worse on the validation rows. Finished trials are
+kept in ``build/tuning/``: a tuning that was cut off goes on where it was, and the same command with a larger N adds to
+it. Other rows, other settings to start from, another space and other code are another study.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from optuna.distributions import (
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
+
+from .config import Settings
+from .errors import SettingsError
+from .estimators import TwoEncoderEstimator
+from .evaluate import of_scores, predict
+from .fingerprint import Fingerprint
+from .interactions import Interactions
+from .metrics.names import Metric
+from .metrics.ranking import measure
+from .rankers import ease
+from .samplers.probit import MOST_LEVELS
+from .search import Space, Values, best_of, search, stored
+
+OBJECTIVES = {"rating": Metric.RMSE, "like": Metric.AUC}  # of the scores, by target
+
+# What is tried. Not the sweeps: more cost time and are hardly ever worse, so the preset says how many. Not the epochs,
+# which early stopping chooses, nor the number of factors of lists, which is chosen after the tuning (``ease.choose``).
+GIBBS: Space = {
+    "sample_factors": IntDistribution(4, 64, log=True),
+    "prior_precision": FloatDistribution(3, 200, log=True),
+    "n_factors": IntDistribution(16, 96, log=True),
+}
+LEVELS: Space = {"ratings_as": CategoricalDistribution(("numbers", "levels"))}
+PERCEPTRON: Space = {
+    "learning_rate": FloatDistribution(0.0005, 0.01, log=True),
+    "dropout": FloatDistribution(0.0, 0.5),
+}
+ADAM: Space = {
+    "n_factors": IntDistribution(8, 128, log=True),
+    "learning_rate": FloatDistribution(0.0005, 0.02, log=True),
+    "decay": FloatDistribution(0.001, 1.0, log=True),
+}
+ADAM_FEATURES: Space = {"feature_decay": FloatDistribution(0.001, 1.0, log=True)}
+LISTS: Space = {
+    "list_ridges": FloatDistribution(10, 3000, log=True),
+    "list_dampings": FloatDistribution(0.0, 0.5),
+    "list_ridge_power": FloatDistribution(0.0, 1.0),
+    "list_user_power": FloatDistribution(-1.0, 0.0),
+}
+LIST_RATINGS: Space = {"list_rating_slope": FloatDistribution(0.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Settings that are tuned together: where they may lie, and what says which are better."""
+
+    name: str
+    metric: Metric
+    space: Space
+    measured: Callable[[Settings], dict[Metric, float]]
+
+    def value_of(self, settings: Settings) -> float:
+        """The metric of a trial. Raises SettingsError where the validation rows do not measure it."""
+        found = self.measured(settings)
+        if self.metric not in found:
+            raise SettingsError(
+                f"--tune chooses {self.name} by {self.metric}, which the validation rows do not measure"
+            )
+        return found[self.metric]
+
+
+def tune(
+    estimator: TwoEncoderEstimator,
+    train: Interactions,
+    validation: Interactions,
+    n_trials: int,
+    study: Fingerprint,
+    journal: Path,
+) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
+    """An estimator, not fitted, with the settings that are best on ``validation`` of ``n_trials``; and what was tried.
+
+    ``study``: what the trials depend on beside the space. The record has the metric, the trials in order and the best
+    one's position, for the scores and for the lists; no seconds, so that the same training writes the same files.
+    Raises SettingsError where there are no validation rows or these do not measure the metric.
+    """
+    if not len(validation):
+        raise SettingsError(f"--tune {n_trials} chooses by validation rows, and this split has none: take another")
+    given, chosen, record = estimator.settings, {}, {}
+    for part in parts(estimator, train, validation):
+        trials = search(
+            part.space,
+            _first(given, part.space),
+            lambda values, part=part: part.value_of(_with(given, values)),
+            part.metric,
+            n_trials,
+            estimator.seed,
+            part.name,
+            stored(journal),
+            _study_name(part, study),
+        )
+        best = best_of(trials, part.metric)
+        record[part.name] = {
+            "metric": part.metric,
+            "trials": [{"settings": trial.params, "value": trial.value} for trial in trials],
+            "best": best,
+        }
+        chosen |= trials[best].params
+    return estimator.with_settings(_with(given, chosen)), record
+
+
+def parts(estimator: TwoEncoderEstimator, train: Interactions, validation: Interactions) -> tuple[Part, Part]:
+    """What is tuned by fits to ``train`` and measured on ``validation``."""
+
+    def of_scores_of(tried: Settings) -> dict[Metric, float]:
+        fitted = estimator.with_settings(tried, list_ranker=False).fit(train, validation)
+        return of_scores(predict(fitted, validation), tried)
+
+    def of_lists(tried: Settings) -> dict[Metric, float]:
+        ranker = ease.fit(train, _shortened(tried))
+        return measure(ease.order(ranker, train), train, validation, ease.USERS_TO_CHOOSE_BY)
+
+    objective = OBJECTIVES[estimator.settings.target]
+    return (
+        Part("scores", objective, scores_space(estimator, train), of_scores_of),
+        Part("lists", Metric.NDCG, lists_space(train), of_lists),
+    )
+
+
+def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
+    """What is tried for the scores: it depends on how the network is fitted."""
+    if estimator.settings.method == "adam" or not train.has_ratings:
+        return {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
+    space = dict(GIBBS)
+    if len(np.unique(train.ratings)) <= MOST_LEVELS:
+        space |= LEVELS
+    return space | (PERCEPTRON if estimator.method(train).most_epochs else {})
+
+
+def lists_space(train: Interactions) -> Space:
+    """What is tried for the list ranker."""
+    return {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}
+
+
+def _shortened(settings: Settings) -> Settings:
+    """With as many components and factors as tell which settings are better (``ease.choose``)."""
+    return dataclasses.replace(
+        settings,
+        list_components=min(settings.list_components, ease.CHOOSING_COMPONENTS),
+        list_factors=(min(max(settings.list_factors), ease.CHOOSING_FACTORS),),
+    )
+
+
+def _study_name(part: Part, study: Fingerprint) -> str:
+    space = {name: distribution_to_json(each) for name, each in part.space.items()}
+    key = json.dumps([part.name, part.metric, space, study], sort_keys=True)
+    return f"{part.name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _first(settings: Settings, space: Space) -> Values:
+    """The values that the settings have, moved into the space where they are outside of it."""
+    values = {}
+    for name, distribution in space.items():
+        value = getattr(settings, name)
+        value = value[0] if isinstance(value, tuple) else value
+        if not isinstance(distribution, CategoricalDistribution):
+            value = min(max(value, distribution.low), distribution.high)
+        values[name] = value
+    return values
+
+
+def _with(settings: Settings, values: Values) -> Settings:
+    """The settings with values of a trial; those that validation rows choose among become the only choice."""
+    several = {name for name in values if isinstance(getattr(settings, name), tuple)}
+    return dataclasses.replace(
+        settings, **{name: (value,) if name in several else value for name, value in values.items()}
+    )
