@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, beyond, new_users, scale_page, training
+from benchmarks import ablation, beyond, likes, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -21,6 +21,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "data").glob("*
 RESULTS = {
     ablation: ablation.load_records,
     beyond: beyond.load_results,
+    likes: likes.load_records,
     new_users: new_users.load_results,
     quality: quality.load,
     scale_page: scale_page.load_results,

@@ -23,6 +23,7 @@ from optuna.distributions import (
     IntDistribution,
     distribution_to_json,
 )
+from optuna.trial import FrozenTrial
 
 from .config import Settings
 from .errors import SettingsError
@@ -46,15 +47,13 @@ GIBBS: Space = {
     "n_factors": IntDistribution(16, 96, log=True),
 }
 LEVELS: Space = {"ratings_as": CategoricalDistribution(("numbers", "levels"))}
-PERCEPTRON: Space = {
-    "learning_rate": FloatDistribution(0.0005, 0.01, log=True),
-    "dropout": FloatDistribution(0.0, 0.5),
-}
 ADAM: Space = {
     "n_factors": IntDistribution(8, 128, log=True),
     "learning_rate": FloatDistribution(0.0005, 0.02, log=True),
     "decay": FloatDistribution(0.001, 1.0, log=True),
 }
+# By descent the perceptron finds what features say only together; on top of the sampler's machine it does not.
+PERCEPTRON: Space = {"method": CategoricalDistribution(("gibbs", "adam")), "dropout": FloatDistribution(0.0, 0.5)}
 ADAM_FEATURES: Space = {"feature_decay": FloatDistribution(0.001, 1.0, log=True)}
 LISTS: Space = {
     "list_ridges": FloatDistribution(10, 3000, log=True),
@@ -74,8 +73,21 @@ class Part:
     space: Space
     measured: Callable[[Settings], dict[Metric, float]]
 
-    def value_of(self, settings: Settings) -> float:
-        """The metric of a trial. Raises SettingsError where the validation rows do not measure it."""
+    def tried(self, given: Settings, n_trials: int, seed: int, **stored: Any) -> list[FrozenTrial]:
+        """Trials that begin with the ``given`` settings; ``stored``: where the finished ones are, as for ``search``."""
+        first = _first(given, self.space)
+        return search(
+            self.space,
+            first,
+            lambda values: self._value(with_values(given, values)),
+            self.metric,
+            n_trials,
+            seed,
+            self.name,
+            **stored,
+        )
+
+    def _value(self, settings: Settings) -> float:
         found = self.measured(settings)
         if self.metric not in found:
             raise SettingsError(
@@ -101,18 +113,8 @@ def tune(
     if not len(validation):
         raise SettingsError(f"--tune {n_trials} chooses by validation rows, and this split has none: take another")
     given, chosen, record = estimator.settings, {}, {}
-    for part in parts(estimator, train, validation):
-        trials = search(
-            part.space,
-            _first(given, part.space),
-            lambda values, part=part: part.value_of(_with(given, values)),
-            part.metric,
-            n_trials,
-            estimator.seed,
-            part.name,
-            stored(journal),
-            _study_name(part, study),
-        )
+    for part in (scores_part(estimator, train, validation), lists_part(train, validation)):
+        trials = part.tried(given, n_trials, estimator.seed, storage=stored(journal), name=_study_name(part, study))
         best = best_of(trials, part.metric)
         record[part.name] = {
             "metric": part.metric,
@@ -120,40 +122,36 @@ def tune(
             "best": best,
         }
         chosen |= trials[best].params
-    return estimator.with_settings(_with(given, chosen)), record
+    return estimator.with_settings(with_values(given, chosen)), record
 
 
-def parts(estimator: TwoEncoderEstimator, train: Interactions, validation: Interactions) -> tuple[Part, Part]:
-    """What is tuned by fits to ``train`` and measured on ``validation``."""
+def scores_part(estimator: TwoEncoderEstimator, train: Interactions, validation: Interactions) -> Part:
+    """How the network is fitted, by fits to ``train`` that are measured on ``validation``."""
 
-    def of_scores_of(tried: Settings) -> dict[Metric, float]:
+    def measured(tried: Settings) -> dict[Metric, float]:
         fitted = estimator.with_settings(tried, list_ranker=False).fit(train, validation)
         return of_scores(predict(fitted, validation), tried)
 
-    def of_lists(tried: Settings) -> dict[Metric, float]:
+    return Part("scores", OBJECTIVES[estimator.settings.target], scores_space(estimator, train), measured)
+
+
+def lists_part(train: Interactions, validation: Interactions) -> Part:
+    """How the list ranker is fitted, in the same way."""
+
+    def measured(tried: Settings) -> dict[Metric, float]:
         ranker = ease.fit(train, _shortened(tried))
         return measure(ease.order(ranker, train), train, validation, ease.USERS_TO_CHOOSE_BY)
 
-    objective = OBJECTIVES[estimator.settings.target]
-    return (
-        Part("scores", objective, scores_space(estimator, train), of_scores_of),
-        Part("lists", Metric.NDCG, lists_space(train), of_lists),
-    )
+    return Part("lists", Metric.NDCG, {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}, measured)
 
 
 def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     """What is tried for the scores: it depends on how the network is fitted."""
+    adam = {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
     if estimator.settings.method == "adam" or not train.has_ratings:
-        return {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
-    space = dict(GIBBS)
-    if len(np.unique(train.ratings)) <= MOST_LEVELS:
-        space |= LEVELS
-    return space | (PERCEPTRON if estimator.method(train).most_epochs else {})
-
-
-def lists_space(train: Interactions) -> Space:
-    """What is tried for the list ranker."""
-    return {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}
+        return adam
+    gibbs = {**GIBBS, **(LEVELS if len(np.unique(train.ratings)) <= MOST_LEVELS else {})}
+    return gibbs if estimator.method(train).most_epochs is None else adam | gibbs | PERCEPTRON
 
 
 def _shortened(settings: Settings) -> Settings:
@@ -183,7 +181,7 @@ def _first(settings: Settings, space: Space) -> Values:
     return values
 
 
-def _with(settings: Settings, values: Values) -> Settings:
+def with_values(settings: Settings, values: Values) -> Settings:
     """The settings with values of a trial; those that validation rows choose among become the only choice."""
     several = {name for name in values if isinstance(getattr(settings, name), tuple)}
     return dataclasses.replace(

@@ -18,7 +18,7 @@ from training.estimators import ESTIMATORS, TwoEncoderEstimator
 from training.interactions import encode
 from training.report import write
 from training.train import Run, train
-from training.tuning import parts, tune
+from training.tuning import lists_part, scores_part, tune
 
 SMALL = {"sweeps": 4, "burn_in": 2, "epochs": 2, "top_epochs": 1}
 
@@ -43,7 +43,7 @@ def test_presets_lie_in_the_space_and_the_space_has_settings_alone(
         log = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
     estimator = ESTIMATORS[model](preset(name, model, target))
     train, validation, _ = rows(log, estimator)
-    for part in parts(estimator, train, validation):
+    for part in (scores_part(estimator, train, validation), lists_part(train, validation)):
         for setting, distribution in part.space.items():
             given = getattr(estimator.settings, setting)
             first = given[0] if isinstance(given, tuple) else given
