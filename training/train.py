@@ -84,7 +84,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
             exported.fit(everything)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    shown = {"losses": recorder.losses, "fingerprint": wanted} | tables
+    shown = {"losses": recorder.losses, "fingerprint": wanted, "tuning": tuned} | tables
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
@@ -133,7 +133,7 @@ def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:
 def _tune(
     run: Run, everything: Interactions, plan: Plan, wanted: Fingerprint
 ) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
-    """The estimator with the settings to go on with, and what ``metrics.json`` says of those that were tried."""
+    """The estimator with the settings to go on with, and what was tried; the latter is empty where nothing was."""
     if run.tune is None:
         return run.estimator, {}
     from .tuning import tune  # Optuna takes a second to import
@@ -141,8 +141,7 @@ def _tune(
     rows = everything.take(plan.train), everything.take(plan.validation)
     study = {name: value for name, value in wanted.items() if name != "tune"}
     journal = run.build / "tuning" / f"{run.estimator.name}.log"
-    estimator, tried = tune(run.estimator, *rows, run.tune, study, journal)
-    return estimator, {"tuning": tried}
+    return tune(run.estimator, *rows, run.tune, study, journal)
 
 
 def _select_and_fit(
@@ -182,7 +181,10 @@ def _metrics(
     test: dict[str, Any],
     tuned: dict[str, Any],
 ) -> dict[str, Any]:
-    """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
+    """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version.
+
+    Of what was ``tuned`` it has the metric before and after; the trials are for the report alone.
+    """
     return {
         "validation": validation,
         "validation_rows": f"chose {_chosen(run.estimator, measured.train, tuned)}, so these numbers are too good",
@@ -193,14 +195,19 @@ def _metrics(
         "seed": measured.seed,
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(measured.settings),
-    } | tuned
+    } | ({"tuning": {name: _before_and_after(**part) for name, part in tuned.items()}} if tuned else {})
+
+
+def _before_and_after(metric: str, trials: list[dict[str, Any]], best: int) -> dict[str, Any]:
+    given, chosen = trials[0]["value"], trials[best]["value"]
+    return {"metric": metric, "trials": len(trials), "with_given_settings": given, "with_chosen_settings": chosen}
 
 
 def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
     names = ["list_ridges", "list_dampings", "list_factors"]
     if estimator.method(train).most_epochs is not None:
         names.append("epochs")
-    names += [name for part in tuned.get("tuning", {}).values() for name in part["trials"][0]["settings"]]
+    names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]
     *others, last = dict.fromkeys(names)
     return f"{', '.join(others)} and {last}"
 

@@ -1,9 +1,9 @@
 """The choice of settings on a log's validation rows (``--tune N``), by Optuna's tree-structured Parzen estimator.
 
 The scores and the lists are tuned apart, N trials each, because neither depends on the settings of the other. The first
-trial has the settings as they are given, so that tuning makes nothing worse on the validation rows. Finished trials are
-kept in ``build/tuning/``: a tuning that was cut off goes on where it was, and the same command with a larger N adds to
-it. Other rows, other settings to start from, another space and other code are another study.
+trial has the settings as they are given (within the space), so that tuning makes nothing worse on the validation rows.
+Finished trials are kept in ``build/tuning/``: a tuning that was cut off goes on where it was, and the same command with
+a larger N adds to it. Other rows, other settings to start from, another space and other code are another study.
 """
 
 from __future__ import annotations
