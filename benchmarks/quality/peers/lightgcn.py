@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch_geometric.nn import LightGCN as Network
@@ -34,9 +36,8 @@ class LightGCN(Recommender):
         users, movies = torch.from_numpy(train.user_rows).long(), torch.from_numpy(train.movie_rows).long()
         count, nodes = train.shape[0], sum(train.shape)  # a movie is a node after those of the users
         edges = torch.stack([users, movies + count])
-        both_ways = torch.cat([edges, edges.flip(0)], dim=1)
-        adjacency = torch.sparse_coo_tensor(both_ways, torch.ones(both_ways.size(1)), (nodes, nodes)).to_sparse_csr()
-        network = Network(nodes, self.n_factors, self.layers)
+        adjacency = _normalised(train, count, nodes)
+        network = Network(nodes, self.n_factors, self.layers, normalize=False)  # which it would do again in each step
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         for _ in range(self.epochs):
             for rows in torch.randperm(len(users)).split(BATCH):
@@ -61,3 +62,14 @@ class LightGCN(Recommender):
     def size(self) -> int:
         """Bytes of what makes lists."""
         return self.users.nbytes + self.movies.nbytes
+
+
+def _normalised(train: Interactions, count: int, nodes: int) -> torch.Tensor:
+    """The graph's matrix, an entry divided by the roots of its nodes' degrees (equation 3): sparse [nodes, nodes]."""
+    ends = np.concatenate([train.user_rows, train.movie_rows + count])
+    other = np.concatenate([train.movie_rows + count, train.user_rows])
+    roots = np.sqrt(np.maximum(np.bincount(ends, minlength=nodes), 1))
+    values = torch.from_numpy((1 / (roots[ends] * roots[other])).astype(np.float32))
+    cells = torch.from_numpy(np.stack([ends, other]))
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # "CSR tensor support is in beta state"
+        return torch.sparse_coo_tensor(cells, values, (nodes, nodes), check_invariants=True).to_sparse_csr()
