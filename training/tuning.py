@@ -32,7 +32,6 @@ from .evaluate import of_scores, predict
 from .fingerprint import Fingerprint
 from .interactions import Interactions
 from .metrics.names import Metric
-from .metrics.ranking import measure
 from .rankers import ease
 from .samplers.probit import MOST_LEVELS
 from .search import Space, Values, best_of, search, stored
@@ -40,7 +39,8 @@ from .search import Space, Values, best_of, search, stored
 OBJECTIVES = {"rating": Metric.RMSE, "like": Metric.AUC}  # of the scores, by target
 
 # What is tried. Not the sweeps: more cost time and are hardly ever worse, so the preset says how many. Not the epochs,
-# which early stopping chooses, nor the number of factors of lists, which is chosen after the tuning (``ease.choose``).
+# which early stopping chooses. A fit of the list ranker gives rankers of every ridge and damping, so each trial chooses
+# among those below and the given ones (``ease.choose``), and the training that follows does so once more.
 GIBBS: Space = {
     "sample_factors": IntDistribution(4, 64, log=True),
     "prior_precision": FloatDistribution(3, 200, log=True),
@@ -55,12 +55,9 @@ ADAM: Space = {
 # By descent the perceptron finds what features say only together; on top of the sampler's machine it does not.
 PERCEPTRON: Space = {"method": CategoricalDistribution(("gibbs", "adam")), "dropout": FloatDistribution(0.0, 0.5)}
 ADAM_FEATURES: Space = {"feature_decay": FloatDistribution(0.001, 1.0, log=True)}
-LISTS: Space = {
-    "list_ridges": FloatDistribution(10, 3000, log=True),
-    "list_dampings": FloatDistribution(0.0, 0.5),
-    "list_ridge_power": FloatDistribution(0.0, 1.0),
-    "list_user_power": FloatDistribution(-1.0, 0.0),
-}
+RIDGES = (30.0, 100.0, 300.0, 1000.0, 3000.0)
+DAMPINGS = (0.0, 0.1, 0.2, 0.3)
+LISTS: Space = {"list_ridge_power": FloatDistribution(0.0, 1.0), "list_user_power": FloatDistribution(-1.0, 0.0)}
 LIST_RATINGS: Space = {"list_rating_slope": FloatDistribution(0.0, 1.0)}
 
 
@@ -79,7 +76,7 @@ class Part:
         return search(
             self.space,
             first,
-            lambda values: self._value(with_values(given, values)),
+            lambda values: self._value(dataclasses.replace(given, **values)),
             self.metric,
             n_trials,
             seed,
@@ -112,7 +109,7 @@ def tune(
     """
     if not len(validation):
         raise SettingsError(f"--tune {n_trials} chooses by validation rows, and this split has none: take another")
-    given, chosen, record = estimator.settings, {}, {}
+    given, chosen, record = widened(estimator.settings), {}, {}
     for part in (scores_part(estimator, train, validation), lists_part(train, validation)):
         trials = part.tried(given, n_trials, estimator.seed, storage=stored(journal), name=_study_name(part, study))
         best = best_of(trials, part.metric)
@@ -122,7 +119,7 @@ def tune(
             "best": best,
         }
         chosen |= trials[best].params
-    return estimator.with_settings(with_values(given, chosen)), record
+    return estimator.with_settings(dataclasses.replace(given, **chosen)), record
 
 
 def scores_part(estimator: TwoEncoderEstimator, train: Interactions, validation: Interactions) -> Part:
@@ -139,8 +136,8 @@ def lists_part(train: Interactions, validation: Interactions) -> Part:
     """How the list ranker is fitted, in the same way."""
 
     def measured(tried: Settings) -> dict[Metric, float]:
-        ranker = ease.fit(train, _shortened(tried))
-        return measure(ease.order(ranker, train), train, validation, ease.USERS_TO_CHOOSE_BY)
+        enough = min(max(tried.list_factors), ease.CHOOSING_FACTORS)
+        return ease.choose(train, validation, dataclasses.replace(tried, list_factors=(enough,)))[1]
 
     return Part("lists", Metric.NDCG, {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}, measured)
 
@@ -154,12 +151,12 @@ def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     return gibbs if estimator.method(train).most_epochs is None else adam | gibbs | PERCEPTRON
 
 
-def _shortened(settings: Settings) -> Settings:
-    """With as many components and factors as tell which settings are better (``ease.choose``)."""
+def widened(settings: Settings) -> Settings:
+    """With more ridges and dampings of the list ranker to choose among; the given ones first."""
     return dataclasses.replace(
         settings,
-        list_components=min(settings.list_components, ease.CHOOSING_COMPONENTS),
-        list_factors=(min(max(settings.list_factors), ease.CHOOSING_FACTORS),),
+        list_ridges=tuple(dict.fromkeys((*settings.list_ridges, *RIDGES))),
+        list_dampings=tuple(dict.fromkeys((*settings.list_dampings, *DAMPINGS))),
     )
 
 
@@ -174,16 +171,7 @@ def _first(settings: Settings, space: Space) -> Values:
     values = {}
     for name, distribution in space.items():
         value = getattr(settings, name)
-        value = value[0] if isinstance(value, tuple) else value
         if not isinstance(distribution, CategoricalDistribution):
             value = min(max(value, distribution.low), distribution.high)
         values[name] = value
     return values
-
-
-def with_values(settings: Settings, values: Values) -> Settings:
-    """The settings with values of a trial; those that validation rows choose among become the only choice."""
-    several = {name for name in values if isinstance(getattr(settings, name), tuple)}
-    return dataclasses.replace(
-        settings, **{name: (value,) if name in several else value for name, value in values.items()}
-    )

@@ -6,6 +6,7 @@ has as many trials, fitted to the rest and compared by NDCG@10 on them. It is th
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -24,7 +25,7 @@ from training.metrics.names import Metric
 from training.metrics.ranking import Order, measure
 from training.rankers import ease
 from training.search import Space, Values, best_of, search
-from training.tuning import lists_part, with_values
+from training.tuning import lists_part, widened
 
 from .grids import RANKING, TRIALS, Contestant
 from .peers import PEERS
@@ -104,21 +105,23 @@ def of_peer(protocol: Protocol, peer: Contestant, n_trials: int) -> Record:
 def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None) -> Record:
     """The list ranker, chosen and fitted as ``python -m training train`` does, with ``--tune`` where trials are given.
 
-    The number of factors is chosen after the tuning, by a fit of its own, which is the last of the trials.
+    Each trial chooses among many ridges and dampings, as one fit gives rankers of all of them. The number of factors is
+    chosen after the tuning, by a fit of its own, which is the last of the trials.
     """
     train, validation, both, test = protocol.rows(use_features)
     settings, about = preset("best", "mf"), {"trials": _trials(**several(preset("best", "mf")))}
     with stopwatch("tuning") as tuning:
         if n_trials is not None:
+            settings, about = widened(settings), {"trials": n_trials}
             trials = lists_part(train, validation).tried(settings, n_trials - 1, protocol.seed)
             best = trials[best_of(trials, Metric.NDCG)]
-            settings, about = with_values(settings, best.params), {"trials": n_trials}
+            settings = dataclasses.replace(settings, **best.params)
         settings, found = ease.choose(train, validation, settings)
     with stopwatch() as seconds:
         ranker = ease.fit(both, settings)
     chosen = {name: value[0] for name, value in several(settings).items()}
     if n_trials is not None:
-        chosen |= {name: getattr(settings, name) for name in best.params.keys() - chosen.keys()}
+        chosen |= best.params
     about |= {"chosen": _short(chosen), "validation_ndcg@10": round(found[Metric.NDCG], 5)}
     return protocol.measured(Fitted(ease.order(ranker, both), _size(ranker)), both, test) | about | tuning | seconds
 
