@@ -21,7 +21,7 @@ from .data.digest import sha256_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("training", "handlers", "archives")
-PACKAGES = ("numpy", "optuna", "pandas", "scikit-learn", "scipy", "torch")
+PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
 Fingerprint = dict[str, Any]
 
@@ -50,7 +50,7 @@ def fingerprint(
         "seed": seed,
         "refit": refit,
         "running": None if running is None else running.sha256,
-        "tune": tune,
+        "tune": None if tune is None else [tune, version("optuna")],
         "code": code(),
         "packages": packages(),
     }
