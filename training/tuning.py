@@ -40,7 +40,7 @@ OBJECTIVES = {"rating": Metric.RMSE, "like": Metric.AUC}  # of the scores, by ta
 
 # What is tried. Not the sweeps: more cost time and are hardly ever worse, so the preset says how many. Not the epochs,
 # which early stopping chooses. A fit of the list ranker gives rankers of every ridge and damping, so each trial chooses
-# among those below and the given ones (``ease.choose``), and the training that follows does so once more.
+# among the given ones (``ease.choose``), and the training that follows once more, with those below too.
 GIBBS: Space = {
     "sample_factors": IntDistribution(4, 64, log=True),
     "prior_precision": FloatDistribution(3, 200, log=True),
@@ -109,7 +109,7 @@ def tune(
     """
     if not len(validation):
         raise SettingsError(f"--tune {n_trials} chooses by validation rows, and this split has none: take another")
-    given, chosen, record = widened(estimator.settings), {}, {}
+    given, chosen, record = estimator.settings, {}, {}
     for part in (scores_part(estimator, train, validation), lists_part(train, validation)):
         trials = part.tried(given, n_trials, estimator.seed, storage=stored(journal), name=_study_name(part, study))
         best = best_of(trials, part.metric)
@@ -119,7 +119,7 @@ def tune(
             "best": best,
         }
         chosen |= trials[best].params
-    return estimator.with_settings(dataclasses.replace(given, **chosen)), record
+    return estimator.with_settings(widened(dataclasses.replace(given, **chosen))), record
 
 
 def scores_part(estimator: TwoEncoderEstimator, train: Interactions, validation: Interactions) -> Part:
@@ -137,6 +137,8 @@ def lists_part(train: Interactions, validation: Interactions) -> Part:
 
     def measured(tried: Settings) -> dict[Metric, float]:
         enough = min(max(tried.list_factors), ease.CHOOSING_FACTORS)
+        if len(tried.list_ridges) == len(tried.list_dampings) == 1:
+            tried = widened(tried)  # one pair of them is no choice, which would measure nothing
         return ease.choose(train, validation, dataclasses.replace(tried, list_factors=(enough,)))[1]
 
     return Part("lists", Metric.NDCG, {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}, measured)

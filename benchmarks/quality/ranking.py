@@ -105,17 +105,17 @@ def of_peer(protocol: Protocol, peer: Contestant, n_trials: int) -> Record:
 def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None) -> Record:
     """The list ranker, chosen and fitted as ``python -m training train`` does, with ``--tune`` where trials are given.
 
-    Each trial chooses among many ridges and dampings, as one fit gives rankers of all of them. The number of factors is
-    chosen after the tuning, by a fit of its own, which is the last of the trials.
+    Each trial chooses among several ridges and dampings, as one fit gives rankers of all of them. The last one is the
+    fit that chooses these among more, and the number of factors.
     """
     train, validation, both, test = protocol.rows(use_features)
     settings, about = preset("best", "mf"), {"trials": _trials(**several(preset("best", "mf")))}
     with stopwatch("tuning") as tuning:
         if n_trials is not None:
-            settings, about = widened(settings), {"trials": n_trials}
+            about = {"trials": n_trials}
             trials = lists_part(train, validation).tried(settings, n_trials - 1, protocol.seed)
             best = trials[best_of(trials, Metric.NDCG)]
-            settings = dataclasses.replace(settings, **best.params)
+            settings = widened(dataclasses.replace(settings, **best.params))
         settings, found = ease.choose(train, validation, settings)
     with stopwatch() as seconds:
         ranker = ease.fit(both, settings)
