@@ -25,7 +25,7 @@ from training.metrics.names import Metric
 from training.metrics.ranking import Order, measure
 from training.rankers import ease
 from training.search import Space, Values, best_of, search
-from training.tuning import lists_part, widened
+from training.tuning import LIST_RATINGS, LISTS, lists_part, widened
 
 from .grids import RANKING, TRIALS, Contestant
 from .peers import PEERS
@@ -113,15 +113,17 @@ def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None)
     with stopwatch("tuning") as tuning:
         if n_trials is not None:
             about = {"trials": n_trials}
-            trials = lists_part(train, validation).tried(settings, n_trials - 1, protocol.seed)
-            best = trials[best_of(trials, Metric.NDCG)]
-            settings = widened(dataclasses.replace(settings, **best.params))
+            part = lists_part(train, validation)
+            trials = part.tried(settings, n_trials - 1, protocol.seed)
+            best = part.best(trials)
+            settings = dataclasses.replace(settings, **trials[best].params)
+            settings = widened(settings) if best else settings
         settings, found = ease.choose(train, validation, settings)
     with stopwatch() as seconds:
         ranker = ease.fit(both, settings)
     chosen = {name: value[0] for name, value in several(settings).items()}
     if n_trials is not None:
-        chosen |= best.params
+        chosen |= trials[best].params
     about |= {"chosen": _short(chosen), "validation_ndcg@10": round(found[Metric.NDCG], 5)}
     return protocol.measured(Fitted(ease.order(ranker, both), _size(ranker)), both, test) | about | tuning | seconds
 
@@ -146,8 +148,13 @@ def _short(values: Values) -> dict[str, Any]:
     return {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in values.items()}
 
 
+def _json(space: Space) -> dict[str, str]:
+    return {name: distribution_to_json(distribution) for name, distribution in space.items()}
+
+
 def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
     n_trials, grid = TRIALS[data], several(preset("best", "mf"))
+    tuning = {"trials": n_trials, "space": _json(LISTS | LIST_RATINGS)} | several(widened(preset("best", "mf")))
     for seed in range(SEEDS[data]):
         protocol = Protocol(log, seed)
         task = partial(Task, "ranking", data, "random")
@@ -157,9 +164,8 @@ def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
             ours = {"ours": False}
         for name, features in ours.items():
             yield task(name, seed, grid, partial(of_ours, protocol, features))
-            yield task(f"{name}, tuned", seed, {"trials": n_trials}, partial(of_ours, protocol, features, n_trials))
+            yield task(f"{name}, tuned", seed, tuning, partial(of_ours, protocol, features, n_trials))
         for name, peer in RANKING.items():
             if data in peer.data and seed < peer.seeds:
-                space = {name: distribution_to_json(distribution) for name, distribution in peer.space.items()}
-                settings = {"trials": n_trials, "space": space, "first": peer.first} | peer.fixed
+                settings = {"trials": n_trials, "space": _json(peer.space), "first": peer.first} | peer.fixed
                 yield task(name, seed, settings, partial(of_peer, protocol, peer, n_trials))
