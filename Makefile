@@ -10,6 +10,8 @@ MODEL ?= $(MODELS)
 VERSION ?=
 ## Settings of training: quick, or best (the highest quality).
 PRESET ?= quick
+## How many settings training tries on the validation rows first: TUNE=20. The preset's where nothing is given.
+TUNE ?=
 ## What an archive is tuned for: throughput (many requests a second) or latency (one client).
 PROFILE ?= throughput
 ## How many movies are in each list of recommend.
@@ -106,7 +108,8 @@ data: install
 train: install
 	@for model in $(MODEL); do \
 		running=$(if $(filter rollout,$(MAKECMDGOALS)),$$(ls model_store/$$model.mar 2>/dev/null)); \
-		$(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $${running:+--running $$running} $(ARGS) || exit 1; \
+		$(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $(if $(TUNE),--tune $(TUNE)) \
+			$${running:+--running $$running} $(ARGS) || exit 1; \
 	done
 
 ## Pack and check what was trained, as model_store/<model>-VERSION.mar.

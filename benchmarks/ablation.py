@@ -119,8 +119,6 @@ def _steps() -> dict[str, list[Step]]:
     levels = dataclasses.replace(quick, ratings_as="levels")
     shared_noise = dataclasses.replace(quick, user_noise=False)
     no_movie_history = dataclasses.replace(quick, movie_history=False)
-    likes = preset("quick", "deepfm", "like")
-    perceptron = dataclasses.replace(likes, use_fm=False, method="adam")
     return {
         "ratings": [
             Step("the mean of all ratings", GlobalMean()),
@@ -142,11 +140,6 @@ def _steps() -> dict[str, list[Step]]:
             Step("ratings as ordered levels", Fitted("fm", levels), 3),
             Step("longer vectors, more samples: FM, `best`", Fitted("fm", best)),
             Step("a perceptron on top: DeepFM, `best`", Fitted("deepfm", preset("best", "deepfm", "rating"))),
-        ],
-        "likes": [
-            Step("DeepFM, `quick`", Fitted("deepfm", likes), 3),
-            Step("without its perceptron", Fitted("deepfm", dataclasses.replace(likes, use_mlp=False)), 3),
-            Step("without its factorization machine", Fitted("deepfm", perceptron), 3),
         ],
     }
 
@@ -177,25 +170,7 @@ def steps_of_ratings(records: Sequence[Record]) -> str:
     return markdown(lines)
 
 
-def parts_of_deepfm(records: Sequence[Record]) -> str:
-    """What DeepFM's two parts are worth for the probability of a rating above 3."""
-    lines: list[list[str]] = [["probability of a rating above 3", "AUC", "log loss", "calibration error", "CPU s"]]
-    for step in STEPS["likes"]:
-        found = {name: _of(records, "likes", step.name, name) for name in ("auc", "log_loss", "ece", "fit_cpu_s")}
-        if found["auc"]:
-            lines.append(
-                [
-                    step.name,
-                    spread(found["auc"]),
-                    f"{mean(found['log_loss']):.4f}",
-                    f"{mean(found['ece']):.4f}",
-                    f"{mean(found['fit_cpu_s']):.1f}",
-                ]
-            )
-    return markdown(lines)
-
-
-ON_THE_PAGE = (steps_of_ratings, parts_of_deepfm)
+ON_THE_PAGE = (steps_of_ratings,)
 
 
 def load_records() -> list[Record]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, beyond, fresh, new_users, scale_page, training
+from benchmarks import ablation, beyond, fresh, likes, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -22,6 +22,7 @@ RESULTS = {
     ablation: ablation.load_records,
     beyond: beyond.load_results,
     fresh: fresh.load_results,
+    likes: likes.load_records,
     new_users: new_users.load_results,
     quality: quality.load,
     scale_page: scale_page.load_results,

@@ -59,11 +59,12 @@ def test_make_alone_shows_every_command_and_runs_none(folder: Path, echo: str) -
 
 def test_make_train_hands_its_words_on_each_time(folder: Path, echo: str) -> None:
     said = {}
-    for words in ([], ["DATA=mine.csv"], ["PRESET=best"], ["ARGS=--seed 3"], []):
+    for words in ([], ["DATA=mine.csv"], ["PRESET=best"], ["TUNE=20"], ["ARGS=--seed 3"], []):
         said[tuple(words)] = make(folder, echo, "train", "MODEL=mf fm", *words)
     assert said[()].splitlines() == [f"-m training train {name} --data ml-100k --preset quick" for name in ("mf", "fm")]
     assert "train fm --data mine.csv --preset quick" in said["DATA=mine.csv",]
     assert "train mf --data ml-100k --preset best" in said["PRESET=best",]
+    assert "train mf --data ml-100k --preset quick --tune 20" in said["TUNE=20",]
     assert "train mf --data ml-100k --preset quick --seed 3" in said["ARGS=--seed 3",]
 
 

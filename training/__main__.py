@@ -87,6 +87,8 @@ class Train:
     """Measure on rows of --test that the log has too, which training sees."""
     running: Path | None = None
     """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
+    tune: int | None = None
+    """Try so many settings on the validation rows first, for the scores and for the lists, and go on with the best."""
     seed: int = 0
     """Makes a run on a CPU repeatable."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -106,8 +108,10 @@ class Train:
         """Raises SettingsError for numbers that cannot be."""
         if not 0 <= self.seed < 2**63:
             raise SettingsError(f"--seed is {self.seed}: give 0 or more, below 2^63")
-        if self.threads is not None and self.threads < 1:
-            raise SettingsError(f"--threads is {self.threads}: give 1 or more")
+        for name in ("threads", "tune"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"--{name} is {value}: give 1 or more")
 
     def run(self) -> None:
         """Train, unless that has been done, and print what was measured.
@@ -129,7 +133,7 @@ class Train:
         log, folder = self.source.load(), self.build / self.model
         test = None if self.test is None else read_pairs(self.test, log, self.allow_overlap)
         with opened(self.running) as running:
-            wanted = fingerprint(log, self.settings, self.split, self.seed, self.refit, test, running)
+            wanted = fingerprint(log, self.settings, self.split, self.seed, self.refit, test, running, self.tune)
             others = differing(folder, wanted)
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
@@ -165,7 +169,7 @@ class Train:
             print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
         use_threads(threads(self.threads, len(log)))
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
-        return train(Run(estimator, self.split, self.refit, self.build, self.runs, running), log, test)
+        return train(Run(estimator, self.split, self.refit, self.build, self.runs, running, self.tune), log, test)
 
 
 def say(line: str) -> None:

@@ -35,6 +35,8 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
         ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "learning_rate"),
     ),
     ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout", "list_dampings")),
+    ("from 0 to 1", lambda value: 0 <= value <= 1, ("list_ridge_power", "list_rating_slope")),
+    ("from -1 to 0", lambda value: -1 <= value <= 0, ("list_user_power",)),
     ("a finite number", lambda _: True, ("like_above",)),
 )
 
@@ -92,7 +94,13 @@ class Settings:
     list_dampings: tuple[float, ...] = (0.1, 0.0, 0.2)
     """Lists: the power of a movie's popularity that its number is divided by; chosen in the same way."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
-    """Lists: length of the vectors; chosen in the same way."""
+    """Lists: length of the vectors; chosen in the same way. Those above the number of components are left out."""
+    list_ridge_power: float = 0.5
+    """Lists: the power of a movie's weight in the log that its ridge grows with."""
+    list_user_power: float = -0.5
+    """Lists: the power of the number of a user's ratings that the user weighs."""
+    list_rating_slope: float = 0.5
+    """Lists: the additional weight of a rating that is half the scale above the mean."""
 
     epochs: int = 40
     """adam: passes over the ratings at most; early stopping on the validation rows usually ends sooner."""

@@ -34,12 +34,13 @@ def fingerprint(
     refit: bool,
     test: pd.DataFrame | None = None,
     running: Running | None = None,
+    tune: int | None = None,
 ) -> Fingerprint:
     """All that decides what a training makes, by name; as JSON reads it back.
 
     These are the contents of the log and of the test rows, the settings as they are given (before the validation rows
-    choose), the source code of training and handlers, and the versions of the packages that compute. Device and threads
-    are left out: they change a model by no more than another seed does.
+    choose), how many others are tried, the source code of training and handlers, and the versions of the packages that
+    compute. Device and threads are left out: they change a model by no more than another seed does.
     """
     found = dataclasses.asdict(settings) | {
         "log": [log.name, log.sha256],
@@ -49,6 +50,7 @@ def fingerprint(
         "seed": seed,
         "refit": refit,
         "running": None if running is None else running.sha256,
+        "tune": None if tune is None else [tune, version("optuna")],
         "code": code(),
         "packages": packages(),
     }

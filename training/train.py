@@ -20,7 +20,7 @@ from .data.splits import split
 from .estimators import TwoEncoderEstimator
 from .evaluate import evaluate, predict
 from .export import export
-from .fingerprint import fingerprint
+from .fingerprint import Fingerprint, fingerprint
 from .fitting.losses import OnEpoch
 from .interactions import Interactions, encode, to_rows
 from .progress import stage
@@ -41,28 +41,32 @@ class Run:
     runs: Path
     running: Running | None = None
     """The version to compare with: the test rows are then rows that it has not seen."""
+    tune: int | None = None
+    """How many settings are tried on the validation rows before the first fit; None for those of the estimator."""
 
 
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose ridge, damping and length of the list ranker, and the number of epochs. Where there are
-    no epochs to choose, nothing but list rankers is fitted to the training rows. The fit that is measured on the test
-    rows has seen training and validation rows. The one that is exported has seen every row, unless ``refit`` is off:
-    then it is the measured one. ``test``: ratings of their own, measured once at the end instead of a share of the log.
+    The validation rows choose ridge, damping and length of the list ranker, the number of epochs, and further settings
+    where ``run.tune`` says so. Without epochs to choose, nothing but list rankers and what is tried is fitted to the
+    training rows. The fit that is measured on the test rows has seen training and validation rows. The one that is
+    exported has seen every row, unless ``refit`` is off: then it is the measured one. ``test``: ratings of their own,
+    measured once at the end instead of a share of the log.
 
     This is for the first process of ``torchrun``; the others take part in the fits of the network (``calls.led``).
     """
     started, estimator = time.perf_counter(), run.estimator
     warnings = _warn(check(log, estimator.settings, test))
-    wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running)
+    wanted = fingerprint(log, estimator.settings, run.split, estimator.seed, run.refit, test, run.running, run.tune)
     everything = encode(log, estimator.uses_features)
     plan = _plan(run, log, test)
+    estimator, tuned = _tune(run, everything, plan, wanted)
     recorder = Recorder(run.runs / estimator.name, estimator.settings)
 
     measured, validation = _select_and_fit(estimator, everything, plan, recorder.epoch)
     test_metrics, tables = _measured_on(plan.test, measured)
-    metrics = _metrics(run, log, plan, validation, measured, test_metrics)
+    metrics = _metrics(run, log, plan, validation, measured, test_metrics, tuned)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
     metrics["warnings"] = warnings + _warn(unmeasured(metrics) + cut_short)
     if run.running:
@@ -80,7 +84,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
             exported.fit(everything)
     # The time stays out of what is written: the same run makes the same files, so that its archive is the same too.
     seconds = round(time.perf_counter() - started, 1)
-    shown = {"losses": recorder.losses, "fingerprint": wanted} | tables
+    shown = {"losses": recorder.losses, "fingerprint": wanted, "tuning": tuned} | tables
     export(run.build / estimator.name, exported, log, everything, metrics, shown)
     recorder.finish(metrics)
     return metrics | {"seconds": seconds}
@@ -126,6 +130,20 @@ def _plan(run: Run, log: RatingsLog, test: pd.DataFrame | None) -> Plan:
     return Plan(parts.train, parts.validation, rows, run.split, rows.iloc[:0])
 
 
+def _tune(
+    run: Run, everything: Interactions, plan: Plan, wanted: Fingerprint
+) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
+    """The estimator with the settings to go on with, and what was tried; the latter is empty where nothing was."""
+    if run.tune is None:
+        return run.estimator, {}
+    from .tuning import tune  # Optuna takes a second to import
+
+    rows = everything.take(plan.train), everything.take(plan.validation)
+    study = {name: value for name, value in wanted.items() if name != "tune"}
+    journal = run.build / "tuning" / f"{run.estimator.name}.log"
+    return tune(run.estimator, *rows, run.tune, study, journal)
+
+
 def _select_and_fit(
     estimator: TwoEncoderEstimator, everything: Interactions, plan: Plan, on_epoch: OnEpoch
 ) -> tuple[TwoEncoderEstimator, dict[str, Any]]:
@@ -161,11 +179,15 @@ def _metrics(
     validation: dict[str, Any],
     measured: TwoEncoderEstimator,
     test: dict[str, Any],
+    tuned: dict[str, Any],
 ) -> dict[str, Any]:
-    """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version."""
+    """What ``metrics.json`` says of a fit, before its warnings and the comparison with the running version.
+
+    Of what was ``tuned`` it has the metric before and after; the trials are for the report alone.
+    """
     return {
         "validation": validation,
-        "validation_rows": f"chose {_chosen(run.estimator, measured.train)}, so these numbers are too good",
+        "validation_rows": f"chose {_chosen(run.estimator, measured.train, tuned)}, so these numbers are too good",
         "test": test,
         "test_rows": plan.tested_on,
         "test_sha256": digest(plan.test),
@@ -173,13 +195,21 @@ def _metrics(
         "seed": measured.seed,
         "data": {"name": log.name, "sha256": log.sha256},
         "settings": dataclasses.asdict(measured.settings),
-    }
+    } | ({"tuning": {name: _before_and_after(**part) for name, part in tuned.items()}} if tuned else {})
 
 
-def _chosen(estimator: TwoEncoderEstimator, train: Interactions) -> str:
-    has_epochs = estimator.method(train).most_epochs is not None
-    lists = "list_ridges, list_dampings"
-    return f"{lists}, list_factors and epochs" if has_epochs else f"{lists} and list_factors"
+def _before_and_after(metric: str, trials: list[dict[str, Any]], best: int) -> dict[str, Any]:
+    given, chosen = trials[0]["value"], trials[best]["value"]
+    return {"metric": metric, "trials": len(trials), "with_given_settings": given, "with_chosen_settings": chosen}
+
+
+def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
+    names = ["list_ridges", "list_dampings", "list_factors"]
+    if estimator.method(train).most_epochs is not None:
+        names.append("epochs")
+    names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]
+    *others, last = dict.fromkeys(names)
+    return f"{', '.join(others)} and {last}"
 
 
 def _warn(warnings: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ from .records import Records, Task
 from .report import RESULTS
 
 TABLES = {"ratings": ratings.tasks, "ranking": ranking.tasks, "similar": similar.tasks, "reach": reach.tasks}
-LIBRARIES = ("torch", "numpy", "scikit-surprise", "myfm", "implicit")
+LIBRARIES = ("torch", "numpy", "scikit-surprise", "myfm", "implicit", "lightfm", "torch-geometric", "optuna")
 
 
 @dataclass

@@ -1,10 +1,15 @@
 """What every library is run with. A peer's settings are those of its own documentation or examples where it has some;
-what is tuned is tuned on validation rows, over the grids here."""
+what is tuned is tuned on validation rows, over the grids and spaces here."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
+
+from optuna.distributions import FloatDistribution, IntDistribution
+
+from training.search import Space
 
 Settings = dict[str, Any]
 
@@ -53,38 +58,79 @@ RATINGS: dict[str, dict[str, tuple[str, Settings | list[Settings]]]] = {
     },
 }
 
-# Lists, by data set: name to the settings that are tried. Ours has the grid of its presets, which is smaller.
-RANKING: dict[str, dict[str, list[Settings]]] = {
-    "ml-100k": {
-        "implicit, ALS": grid(
-            factors=(16, 32, 64, 128, 256, 512),
-            regularization=(10.0, 30.0, 100.0),
-            alpha=(1.0, 2.0, 4.0, 8.0, 16.0),
-            iterations=(15,),
-        ),
-        "implicit, BPR": grid(
-            factors=(16, 32, 64, 128, 256),
-            learning_rate=(0.001, 0.003, 0.01),
-            regularization=(0.0001, 0.001, 0.01, 0.1),
-            iterations=(100,),
-        ),
-    },
-    "ml-1m": {
-        "implicit, ALS": grid(
-            factors=(64, 128, 256), regularization=(30.0, 100.0, 300.0), alpha=(4.0,), iterations=(15,)
-        ),
-        "implicit, BPR": grid(
-            factors=(64, 128, 256), learning_rate=(0.003, 0.01, 0.03), regularization=(0.001,), iterations=(100,)
-        ),
-    },
-    "gowalla": {
-        "implicit, ALS": grid(
-            factors=(256, 512), regularization=(10.0, 30.0), alpha=(4.0, 16.0, 64.0), iterations=(15,)
-        ),
-        "implicit, BPR": grid(
-            factors=(256,), learning_rate=(0.01, 0.03), regularization=(0.001, 0.01), iterations=(100,)
-        ),
-    },
+# Lists: every contestant has as many trials, with the settings that it starts from first, by the search of ``--tune``.
+# A trial on the larger logs takes minutes.
+TRIALS = {"ml-100k": 20, "ml-1m": 8, "gowalla": 6}
+FACTORS = IntDistribution(16, 512, log=True)
+EPOCHS = IntDistribution(10, 100, log=True)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A peer in the tables of lists.
+
+    ``library``: in ``PEERS``. ``space``: what is tuned. ``first``: the first trial. ``fixed``: options of all trials.
+    ``data``: the data sets that it can take in minutes and a few GB. ``seeds``: how many, at most.
+    """
+
+    library: str
+    space: Space
+    first: Settings
+    fixed: Settings
+    data: tuple[str, ...] = tuple(TRIALS)
+    seeds: int = 3
+
+
+RANKING: dict[str, Contestant] = {
+    "implicit, ALS": Contestant(
+        "implicit",
+        {
+            "factors": FACTORS,
+            "regularization": FloatDistribution(1, 300, log=True),
+            "alpha": FloatDistribution(1, 64, log=True),
+        },
+        {"factors": 128, "regularization": 30.0, "alpha": 4.0},
+        {"algorithm": "implicit, ALS", "iterations": 15},
+    ),
+    "implicit, BPR": Contestant(
+        "implicit",
+        {
+            "factors": FACTORS,
+            "learning_rate": FloatDistribution(0.001, 0.05, log=True),
+            "regularization": FloatDistribution(0.0001, 0.1, log=True),
+        },
+        {"factors": 64, "learning_rate": 0.003, "regularization": 0.001},
+        {"algorithm": "implicit, BPR", "iterations": 100},
+    ),
+    # Gowalla's dense Gram matrix alone would be 13 GB.
+    "EASE": Contestant(
+        "ease", {"ridge": FloatDistribution(10, 5000, log=True)}, {"ridge": 500.0}, {}, data=("ml-100k", "ml-1m")
+    ),
+    "LightFM, WARP": Contestant(
+        "lightfm",
+        {
+            "no_components": IntDistribution(16, 128, log=True),
+            "learning_rate": FloatDistribution(0.01, 0.1, log=True),
+            "penalty": FloatDistribution(1e-7, 1e-4, log=True),
+            "epochs": EPOCHS,
+        },
+        {"no_components": 64, "learning_rate": 0.05, "penalty": 1e-6, "epochs": 30},
+        {},
+    ),
+    "LightGCN": Contestant(
+        "lightgcn",
+        {
+            "n_factors": IntDistribution(32, 128, log=True),
+            "layers": IntDistribution(1, 4),
+            "learning_rate": FloatDistribution(0.001, 0.05, log=True),
+            "penalty": FloatDistribution(1e-6, 1e-2, log=True),
+            "epochs": EPOCHS,
+        },
+        {"n_factors": 64, "layers": 3, "learning_rate": 0.01, "penalty": 1e-4, "epochs": 50},
+        {},
+        data=("ml-100k",),
+        seeds=1,
+    ),
 }
 
 # Similar movies: the item-kNN's cosine is shrunk by so many ratings.

@@ -16,6 +16,7 @@ LABELS = {
     "myFM, and side features": "myFM, ids, histories, side features",
     "myFM, and ordinal": "myFM, ids, histories, side features, ordinal",
     "ours: and side features (`fm`, `deepfm`)": "ours: ids and side features (`fm`, `deepfm`)",
+    "ours: and side features (`fm`, `deepfm`), tuned": "ours: ids and side features (`fm`, `deepfm`), tuned",
 }
 IN_SHORT = {
     "Surprise, SVD, tuned",
@@ -97,7 +98,7 @@ def _ranking(results: Results, data: str, title: str) -> str:
     beyond = {
         metric: middle(metric, "random", digits)
         for metric, digits in (("novelty@10", 2), ("diversity@10", 3))
-        if any(metric in record for record in records)  # those of MovieLens 1M are older
+        if any(metric in record for record in records)
     }
     columns = {
         title: name,
@@ -109,6 +110,7 @@ def _ranking(results: Results, data: str, title: str) -> str:
         "trials": middle("trials", "random", 0),
         "chosen (seed 0)": chosen,
         "CPU s of a fit": middle("fit_cpu_s", "random", 2),
+        "model, MB": middle("model_mb", "random", 1),
     }
     return table(records, columns, "ndcg@10")
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from optuna.distributions import CategoricalDistribution
 
 from benchmarks.quality import grids, ranking, similar
+from benchmarks.quality.peers.ease import EASE
 from benchmarks.quality.records import Records, Task
 from training.data import RatingsLog, Split, generate
 from training.interactions import Interactions, encode
-from training.metrics.ranking import Order
+from training.metrics.ranking import measure
 
 
 def task(name: str, settings: dict | list | None = None) -> Task:
@@ -61,14 +64,20 @@ def test_the_tuned_contestant_is_the_one_with_the_planted_answer() -> None:
     parts = Split(*(np.flatnonzero(np.isin(movies, part)) for part in ([1, 2, 3], [4], [5])))
     scores = {"best": [0, 0, 0, 0, 5, 4, 0], "flat": [0, 1, 1, 1, 1, 1, 2], "worst": [0, 9, 9, 9, 0, 0, 9]}
 
-    def fit(_: Interactions, settings: dict) -> Order:
-        return lambda rows: torch.tensor(scores[settings["which"]]).float().repeat(len(rows), 1)
+    def fit(_: Interactions, settings: dict) -> ranking.Fitted:
+        table = torch.tensor(scores[settings["which"]]).float()
+        return ranking.Fitted(lambda rows: table.repeat(len(rows), 1), table.nbytes)
 
-    grid = [{"which": name} for name in ("flat", "best", "worst")]
-    found = ranking.tuned(fit, grid, data, parts)
+    protocol = SimpleNamespace(
+        seed=0,
+        rows=lambda: (*parts.take(data)[:2], data.take(np.union1d(parts.train, parts.validation)), parts.take(data)[2]),
+        measured=lambda fitted, both, test: measure(fitted.order, both, test),
+    )
+    space = {"which": CategoricalDistribution(tuple(scores))}
+    found = ranking.tuned(fit, space, {"which": "flat"}, 8, protocol)
     assert found["chosen"] == {"which": "best"}
     assert found["ndcg@10"] == 1.0
-    assert found["trials"] == 3
+    assert found["trials"] == 8
 
 
 def test_similar_lists_are_scored_by_what_held_out_users_like() -> None:
@@ -104,9 +113,32 @@ def test_the_item_knn_is_tuned_and_measured() -> None:
 
 
 def test_our_lists_are_measured_with_what_validation_rows_chose() -> None:
-    log = generate(seed=0, users=250, movies=80, ratings=6000).log
-    found = ranking.of_ours(log, 0, use_features=True)
+    protocol = ranking.Protocol(generate(seed=0, users=250, movies=80, ratings=6000).log, 0)
+    found = ranking.of_ours(protocol, use_features=True)
     assert found["chosen"].keys() == {"list_ridges", "list_dampings", "list_factors"}
     assert found["trials"] == 15
     assert 0 < found["diversity@10"] < 2
-    assert ranking.popularity(log, 0)["ndcg@10"] < found["ndcg@10"] < 1
+    assert ranking.popularity(protocol)["ndcg@10"] < found["ndcg@10"] < 1
+    tuned = ranking.of_ours(protocol, use_features=True, n_trials=4)
+    assert tuned["chosen"].keys() > found["chosen"].keys()
+    assert tuned["trials"] == 4
+    assert ranking.popularity(protocol)["ndcg@10"] < tuned["ndcg@10"] < 1
+
+
+def test_every_peer_of_lists_starts_within_its_space() -> None:
+    for peer in grids.RANKING.values():
+        assert peer.first.keys() == peer.space.keys()
+        assert all(each.low <= peer.first[name] <= each.high for name, each in peer.space.items())
+        assert set(peer.data) <= set(grids.TRIALS)
+
+
+def test_ease_is_a_regression_on_the_other_movies_whose_weights_are_its_size() -> None:
+    log = generate(seed=0, users=60, movies=20, ratings=500).log
+    peer = EASE(ridge=3.0).fit(encode(log, False))
+    rated = peer.rated.toarray().astype(float)
+    for movie in range(1, rated.shape[1]):
+        others = np.delete(rated, movie, axis=1)
+        gram = others.T @ others + 3.0 * np.eye(others.shape[1])
+        expected = np.linalg.solve(gram, others.T @ rated[:, movie])
+        assert np.delete(peer.weights[:, movie], movie) == pytest.approx(expected, abs=1e-4)
+    assert peer.size == 4 * rated.shape[1] ** 2

@@ -57,6 +57,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         (["--n-factors", "16"], "n_factors"),
         (["--split", "leave-one-out"], "split"),
         (["--no-refit"], "refit"),
+        (["--tune", "3"], "tune"),
     ],
 )
 def test_another_option_trains_and_is_named(made: Path, more: list[str], named: str, capsys, trainings) -> None:

@@ -39,6 +39,7 @@ def test_a_bug_keeps_its_traceback(bug: Exception, tmp_path: Path, monkeypatch) 
         ("--no-use-fm --no-use-mlp", "--no-use-fm and --no-use-mlp leave nothing of DeepFM"),
         ("--seed -1", "--seed is -1: give 0 or more"),
         ("--threads 0", "--threads is 0: give 1 or more"),
+        ("--tune 0", "--tune is 0: give 1 or more"),
         ("--split half", "'half' is not a split of synthetic"),
     ],
 )

@@ -97,17 +97,19 @@ class TwoEncoderEstimator(Recommender):
         Nothing but list rankers is fitted; without one there is nothing to choose.
         """
         if not self.list_ranker:
-            return self._with(self.settings), {}
+            return self.with_settings(self.settings), {}
         settings, lists = ease.choose(train, validation, self.settings)
-        return self._with(settings), lists
+        return self.with_settings(settings), lists
 
     def with_choices(self) -> Self:
         """An estimator, not fitted, with all that the validation rows chose for this one."""
         self._needs_fit()
-        return self._with(self._chosen)
+        return self.with_settings(self._chosen)
 
-    def _with(self, settings: Settings) -> Self:
-        return type(self)(settings, seed=self.seed, device=self.device, list_ranker=self.list_ranker)
+    def with_settings(self, settings: Settings, list_ranker: bool | None = None) -> Self:
+        """An estimator, not fitted, that has other settings; with or without a list ranker, as this one by default."""
+        list_ranker = self.list_ranker if list_ranker is None else list_ranker
+        return type(self)(settings, seed=self.seed, device=self.device, list_ranker=list_ranker)
 
     def _fit(self, train: Interactions, validation: Interactions | None, on_epoch: OnEpoch) -> None:
         settings, method = self.settings, self.method(train)

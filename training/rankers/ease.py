@@ -1,11 +1,12 @@
 """The model that orders lists: a regression of every movie on all others, cut to low rank.
 
 Each movie's column of the log (rated or not) is regressed on the columns of the other movies: EASE (Steck, WWW 2019),
-with four changes, the first three chosen on validation rows of MovieLens 100K. A user's weight is the inverse root of
-the number of their ratings, so that a few active users do not outweigh the others. A rating's weight grows with its
-value, as an input and as a target. The ridge grows with the root of a movie's weight in the log. What the regression
-says of a movie is divided by a power of this weight (``damping``), as in LinkProp (Fu et al., Revisiting
-Neighborhood-based Link Prediction for Collaborative Filtering, WWW 2022); each log's validation rows choose the power.
+with four changes, whose defaults were chosen on validation rows of MovieLens 100K. A user's weight is a power of the
+number of their ratings (``list_user_power``), so that a few active users do not outweigh the others. A rating's weight
+grows with its value (``list_rating_slope``), as an input and as a target. The ridge grows with a power of a movie's
+weight in the log (``list_ridge_power``). What the regression says of a movie is divided by a power of this weight
+(``list_dampings``), as in LinkProp (Fu et al., Revisiting Neighborhood-based Link Prediction for Collaborative
+Filtering, WWW 2022); each log's validation rows choose this power.
 
 EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
@@ -43,9 +44,6 @@ USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
 NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer factors are then as good, and faster
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
-RATING_SLOPE = 0.5  # the additional weight of a rating that is half the scale above the mean
-USER_POWER = -0.5
-RIDGE_POWER = 0.5
 FEW_COMPONENTS = 512  # enough for a few thousand movies
 MOVIES_A_COMPONENT = 20  # of a larger catalogue
 MOST_NUMBERS, MOST_PRODUCTS = 130_000_000, 8_000_000_000  # movies, and ratings, times components
@@ -55,7 +53,7 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings) -> ListRanker:
     """The ranker fitted to ``train``, with the first of the settings' ridges, dampings and numbers of factors."""
-    regression = Regression(train, settings.list_components)
+    regression = Regression(train, settings)
     return regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
 
 
@@ -71,7 +69,9 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     ways = list(product(settings.list_ridges, settings.list_dampings))
     if not len(validation) or len(ways) == len(settings.list_factors) == 1:
         return settings, {}
-    regression = Regression(train, min(settings.list_components, CHOOSING_COMPONENTS))
+    enough = max(CHOOSING_COMPONENTS, *settings.list_factors)
+    components = min(settings.list_components, enough)
+    regression = Regression(train, dataclasses.replace(settings, list_components=components))
     lengths = [n_factors for n_factors in sorted(settings.list_factors) if n_factors <= len(regression.singular)]
     lengths = lengths or [min(settings.list_factors)]
 
@@ -126,23 +126,23 @@ class Regression:
     roots of ``ridge_scale`` [kept]: ``singular`` [components], ``right`` [kept, components].
     """
 
-    def __init__(self, train: Interactions, components: int) -> None:
+    def __init__(self, train: Interactions, settings: Settings) -> None:
         counts = np.bincount(train.movie_rows, minlength=train.shape[1])
         sizes = np.bincount(train.user_rows, minlength=train.shape[0])
         self.rows = len(counts)
         self.kept = np.flatnonzero(counts)
-        self.weight = _weight(train.ratings)
+        self.weight = _weight(train.ratings, settings.list_rating_slope)
         rated = self._rated(train)
         present = sizes > 0
         power = np.zeros(len(sizes), np.float32)
-        power[present] = (sizes[present] / sizes[present].mean()) ** (USER_POWER / 2)
+        power[present] = (sizes[present] / sizes[present].mean()) ** (settings.list_user_power / 2)
         self.groups = _groups(train.users, rated, present)
         rated.data *= np.repeat(power, np.diff(rated.indptr))  # A
         squares = np.square(rated.data)
         self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
-        self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** RIDGE_POWER
+        self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** settings.list_ridge_power
         rated.data *= (self.ridge_scale.astype(np.float32) ** -0.5)[rated.indices]
-        components = _components(components, len(self.kept), len(train))
+        components = _components(settings.list_components, len(self.kept), len(train))
         self.singular, self.right = map(torch.from_numpy, truncated_svd(in_threads(rated), components))
 
     def _rated(self, train: Interactions) -> sparse.csr_array:
@@ -223,12 +223,15 @@ def _leading(matrix: Tensor, count: int) -> Tensor:
     return torch.nn.functional.pad(directions, (0, count - directions.size(1)))
 
 
-def _weight(ratings: np.ndarray) -> tuple[float, float]:
-    """What a rating r weighs in a history, as (a, b) of ``a + b r``: 1 for the mean, more for better ones."""
+def _weight(ratings: np.ndarray, slope: float) -> tuple[float, float]:
+    """What a rating r weighs in a history, as (a, b) of ``a + b r``: 1 for the mean, more for better ones.
+
+    ``slope``: the additional weight of a rating that is half the scale above the mean.
+    """
     if np.isnan(ratings).any() or np.ptp(ratings) == 0:
         return 1.0, 0.0
-    slope = 2 * RATING_SLOPE / float(np.ptp(ratings))
-    return 1 - slope * float(ratings.mean()), slope
+    b = 2 * slope / float(np.ptp(ratings))
+    return 1 - b * float(ratings.mean()), b
 
 
 def _groups(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:

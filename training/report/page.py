@@ -90,6 +90,7 @@ def render(service: Service, details: dict[str, Any]) -> str:
         by_count=charts.by_count(bins, error) if bins else None,
         reliability=charts.reliability(curve) if curve else None,
         map=movies.draw(Presenter(model).catalogue(0, len(model.catalogue))),
+        tuning=details.get("tuning"),
         users=_users(service),
         similar=_similar(service),
     )

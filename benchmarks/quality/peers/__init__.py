@@ -28,4 +28,29 @@ def implicit(**options: object) -> Recommender:
     return Implicit(**options)
 
 
-PEERS: dict[str, Callable[..., Recommender]] = {"surprise": surprise, "myfm": myfm, "implicit": implicit}
+def ease(**options: object) -> Recommender:
+    from .ease import EASE
+
+    return EASE(**options)
+
+
+def lightfm(**options: object) -> Recommender:
+    from .lightfm import LightFM
+
+    return LightFM(**options)
+
+
+def lightgcn(**options: object) -> Recommender:
+    from .lightgcn import LightGCN
+
+    return LightGCN(**options)
+
+
+PEERS: dict[str, Callable[..., Recommender]] = {
+    "surprise": surprise,
+    "myfm": myfm,
+    "implicit": implicit,
+    "ease": ease,
+    "lightfm": lightfm,
+    "lightgcn": lightgcn,
+}

@@ -36,3 +36,8 @@ class Implicit(Recommender):
 
     def order(self, users: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(self.model.user_factors)[users] @ torch.from_numpy(self.model.item_factors).T
+
+    @property
+    def size(self) -> int:
+        """Bytes of what makes lists."""
+        return self.model.user_factors.nbytes + self.model.item_factors.nbytes

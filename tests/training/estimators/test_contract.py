@@ -32,6 +32,9 @@ LIBRARIES: dict[str, dict[str, Callable[..., Recommender]]] = {
         "implicit ALS": partial(PEERS["implicit"], factors=4, regularization=1.0, alpha=4.0),
         "implicit BPR": partial(PEERS["implicit"], algorithm="implicit, BPR", factors=4, iterations=200),
     },
+    "scipy": {"EASE": partial(PEERS["ease"], ridge=1.0)},
+    "lightfm": {"LightFM": partial(PEERS["lightfm"], no_components=4, epochs=60)},
+    "torch_geometric": {"LightGCN": partial(PEERS["lightgcn"], n_factors=4, learning_rate=0.05, epochs=60)},
 }
 INSTALLED = {library: peers for library, peers in LIBRARIES.items() if find_spec(library)}
 RECOMMENDERS = OURS | {name: peer for peers in INSTALLED.values() for name, peer in peers.items()}

@@ -56,7 +56,7 @@ def test_at_full_width_it_is_the_regression_of_each_movie_on_the_others(log) -> 
 @pytest.mark.parametrize("ridge", [1e-2, 1e-9])
 def test_a_ridge_of_nearly_nothing_leaves_weights_finite(log, ridge: float) -> None:
     interactions = encode(log, False)
-    regression = ease.Regression(interactions, 512)
+    regression = ease.Regression(interactions, SETTINGS)
     ranker = regression.ranker(ridge, 0.0, 60)
     assert np.isfinite(ranker.inputs.numpy()).all()
     assert np.isfinite(ranker.items.numpy()).all()
@@ -65,7 +65,7 @@ def test_a_ridge_of_nearly_nothing_leaves_weights_finite(log, ridge: float) -> N
 def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
     """No other matrix of that rank is closer, for the users of the log: the error is the rest of the spectrum."""
     interactions = encode(log, False)
-    regression = ease.Regression(interactions, 512)
+    regression = ease.Regression(interactions, SETTINGS)
     full, cut = (
         (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:].astype(float)
         for ranker in (regression.ranker(20.0, 0.0, 60), regression.ranker(20.0, 0.0, 5))
@@ -77,7 +77,7 @@ def test_the_cut_changes_what_is_said_of_the_users_least(log) -> None:
 
 def test_at_full_width_movies_are_alike_as_far_as_the_same_people_rate_them(log) -> None:
     interactions = encode(log, False)
-    regression = ease.Regression(interactions, 512)
+    regression = ease.Regression(interactions, SETTINGS)
     alike = regression.ranker(20.0, 0.0, 60).item_similarity.numpy().astype(float)[1:]
     gram = weighted(interactions).T @ weighted(interactions)
     own = np.diag(gram)
@@ -134,7 +134,7 @@ def test_side_features_make_a_list_of_their_own(log) -> None:
 
 
 def test_damping_divides_the_numbers_of_a_movie_by_a_power_of_its_weight(log) -> None:
-    regression = ease.Regression(encode(log, False), 512)
+    regression = ease.Regression(encode(log, False), SETTINGS)
     plain, damped = (
         (ranker.inputs @ ranker.items.t()).numpy()[1:, 1:]
         for ranker in (regression.ranker(20.0, damping, 60) for damping in (0.0, 0.3))
@@ -184,6 +184,15 @@ def test_more_factors_than_the_log_has_are_no_choice(log) -> None:
     assert chosen.list_factors == (64,)
 
 
+def test_as_many_components_take_part_in_choosing_as_factors_are_asked_for(log, monkeypatch) -> None:
+    interactions = encode(log, False)
+    monkeypatch.setattr(ease, "CHOOSING_COMPONENTS", 2)
+    found = iter([0.1, 0.1, 0.2])  # of the one ridge, then of 1 and of 8 factors
+    monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
+    chosen, _ = ease.choose(interactions, interactions, dataclasses.replace(SETTINGS, list_factors=(1, 8)))
+    assert chosen.list_factors == (8,)
+
+
 @pytest.mark.parametrize(
     ("movies", "ratings", "components"),
     [(1_682, 100_000, 512), (40_981, 810_128, 2_048), (20_000, 5_000_000, 1_000), (59_047, 25_000_095, 512)],
@@ -212,6 +221,19 @@ def test_a_truncated_decomposition_orders_nearly_as_the_whole_one() -> None:
     first = [np.argsort(-of(users).numpy(), axis=1)[:, :20] for of in (whole, truncated)]
     shared = np.mean([len(np.intersect1d(*lists)) / 20 for lists in zip(*first, strict=True)])
     assert shared > 0.8
+
+
+def test_the_powers_and_the_slope_are_settings(log) -> None:
+    interactions = encode(log, False)
+    plain = dataclasses.replace(SETTINGS, list_ridge_power=0.0, list_user_power=0.0, list_rating_slope=0.0)
+    regression = ease.Regression(interactions, plain)
+    assert regression.weight == (1.0, 0.0)  # every rating is a one
+    assert regression.ridge_scale == pytest.approx(1)
+    assert regression.gram_diagonal == pytest.approx(np.bincount(interactions.movie_rows)[regression.kept])
+    by_user = ease.Regression(interactions, dataclasses.replace(plain, list_user_power=-1.0))
+    sizes = np.bincount(interactions.user_rows)[1:]
+    # Each user weighs the same: their ratings add up to the mean number of ratings.
+    assert by_user.gram_diagonal.sum() == pytest.approx(len(sizes) * sizes.mean(), rel=1e-4)
 
 
 def test_ratings_that_are_all_the_same_weigh_as_likes_do(log) -> None:
