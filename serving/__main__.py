@@ -68,7 +68,8 @@ class Start(Command):
         from .status import answering
 
         server = self.options.server()
-        new = server.start(host=self.host)
+        server.host = self.host
+        new = server.start()
         name = "TorchServe" if self.host == "torchserve" else "The server"
         print(
             f"{name} {'answers' if new else 'was running already and answers'} at {server.inference}, "

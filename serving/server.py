@@ -47,7 +47,8 @@ class Server:
 
     ``home`` holds what belongs to this process alone: its pid file, its sockets, its logs, and the configuration with
     ``overrides``. TorchServe would put pid file and sockets in a folder that a second server shares and breaks.
-    ``port_offset`` is added to every port of the configuration, and to no port of ``overrides``.
+    ``port_offset`` is added to every port of the configuration, and to no port of ``overrides``. ``host`` is what
+    ``start`` starts.
     """
 
     def __init__(
@@ -58,12 +59,15 @@ class Server:
         python: str = sys.executable,
         config: Sequence[Path] = (CONFIG,),
         port_offset: int = 0,
+        host: Host = "torchserve",
     ) -> None:
         self.store = store.resolve()
         self.home = home.resolve()
         self.port_offset = port_offset
         self.settings = ports.moved(properties(*config), port_offset) | (overrides or {})
         self.python = python
+        self.host = host
+        self._child: subprocess.Popen[bytes] | None = None  # TorchServe's launcher leaves none
 
     @property
     def inference(self) -> str:
@@ -120,7 +124,7 @@ class Server:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None, host: Host = "torchserve") -> bool:
+    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None) -> bool:
         """Start in the background and wait until every loaded model answers; False where it runs already.
 
         ``console`` gets what it prints, ``home/console.log`` by default. Raises PortError where a port is taken,
@@ -130,7 +134,7 @@ class Server:
         if new:
             # Otherwise a second server would start beside one that was started by hand, which would go on answering.
             ports.check(ports.addresses(self.settings), self.port_offset)
-            self._launch(console, host)
+            self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
             if self.process() is None or time.monotonic() > deadline:
@@ -166,7 +170,14 @@ class Server:
             survivor.kill()
         psutil.wait_procs(alive, timeout=5)
         self._pid_file.unlink(missing_ok=True)
+        self._reap()
         return True
+
+    def _reap(self) -> None:
+        """Take note that the process that ``start`` has made is no more."""
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
 
     def write_home(self) -> None:
         """Write what belongs to the calling process, which is the server: its pid and its configuration."""
@@ -190,20 +201,21 @@ class Server:
         settings = settings | {"model_store": str(self.store)}
         self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
 
-    def _launch(self, console: IO[bytes] | None, host: Host) -> None:
+    def _launch(self, console: IO[bytes] | None) -> None:
         self._empty_home()
         with (self.home / "console.log").open("ab") as log:
-            (self._launch_torchserve if host == "torchserve" else self._launch_asgi)(console or log)
+            (self._launch_torchserve if self.host == "torchserve" else self._launch_asgi)(console or log)
 
     def _launch_asgi(self, output: IO[bytes]) -> None:
         self._write_configuration(self.settings)
         command = [self.python, "-m", "serving", "asgi", "--config", str(self.started_with), "--port-offset", "0"]
         command += ["--store", str(self.store), "--home", str(self.home)]
-        started = subprocess.Popen(
+        self._reap()
+        self._child = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
         while self.process() is None:
-            if started.poll() is not None:
+            if self._child.poll() is not None:
                 raise ServerError(f"the server did not start; {self.home}/console.log says why")
             time.sleep(0.1)
 

@@ -66,8 +66,9 @@ def _url_encoded(body: bytes) -> list[tuple[str, bytes]]:
     if broken:
         text = broken[0].decode(errors="replace")
         raise BadRequest(f"the form has {text!r}, which is no percent escape: write % as %25")
-    pairs = [field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&") if field]
-    return [(_name(unquote_to_bytes(name)), unquote_to_bytes(value)) for name, _, value in pairs]
+    # What has no "=" is no field: JSON that was sent as a form arrives empty, and is told so.
+    pairs = [field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&") if b"=" in field]
+    return [(unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value)) for name, _, value in pairs]
 
 
 def _multipart(content_type: bytes, body: bytes) -> list[tuple[str, bytes]]:
@@ -87,10 +88,6 @@ def _part_name(part: Message) -> str:
     if not isinstance(name, str):
         raise BadRequest("a part of the form has no name: give each a content-disposition with a name")
     return name
-
-
-def _name(name: bytes) -> str:
-    return name.decode("utf-8", "replace")
 
 
 async def send_json(send: Send, code: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

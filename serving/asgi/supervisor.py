@@ -72,13 +72,12 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
 
 
 def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
-    """A listening socket; ``shared``: one of several at this address, among which the system deals out connections."""
+    """A socket to listen on later; ``shared``: one of several at this address, which share out its connections."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((host, port))
-    listener.listen(1024)
     listener.setblocking(False)
     return listener
 
