@@ -22,6 +22,7 @@ from .management import Management, ManagementError
 
 
 Host = Literal["torchserve", "asgi"]
+ORPHANS = 2.0  # seconds in which the workers of our own server have ended after it was killed
 
 
 class ServerError(RuntimeError):
@@ -133,7 +134,7 @@ class Server:
         new = self.process() is None
         if new:
             # Otherwise a second server would start beside one that was started by hand, which would go on answering.
-            ports.check(ports.addresses(self.settings), self.port_offset)
+            self._check_ports()
             self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
@@ -172,6 +173,15 @@ class Server:
         self._pid_file.unlink(missing_ok=True)
         self._reap()
         return True
+
+    def _check_ports(self) -> None:
+        """Raise PortError where a port is taken: for our own server after a pause, as a killed one's workers go on
+        until they have noticed.
+        """
+        wanted = ports.addresses(self.settings)
+        if self.host == "asgi" and not all(ports.is_free(*address) for address in wanted.values()):
+            time.sleep(ORPHANS)
+        ports.check(wanted, self.port_offset)
 
     def _reap(self) -> None:
         """Take note that the process that ``start`` has made is no more."""
