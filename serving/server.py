@@ -1,4 +1,4 @@
-"""One server, TorchServe or our own (serving/asgi): started, waited for and stopped, beside any other on the machine."""
+"""One server, TorchServe or ours (serving/asgi): started, waited for and stopped, beside any other on the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from archives.store import check_default
 from . import ports
 from .config import CONFIG, ROOT, loaded_models, properties
 from .management import Management, ManagementError
-
 
 Host = Literal["torchserve", "asgi"]
 ORPHANS = 2.0  # seconds in which the workers of our own server have ended after it was killed

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from .code import Answer
-from .errors import HostError, NoSuchPath, NotAnswered
+from .errors import BadRequest, HostError, NoSuchPath, NotAnswered
 from .fleet import Fleet, Served
 from .http import Receive, Scope, Send, form_fields, is_form, read_body, send_error, send_json
+from .v2 import OpenInference
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ class Inference:
     def __init__(self, fleet: Fleet, max_body: int) -> None:
         self.fleet = fleet
         self.max_body = max_body
+        self.open_inference = OpenInference(fleet, max_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
@@ -42,13 +45,24 @@ class Inference:
         path = [unquote(part) for part in scope["path"].strip("/").split("/")]
         match path:
             case ["ping"]:
-                up = not self.fleet.draining and bool(self.fleet.models)
-                await send_json(send, 200 if up else 503, HEALTHY if up else UNHEALTHY)
+                await send_json(send, *((200, HEALTHY) if self.fleet.is_ready else (503, UNHEALTHY)))
             case ["predictions", model] | ["predictions", model, _] as found:
                 version = found[2] if len(found) == 3 else None
                 await self._predict(self.fleet.find(model, version), scope, receive, send)
+            case ["v2", *rest]:
+                await self.open_inference.answer(rest, scope, receive, send)
+            case ["invocations"]:
+                await self._predict(self._invoked(dict(scope["headers"])), scope, receive, send)
             case _:
                 raise NoSuchPath("Requested resource is not found: predictions are at /predictions/{model}[/{version}]")
+
+    def _invoked(self, headers: Mapping[bytes, bytes]) -> Served:
+        """The model that SageMaker's ``/invocations`` means: the only one, or the one that the header names."""
+        named = headers.get(b"x-amzn-sagemaker-target-model", b"").decode("latin-1").removesuffix(".mar")
+        if not named and len(self.fleet.models) != 1:
+            there = ", ".join(sorted(self.fleet.models))
+            raise BadRequest(f"which model? Name one in the header X-Amzn-SageMaker-Target-Model: {there}")
+        return self.fleet.find(named or next(iter(self.fleet.models)))
 
     async def _predict(self, served: Served, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -29,6 +29,7 @@ class Hosted(Protocol):
     version: str
     batch_size: int
     device: str
+    id_types: dict[str, str]
 
     def answer(self, requests: list[Any]) -> list[Answer]:
         """The answers to a batch."""

@@ -34,6 +34,11 @@ class Fleet:
         self._queue = queue
         self._loop = loop
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is something to answer with, and requests should be sent here."""
+        return not self.draining and bool(self.models)
+
     def find(self, model: str, version: str | None = None) -> Served:
         """A version, the default one if None. Raises NoSuchModel, NoSuchVersion."""
         if model not in self.models:

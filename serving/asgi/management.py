@@ -179,4 +179,3 @@ class Management:
             self.workers.remove(model, one["version"], one["folder"])
             shutil.rmtree(one["folder"], ignore_errors=True)
         return {"status": f'Model "{model}" unregistered'}
-

@@ -1,8 +1,8 @@
 """Predictions without ASGI: from the bytes of a connection to the queue, and back.
 
-It is uvicorn's protocol, which goes on to answer everything else, pipelined requests and forms among it. ASGI makes a
-task, an event, a dozen dictionaries and two writes for each request: half of the time of a pair. Without this module the
-answers are the same (tests/serving/asgi compares them).
+It is uvicorn's protocol, which goes on to answer everything else: also pipelined requests and forms. ASGI makes a task,
+an event, a dozen dictionaries and two writes for each request, which is more than half of the time of a pair
+(docs/benchmarks.md). Without this module the answers are the same (tests/serving/asgi compares them).
 """
 
 from __future__ import annotations

@@ -70,5 +70,3 @@ def _may_be_served(path: Path, model: str, pinned: dict[str, str]) -> bool:
         logger.error("%s was changed after it was pinned, and is not served", path)
         return False
     return True
-
-

@@ -9,7 +9,6 @@ import signal
 import socket
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -35,8 +34,9 @@ def run(server: Server, workers: int, drain: float) -> None:
     """
     if server.settings.get("disable_token_authorization") != "true":
         raise ServerError(
-            "the configuration asks for tokens (disable_token_authorization is not true), and this host has none: put a "
-            "gateway before it that checks who asks, and set disable_token_authorization=true; or serve with TorchServe"
+            "the configuration asks for tokens (disable_token_authorization is not true), and this server has none: "
+            "put a gateway before it that checks who asks, and set disable_token_authorization=true, or serve with "
+            "TorchServe"
         )
     addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
     ports.check(addresses, server.port_offset)

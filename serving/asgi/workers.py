@@ -9,10 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from . import worker
+from .errors import QueueFull
 from .worker import Settings, State
 
 logger = logging.getLogger(__name__)
@@ -72,17 +74,15 @@ class Workers:
         with self._lock:
             asked = []
             for connection in self._connections:
-                try:
+                with suppress(OSError):  # it has ended, and is started again with the state as it is then
                     connection.send((name, arguments))
                     asked.append(connection)
-                except OSError:
-                    pass  # it has ended; it is started again with the state as it is then
             replies = []
             for connection in asked:
-                try:
+                with suppress(EOFError, OSError):
                     replies.append(connection.recv())
-                except (EOFError, OSError):
-                    pass
+        if not replies:
+            raise QueueFull("no worker runs at the moment: ask again")
         return replies
 
     def add(self, folder: str) -> tuple[str, str]:

@@ -20,7 +20,9 @@ from tests.serving.pretended import Pretended
 
 
 @pytest.fixture(scope="session", params=["torchserve", "asgi"])
-def fm_server(request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def fm_server(
+    request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """Serves fm 1.0 alone; 1.1 lies in its store."""
     folder = tmp_path_factory.mktemp("fm_store")
     shutil.copyfile(store / "fm-1.0.mar", folder / "fm-1.0.mar")

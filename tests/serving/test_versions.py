@@ -38,7 +38,9 @@ def test_a_version_is_unpacked_for_torchserve_once_and_as_long_as_it_is_register
 
 def test_a_version_whose_worker_does_not_start_is_a_clear_error_and_is_taken_out(fm, served) -> None:
     name = "recommender/loading.py"
-    broken = read(fm.store / "fm-1.0.mar", name) + b"\n\ndef load_configured(*_):\n    raise RuntimeError('on purpose')\n"
+    broken = (
+        read(fm.store / "fm-1.0.mar", name) + b"\n\ndef load_configured(*_):\n    raise RuntimeError('on purpose')\n"
+    )
     archive = repack(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2", {name: broken})
     of_torchserve, ours = r"fm 1\.2: a worker ended as it started.*workers\.log says why", "on purpose"
     with pytest.raises(ManagementError, match=of_torchserve if fm.host == "torchserve" else ours):

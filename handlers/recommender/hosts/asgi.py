@@ -34,6 +34,9 @@ class Hosted:
         self.batch_size: int = config["batchSize"]
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._service = load_configured(folder, settings, torch.device(self.device))
+        sides = {"user_id": self._service.model.users, "movie_id": self._service.model.movies}
+        # As tensors have them.
+        self.id_types = {name: "INT64" if isinstance(side.ids[-1], int) else "BYTES" for name, side in sides.items()}
 
     def answer(self, requests: Sequence[Request]) -> list[Answer]:
         """The answers (code, phrase, body) to requests, in order."""
