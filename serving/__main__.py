@@ -88,11 +88,11 @@ class Address(Command):
 
 @dataclass(frozen=True)
 class Stop(Command):
-    """Stop TorchServe and its workers."""
+    """Stop the server and its workers."""
 
     def run(self) -> None:
         """Stop."""
-        print("TorchServe has stopped" if self.options.server().stop() else "TorchServe was not running")
+        print("the server has stopped" if self.options.server().stop() else "no server was running")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ class Asgi:
     """Where the inference API listens, as in 0.0.0.0 (that of the configuration by default)."""
     port: int | None = None
     """Its port (that of the configuration by default)."""
-    workers: int = 1
-    """Processes that answer, each with all archives."""
+    workers: int | None = None
+    """Processes that answer, each with all archives (default_workers_per_model of the configuration, or 1)."""
     drain: float = 0.0
     """Seconds from SIGTERM to the end, in which health checks fail and requests are still answered."""
 
@@ -33,4 +33,4 @@ class Asgi:
         configured = urlsplit(server.inference)
         host, port = self.host or configured.hostname, self.port or configured.port
         server.settings["inference_address"] = f"http://{host}:{port}"
-        run(server, self.workers, self.drain)
+        run(server, self.workers or int(server.settings.get("default_workers_per_model", 1)), self.drain)

@@ -42,6 +42,7 @@ class Prediction:
         try:
             self._batches.ask(self.body, self.finish)
         except HostError as error:
+            self._protocol.fleet.codes[error.code] += 1
             self._write(error.code, msgspec.json.encode(error.body()), "")
 
     def finish(self, answer: Answer) -> None:
