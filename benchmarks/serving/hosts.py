@@ -1,7 +1,7 @@
 """TorchServe and our own server (serving/asgi) on the same archive, beside Mosec and plain ASGI, in turns.
 
-A busy machine changes what a second is worth by a factor of three. So each server's own CPU time a request stands beside
-its rate.
+A busy machine changes what a second is worth by a factor of three. So the CPU time of each request stands beside the
+rate.
 
 python -m benchmarks.serving.hosts
 """

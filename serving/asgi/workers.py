@@ -114,8 +114,10 @@ class Workers:
                 del self.state.defaults[model]
 
     def stop(self) -> None:
-        """End all workers; each answers what has arrived."""
+        """End all workers; each answers what has arrived. New connections are refused."""
         self._ending.set()
+        for listener in self._listeners:
+            listener.close()
         for process in self._processes:
             if process is not None and process.is_alive():
                 process.terminate()
