@@ -103,5 +103,8 @@ class Batches:
         self.seconds["all"] += sum(now - arrived for _, _, arrived in batch)
         self.codes.update([answer.code for answer in answers])
         for (_, done, _), answer in zip(batch, answers, strict=True):
-            done(answer)
+            try:
+                done(answer)
+            except Exception:  # of one connection: the others get their answers
+                logger.exception("an answer could not be handed over")
         self._loop.call_soon(self._next)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from .workers import Workers
 
 logger = logging.getLogger(__name__)
 
+COUNT_EVERY = 5.0  # seconds
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -38,6 +40,7 @@ class Management:
         self.unpacked = unpacked.resolve()
         self.queue = queue
         self.metrics = Metrics()
+        self._counting = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
@@ -142,9 +145,19 @@ class Management:
             "jobQueueStatus": {"remainingCapacity": one["room"], "pendingRequests": one["pending"]},
         }
 
+    async def count(self) -> None:
+        """Take what the workers have counted, again and again: until it is taken it fills their memory."""
+        while True:
+            await asyncio.sleep(COUNT_EVERY)
+            try:
+                await asyncio.to_thread(self._count)
+            except Exception as error:
+                logger.warning("the workers' counts are not there: %s", error)
+
     def _count(self) -> None:
-        for taken in self.workers.call("take"):
-            self.metrics.add(taken)
+        with self._counting:
+            for taken in self.workers.call("take"):
+                self.metrics.add(taken)
 
     def _metrics(self) -> bytes:
         self._count()

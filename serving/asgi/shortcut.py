@@ -52,7 +52,7 @@ class Prediction:
     def _write(self, code: int, body: bytes, version: str) -> None:
         self.response_complete = True
         protocol = self._protocol
-        if not self.disconnected:
+        if not (self.disconnected or protocol.transport.is_closing()):
             head = _head(code, version, self.keep_alive)
             protocol.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
             if not self.keep_alive:

@@ -59,11 +59,13 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     config = uvicorn.Config(management, lifespan="off", ws="none", log_config=None, access_log=False)
     manager = uvicorn.Server(config)
     serving = asyncio.create_task(manager._serve(sockets=listeners))  # without uvicorn's own handlers of signals
+    counting = asyncio.create_task(management.count())
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
     await told.wait()
+    counting.cancel()
     await asyncio.to_thread(management.workers.call, "drain")
     await asyncio.sleep(drain)
     await asyncio.to_thread(management.workers.stop)

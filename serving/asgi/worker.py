@@ -24,6 +24,9 @@ from .shortcut import protocol_for
 
 logger = logging.getLogger(__name__)
 
+KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load balancers
+LAST_ANSWERS = 30  # seconds from SIGTERM to the end, at most: more than a batch may take
+
 
 class State(NamedTuple):
     """What a worker serves: the folders of unpacked archives, and the default version of each model."""
@@ -80,7 +83,8 @@ async def _serve(
         access_log=False,
         date_header=False,
         server_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=LAST_ANSWERS,
     )
     server = uvicorn.Server(config)
     control = Control(fleet, loop, server)

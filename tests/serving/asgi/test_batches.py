@@ -108,6 +108,22 @@ def test_a_client_that_has_gone_harms_nobody() -> None:
     run(hosted, test)
 
 
+def test_a_connection_that_fails_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    hosted = Waiting()
+
+    def broken(answer: Any) -> None:
+        raise RuntimeError("on purpose")
+
+    async def test(batches: Batches) -> None:
+        batches.ask(b"1", broken)
+        (task,) = await asked(batches, b"2")
+        hosted.go.release()
+        assert (await task).body == b"2"
+
+    run(hosted, test)
+    assert "an answer could not be handed over" in caplog.text
+
+
 def test_closing_waits_for_what_has_been_asked() -> None:
     hosted = Waiting()
 
