@@ -73,16 +73,13 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
 
 
 def family(url: str) -> list[psutil.Process]:
-    """The processes of the server that listens at ``url``, from the first of its session on."""
+    """The processes of the server that listens at ``url``: of this process's child that it belongs to, if it does."""
     port = urlsplit(url).port
     (listening, *_) = (c.pid for c in psutil.net_connections("tcp") if c.laddr.port == port and c.status == "LISTEN")
-    process = psutil.Process(listening)
-    parents = [one for one in process.parents() if one.create_time() >= STARTED[0] and one.pid != psutil.Process().pid]
-    top = parents[-1] if parents else process
+    line = [psutil.Process(listening), *psutil.Process(listening).parents()]
+    here = psutil.Process()
+    top = line[line.index(here) - 1] if here in line else line[0]
     return [top, *top.children(recursive=True)]
-
-
-STARTED = [0.0]
 
 
 def cpu_seconds(processes: list[psutil.Process]) -> float:
@@ -96,7 +93,7 @@ def measure(options: Options, work: Path) -> dict[str, dict[str, Any]]:
     order, runs, others = deque(starts), {name: {} for name in starts}, {name: [] for name in starts}
     for number in range(options.rounds):
         for name in order:
-            STARTED[0], begun = time.time(), time.perf_counter()
+            begun = time.perf_counter()
             with starts[name]() as url:
                 others[name].append({"ready_s": time.perf_counter() - begun, "errors": 0})
                 check(url, load)
