@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from .shortcut import protocol_for
 
 logger = logging.getLogger(__name__)
 
+GIVE_WAY = 0.001  # seconds after which a thread that loads a version lets one go on that answers (Python's own: 5 ms)
 KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load balancers
 LAST_ANSWERS = 30  # seconds from SIGTERM to the end, at most: more than a batch may take
 
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
 def main(listener: socket.socket, connection: Connection, settings: Settings, state: State) -> None:
     """Load what ``state`` names, then answer on ``listener`` until SIGTERM, or until the supervisor has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the supervisor too, which decides
+    sys.setswitchinterval(GIVE_WAY)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     try:
         hosted = [(folder, fleets.load(folder)) for folder in state.folders]

@@ -19,7 +19,8 @@ from .worker import Settings, State
 
 logger = logging.getLogger(__name__)
 
-START_AGAIN = 1.0  # seconds before a worker that has ended is started again
+START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
+SOON = 10.0  # seconds
 
 
 class WorkerError(RuntimeError):
@@ -36,6 +37,7 @@ class Workers:
     def __init__(self, listeners: Sequence[socket.socket], settings: Settings, state: State) -> None:
         self.state = state
         self.load_seconds = [0.0] * len(listeners)
+        self._launched = [0.0] * len(listeners)
         self._listeners = listeners
         self._settings = settings
         self._lock = threading.RLock()
@@ -129,7 +131,7 @@ class Workers:
         ours, theirs = self._spawn.Pipe()
         arguments = (self._listeners[number], theirs, self._settings, self.state)
         process = self._spawn.Process(target=worker.main, args=arguments, name=f"W-{number}")
-        self.load_seconds[number] = -time.monotonic()
+        self._launched[number] = time.monotonic()
         process.start()
         theirs.close()
         self._processes[number], self._connections[number] = process, ours
@@ -141,7 +143,7 @@ class Workers:
             raise WorkerError("a worker ended as it started: its output says why") from None
         if not good:
             raise value
-        self.load_seconds[number] += time.monotonic()
+        self.load_seconds[number] = time.monotonic() - self._launched[number]
 
     def _watch(self) -> None:
         """Start each worker again that has ended."""
@@ -151,7 +153,8 @@ class Workers:
                 if process.is_alive() or self._ending.is_set():
                     continue
                 logger.error("worker %s has ended with %s, and is started again", process.pid, process.exitcode)
-                time.sleep(START_AGAIN)
+                if time.monotonic() - self._launched[number] < SOON:
+                    time.sleep(START_AGAIN)
                 try:
                     with self._lock:
                         self._launch(number)
