@@ -27,7 +27,7 @@ USED_OTHERWISE = {
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
-MODULES = {"pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
+MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
 
 
 def pins(name: str) -> dict[str, str]:
