@@ -56,11 +56,15 @@ def load(folder: Path) -> Hosted:
         spec.loader.exec_module(module)
         return importlib.import_module(f"{name}.hosts.asgi").Hosted(folder)
     except Exception as error:
-        forget(name)
+        _forget(name)
         raise ArchiveRefused(f"the archive in {folder} cannot be loaded: {error}") from error
 
 
-def forget(name: str) -> None:
-    """Let go of the code that was loaded under ``name``."""
+def unload(hosted: Hosted) -> None:
+    """Let go of the code of an archive that answers no more."""
+    _forget(type(hosted).__module__.partition(".")[0])
+
+
+def _forget(name: str) -> None:
     for known in [known for known in sys.modules if known == name or known.startswith(f"{name}.")]:
         del sys.modules[known]

@@ -75,7 +75,7 @@ class Fleet:
             del self.models[model], self.defaults[model]
         self._route()
         await served.batches.close()
-        code.forget(type(served.batches.hosted).__module__.partition(".")[0])
+        code.unload(served.batches.hosted)
 
     def _route(self) -> None:
         self.routes.clear()

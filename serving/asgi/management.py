@@ -34,11 +34,10 @@ class Management:
     ``unpacked``: where archives are unpacked, and no other folder's code is loaded.
     """
 
-    def __init__(self, workers: Workers, store: Path, unpacked: Path, queue: int) -> None:
+    def __init__(self, workers: Workers, store: Path, unpacked: Path) -> None:
         self.workers = workers
         self.store = store
         self.unpacked = unpacked.resolve()
-        self.queue = queue
         self.metrics = Metrics()
         self._counting = threading.Lock()
 
@@ -168,18 +167,24 @@ class Management:
     # --- changing
 
     def _register(self, query: dict[str, str]) -> dict[str, str]:
-        model, version = self.workers.add(str(self._folder(query.get("url", ""))))
+        folder, is_new = self._folder(query.get("url", ""))
+        try:
+            model, version = self.workers.add(str(folder))
+        except Exception:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         return {"status": f'Model "{model}" Version: {version} registered with {len(self.workers.pids())} workers'}
 
-    def _folder(self, url: str) -> Path:
-        """The folder that ``url`` names: one of ours, or one that the store's archive of that name is unpacked in."""
+    def _folder(self, url: str) -> tuple[Path, bool]:
+        """The folder that ``url`` names, and whether it is new: then the store's archive of that name is in it."""
         named = Path(url)
         if named.is_absolute() and named.resolve().parent == self.unpacked and named.is_dir():
-            return named.resolve()
+            return named.resolve(), False
         if named.name == url and url.endswith(".mar") and (self.store / url).is_file():
             folder = Path(tempfile.mkdtemp(prefix=f"{named.stem}-api-", dir=self.unpacked))
             unpack(self.store / url, folder)
-            return folder
+            return folder, True
         raise BadRequest(f"url is {url!r}: give the name of an archive in {self.store}, or a folder in {self.unpacked}")
 
     def _set_default(self, model: str, version: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -16,6 +17,7 @@ from archives.unpack import unpack
 
 from .. import ports
 from ..server import Server, ServerError
+from .errors import QueueFull
 from .management import Management
 from .store import archives_in
 from .worker import Settings, State
@@ -41,17 +43,19 @@ def run(server: Server, workers: int, drain: float) -> None:
     addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
     ports.check(addresses, server.port_offset)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
-    server.write_home()
     listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
-    queue, max_body = int(server.settings["job_queue_size"]), int(server.settings["max_request_size"])
-    fleet = Workers(listeners, Settings(queue, max_body), _unpack(server.store, server.unpacked))
+    settings = Settings(int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]))
+    server.write_home()
     try:
-        fleet.start()
-        management = Management(fleet, server.store, server.unpacked, queue)
-        own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
-        asyncio.run(_manage(management, own, drain, server.inference))
+        fleet = Workers(listeners, settings, _unpack(server.store, server.unpacked))
+        try:
+            fleet.start()
+            own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
+            management = Management(fleet, server.store, server.unpacked)
+            asyncio.run(_manage(management, own, drain, server.inference))
+        finally:
+            fleet.stop()
     finally:
-        fleet.stop()
         server.leave_home()
 
 
@@ -66,7 +70,8 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
     await told.wait()
     counting.cancel()
-    await asyncio.to_thread(management.workers.call, "drain")
+    with suppress(QueueFull):  # no worker runs: there is nothing to drain
+        await asyncio.to_thread(management.workers.call, "drain")
     await asyncio.sleep(drain)
     await asyncio.to_thread(management.workers.stop)
     manager.should_exit = True

@@ -19,7 +19,8 @@ import uvicorn
 from . import fleet as fleets
 from .app import Inference
 from .batches import Batches
-from .code import Hosted
+from .code import Hosted, unload
+from .errors import HostError
 from .fleet import Fleet, Served
 from .shortcut import protocol_for
 
@@ -120,7 +121,11 @@ class Control:
     def add(self, folder: str) -> tuple[str, str]:
         """Load and serve the archive in a folder; its model and version."""
         hosted = fleets.load(folder)
-        self._on_loop(lambda: self.fleet.add(folder, hosted))
+        try:
+            self._on_loop(lambda: self.fleet.add(folder, hosted))
+        except HostError:
+            unload(hosted)
+            raise
         return hosted.model, hosted.version
 
     def set_default(self, model: str, version: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from ..server import ServerError
 from . import worker
 from .errors import QueueFull
 from .worker import Settings, State
@@ -21,10 +22,6 @@ logger = logging.getLogger(__name__)
 
 START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
 SOON = 10.0  # seconds
-
-
-class WorkerError(RuntimeError):
-    """A worker did not start."""
 
 
 class Workers:
@@ -140,7 +137,7 @@ class Workers:
         try:
             good, value = self._connections[number].recv()
         except EOFError:
-            raise WorkerError("a worker ended as it started: its output says why") from None
+            raise ServerError("a worker ended as it started: its output says why") from None
         if not good:
             raise value
         self.load_seconds[number] = time.monotonic() - self._launched[number]
