@@ -1,8 +1,8 @@
 """Predictions without ASGI: from the bytes of a connection to the queue, and back.
 
 It is uvicorn's protocol, which goes on to answer everything else: also pipelined requests and forms. ASGI makes a task,
-an event, a dozen dictionaries and two writes for each request, which is more than half of the time of a pair
-(docs/benchmarks.md). Without this module the answers are the same (tests/serving/asgi compares them).
+an event, a dozen dictionaries and two writes for each request. Without this module the answers are the same
+(tests/serving/asgi compares them), and half as many pairs are answered in a second (docs/benchmarks.md).
 """
 
 from __future__ import annotations
