@@ -23,6 +23,8 @@ GATE ?=
 ## Added to every port, TorchServe's (config.properties) and the page's (8000): with 100 they are 8180 and 8100.
 PORT_OFFSET ?= 0
 export PORT_OFFSET
+## The server: torchserve, or asgi, which needs no Java.
+HOST ?= torchserve
 ## Where pip finds torch; CPU only, and several GB less: https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 ## The Python that makes .venv.
@@ -68,7 +70,7 @@ help:
 demo: train archive serve
 	@$(SERVING) demo
 	@$(MAKE) --no-print-directory web-start
-	@echo; echo "TorchServe is up; make status shows it, make stop ends it."
+	@echo; echo "The server is up; make status shows it, make stop ends it."
 
 # --- installing
 
@@ -130,11 +132,11 @@ recommend: install
 ports: install
 	@$(SERVING) ports $(if $(filter demo,$(MAKECMDGOALS)),$(shell $(PAGE_RUNS) || echo --page))
 
-## Start TorchServe with what is in model_store/.
+## Start the server with what is in model_store/.
 serve: install
-	$(SERVING) start
+	$(SERVING) start --host $(HOST)
 
-## Stop TorchServe and the page.
+## Stop the server and the page.
 stop: install web-stop
 	$(SERVING) stop
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import torch
 from recommender.api.answers import Answer
-from recommender.api.limits import Limits
+from recommender.hosts import forms
 from recommender.hosts.torchserve import frames, metrics, slots, worker
-from recommender.loading import load_service
+from recommender.loading import load_configured
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
 
@@ -23,13 +23,9 @@ class RecommenderHandler:
         gpu = properties.get("gpu_id")
         device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
         settings = dict((context.model_yaml_config or {}).get("handler") or {})
-        torch.set_num_threads(settings.pop("threads", 1))
-        torch.backends.cuda.matmul.allow_tf32 = settings.pop("tf32", False)
         fast_path = settings.pop("fast_path", True)
-        limits = msgspec.convert(settings, Limits)
         self.version = str(context.manifest["model"]["modelVersion"])
-        self.service = load_service(Path(properties["model_dir"]), limits, device)
-        self.service.warm_up()
+        self.service = load_configured(Path(properties["model_dir"]), settings, device)
         if context.metrics is not None:  # None outside of TorchServe
             metrics.Reporter(self.service.tally, context.metrics, self.version, str(device)).start()
         if fast_path:
@@ -42,7 +38,7 @@ class RecommenderHandler:
     def handle(self, requests: Sequence[Mapping[str, Any]], context: Any) -> list[bytes]:
         """One answer a slot, each with its own status, content type and version."""
         is_describe = [slots.asks_for_description(slot, context, index) for index, slot in enumerate(requests)]
-        answers = self._answer([slots.body_of(slot) for slot in requests], is_describe)
+        answers = self._answer([forms.body_of(slot) for slot in requests], is_describe)
         for index, answer in enumerate(answers):
             context.set_response_content_type(index, "application/json")
             context.set_response_header(index, "X-Model-Version", self.version)

@@ -20,6 +20,7 @@ from archives.verify import verify_into
 from client.recommender_client import RecommenderError
 
 from . import ports
+from .asgi.command import Asgi
 from .config import MODELS, ROOT
 from .gate import Tolerance
 from .management import ManagementError
@@ -27,7 +28,7 @@ from .options import ServerOptions
 from .ports import PortError
 from .retrain import RetrainError, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
-from .server import ServerError
+from .server import Host, ServerError
 from .versions import BY_HAND, Versions
 
 Model = Literal[MODELS]
@@ -57,16 +58,21 @@ class Ports(Command):
 
 @dataclass(frozen=True)
 class Start(Command):
-    """Start TorchServe with the default versions and wait until they answer."""
+    """Start the server in the background and wait until it answers."""
+
+    host: Host = "torchserve"
+    """TorchServe, or our own server, which needs no Java (docs/hosts.md)."""
 
     def run(self) -> None:
         """Start, and print which models answer."""
         from .status import answering
 
         server = self.options.server()
+        server.host = self.host
         new = server.start()
+        name = "TorchServe" if self.host == "torchserve" else "The server"
         print(
-            f"{'TorchServe answers' if new else 'TorchServe was running already and answers'} at {server.inference}, "
+            f"{name} {'answers' if new else 'was running already and answers'} at {server.inference}, "
             f"its management API at {server.management}; models: {answering(server)}"
         )
 
@@ -82,11 +88,11 @@ class Address(Command):
 
 @dataclass(frozen=True)
 class Stop(Command):
-    """Stop TorchServe and its workers."""
+    """Stop the server and its workers."""
 
     def run(self) -> None:
         """Stop."""
-        print("TorchServe has stopped" if self.options.server().stop() else "TorchServe was not running")
+        print("the server has stopped" if self.options.server().stop() else "no server was running")
 
 
 @dataclass(frozen=True)
@@ -246,6 +252,7 @@ COMMANDS = {
     "start": Start,
     "stop": Stop,
     "run": Run,
+    "asgi": Asgi,
     "ready": Ready,
     "status": Status,
     "address": Address,

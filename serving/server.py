@@ -1,4 +1,4 @@
-"""One TorchServe process: started, waited for and stopped, beside any other on the machine."""
+"""One server, TorchServe or ours (serving/asgi): started, waited for and stopped, beside any other on the machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import psutil
 
@@ -20,9 +20,12 @@ from . import ports
 from .config import CONFIG, ROOT, loaded_models, properties
 from .management import Management, ManagementError
 
+Host = Literal["torchserve", "asgi"]
+ORPHANS = 2.0  # seconds in which the workers of our own server have ended after it was killed
+
 
 class ServerError(RuntimeError):
-    """TorchServe could not be started or stopped; the message says why and where its log is."""
+    """A server could not be started or stopped; the message says why and where its log is."""
 
 
 def java_home() -> Path:
@@ -40,11 +43,12 @@ def java_home() -> Path:
 
 
 class Server:
-    """TorchServe with a model store and a configuration.
+    """A server with a model store and a configuration of TorchServe's.
 
     ``home`` holds what belongs to this process alone: its pid file, its sockets, its logs, and the configuration with
     ``overrides``. TorchServe would put pid file and sockets in a folder that a second server shares and breaks.
-    ``port_offset`` is added to every port of the configuration, and to no port of ``overrides``.
+    ``port_offset`` is added to every port of the configuration, and to no port of ``overrides``. ``host`` is what
+    ``start`` starts.
     """
 
     def __init__(
@@ -55,12 +59,15 @@ class Server:
         python: str = sys.executable,
         config: Sequence[Path] = (CONFIG,),
         port_offset: int = 0,
+        host: Host = "torchserve",
     ) -> None:
         self.store = store.resolve()
         self.home = home.resolve()
         self.port_offset = port_offset
         self.settings = ports.moved(properties(*config), port_offset) | (overrides or {})
         self.python = python
+        self.host = host
+        self._child: subprocess.Popen[bytes] | None = None  # TorchServe's launcher leaves none
 
     @property
     def inference(self) -> str:
@@ -111,7 +118,9 @@ class Server:
         """The running server's process."""
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
-            return process if "org.pytorch.serve.ModelServer" in process.cmdline() else None
+            command = process.cmdline()
+            is_ours = "org.pytorch.serve.ModelServer" in command or {"serving", "asgi"} <= set(command)
+            return process if is_ours else None
         except (OSError, ValueError, psutil.Error):
             return None
 
@@ -124,12 +133,12 @@ class Server:
         new = self.process() is None
         if new:
             # Otherwise a second server would start beside one that was started by hand, which would go on answering.
-            ports.check(ports.addresses(self.settings), self.port_offset)
+            self._check_ports()
             self._launch(console)
         deadline = time.monotonic() + timeout
         while not self.ready():
             if self.process() is None or time.monotonic() > deadline:
-                raise ServerError(f"TorchServe at {self.inference} did not become ready; its logs are in {self.home}")
+                raise ServerError(f"the server at {self.inference} did not become ready; its logs are in {self.home}")
             time.sleep(0.2)
         return new
 
@@ -161,21 +170,72 @@ class Server:
             survivor.kill()
         psutil.wait_procs(alive, timeout=5)
         self._pid_file.unlink(missing_ok=True)
+        self._reap()
         return True
 
-    def _launch(self, console: IO[bytes] | None) -> None:
-        # A killed server leaves unpacked archives, and tokens that are not valid any more.
+    def _check_ports(self) -> None:
+        """Raise PortError where a port is taken: for our own server after a pause, as a killed one's workers go on
+        until they have noticed.
+        """
+        wanted = ports.addresses(self.settings)
+        if self.host == "asgi" and not all(ports.is_free(*address) for address in wanted.values()):
+            time.sleep(ORPHANS)
+        ports.check(wanted, self.port_offset)
+
+    def _reap(self) -> None:
+        """Take note that the process that ``start`` has made is no more."""
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+
+    def write_home(self) -> None:
+        """Write what belongs to the calling process, which is the server: its pid and its configuration."""
+        self._empty_home()
+        self._write_configuration(self.settings)
+        self._pid_file.write_text(str(os.getpid()))
+
+    def leave_home(self) -> None:
+        """Remove the pid of the calling process, and what it has unpacked."""
+        self._pid_file.unlink(missing_ok=True)
+        shutil.rmtree(self.unpacked, ignore_errors=True)
+
+    def _empty_home(self) -> None:
+        """Remove what a killed server leaves: unpacked archives, and tokens that are not valid any more."""
         shutil.rmtree(self.unpacked, ignore_errors=True)
         for left in (self.draining, self.home / "key_file.json"):
             left.unlink(missing_ok=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
+
+    def _write_configuration(self, settings: dict[str, str]) -> None:
+        settings = settings | {"model_store": str(self.store)}
+        self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
+
+    def _launch(self, console: IO[bytes] | None) -> None:
+        self._empty_home()
+        with (self.home / "console.log").open("ab") as log:
+            (self._launch_torchserve if self.host == "torchserve" else self._launch_asgi)(console or log)
+
+    def _launch_asgi(self, output: IO[bytes]) -> None:
+        self._write_configuration(self.settings)
+        command = [self.python, "-m", "serving", "asgi", "--config", str(self.started_with), "--port-offset", "0"]
+        command += ["--store", str(self.store), "--home", str(self.home)]
+        self._reap()
+        self._child = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+        while self.process() is None:
+            if self._child.poll() is not None:
+                raise ServerError(f"the server did not start; {self.home}/console.log says why")
+            time.sleep(0.1)
+
+    def _launch_torchserve(self, output: IO[bytes]) -> None:
         present = self._present()
         for file in present.values():
             check_default(self.store / file)
         loaded = ",".join(f"{model}={file}" for model, file in present.items())
-        settings = self.settings | {"load_models": loaded, "model_store": str(self.store)}
+        settings = self.settings | {"load_models": loaded}
         settings["vmargs"] = settings.get("vmargs", "").replace("=serving/", f"={ROOT}/serving/")
-        self.started_with.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if value))
+        self._write_configuration(settings)
         hidden = ("PYTHONPATH", "TS_CONFIG_FILE", "LOG_LOCATION", "METRICS_LOCATION")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {
@@ -187,12 +247,10 @@ class Server:
         }
         command = [self.python, "-m", "ts.model_server", "--start", "--ncs"]
         command += ["--model-store", str(self.store), "--ts-config", str(self.started_with)]
-        with (self.home / "console.log").open("ab") as log:
-            output = console or log
-            subprocess.run(
-                command, cwd=self.home, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, check=True,
-            )  # fmt: skip
+        subprocess.run(
+            command, cwd=self.home, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True, check=True,
+        )  # fmt: skip
 
     def _present(self) -> dict[str, str]:
         """Of the models to load, those whose archive is in the store: TorchServe stops at one that is not."""

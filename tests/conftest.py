@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from archives.pack import archive
 from serving.config import MODELS
 from serving.ports import on_free_ports
-from serving.server import Server
+from serving.server import Host, Server
 from training.config import preset
 from training.data import RatingsLog, Truth, generate
 from training.estimators import ESTIMATORS
@@ -53,9 +53,9 @@ class Planted(NamedTuple):
     truth: Truth
 
 
-def server_on_free_ports(store: Path, home: Path, **overrides: str) -> Server:
-    """A TorchServe of its own, not yet started; ``overrides`` are settings of its configuration."""
-    return Server(store, home, on_free_ports() | overrides)
+def server_on_free_ports(store: Path, home: Path, host: Host = "torchserve", **overrides: str) -> Server:
+    """A server of its own, not yet started; ``overrides`` are settings of its configuration."""
+    return Server(store, home, on_free_ports() | overrides, host=host)
 
 
 class Client:
@@ -126,6 +126,15 @@ def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real TorchServe with all models, shared by all tests that leave it as it was."""
     running = server_on_free_ports(store, tmp_path_factory.mktemp("torchserve"))
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def asgi_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same under our own server (serving/asgi)."""
+    running = server_on_free_ports(store, tmp_path_factory.mktemp("asgi"), host="asgi")
     running.start()
     yield running
     running.stop()

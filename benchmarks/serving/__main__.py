@@ -26,8 +26,9 @@ from serving.config import MODELS, ROOT
 from serving.versions import Versions
 
 from . import catalogue, servers
-from .load import PEER, check, drive, machine, medians, sample_load
+from .load import check, drive, machine, medians, sample_load
 from .report import RESULTS
+from .servers import PEER
 
 CLIENTS = (1, 16, 64, 128, 256)
 WARM_UP = 20  # seconds at 64 clients before the first load: after 6 the JVM still compiles
@@ -73,6 +74,7 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
         "ours, `throughput`": ours("throughput", {}),
         "ours, `latency`": ours("latency", {CONFIG: config_of("latency")}),
         "a no-op handler behind `throughput`": ours("noop", {HANDLER: noop}),
+        "ours, without TorchServe": lambda: servers.asgi(work / "asgi", mar),
         "FastAPI, 1 worker": lambda: servers.fastapi(build, 1),
         "FastAPI, 2 workers": lambda: servers.fastapi(build, 2),
         "Mosec, batch 64, wait 2 ms": lambda: servers.mosec(build),

@@ -19,7 +19,6 @@ import requests
 
 from handlers.recommender.loading import load_service
 
-PEER = "deepfm"  # the model that every server serves
 SCRIPT = Path(__file__).with_name("load.lua")
 
 

@@ -11,6 +11,7 @@ from benchmarks.tables import markdown, publish
 RESULTS = Path(__file__).with_name("results.json")
 SOAK = Path(__file__).with_name("soak.json")
 SETTINGS = Path(__file__).with_name("settings.json")
+HOSTS = Path(__file__).with_name("hosts.json")
 IN_SHORT = (
     "TorchServe as it comes",
     "ours, `throughput`",
@@ -22,7 +23,7 @@ IN_SHORT = (
 
 def load() -> dict[str, Any]:
     """The committed results."""
-    others = {"soak": SOAK, "settings": SETTINGS}
+    others = {"soak": SOAK, "settings": SETTINGS, "hosts": HOSTS}
     return json.loads(RESULTS.read_text()) | {name: json.loads(path.read_text()) for name, path in others.items()}
 
 
@@ -126,7 +127,27 @@ def settings(results: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-ON_THE_PAGE = (pairs, summary, latencies, lists, catalogue, workers, settings, soak)
+def hosts(results: dict[str, Any]) -> str:
+    """Single pairs by server: rate and CPU time of a request at 64 clients, latency of one client, memory, start."""
+    head = ["", "64 clients: requests a second", "CPU, µs a request", "p50 / p99, ms", "1 client: p50, ms"]
+    rows = [[*head, "memory of its own, MB", "ready, s"]]
+    for name, found in results["hosts"]["hosts"].items():
+        many, one = found["clients"]["64"], found["clients"]["1"]
+        rows.append(
+            [
+                name,
+                f"{many['requests_per_second']:,.0f}",
+                f"{many['cpu_us']:.0f}",
+                f"{many['p50_ms']:.1f} / {many['p99_ms']:.0f}",
+                f"{one['p50_ms']:.2f}",
+                f"{found['unshared_mb']:.0f}",
+                f"{found['ready_s']:.0f}",
+            ]
+        )
+    return markdown(rows)
+
+
+ON_THE_PAGE = (pairs, summary, latencies, lists, catalogue, workers, settings, hosts, soak)
 IN_THE_README = (speed,)
 
 

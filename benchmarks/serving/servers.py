@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ import yaml
 from archives.contents import CONFIG as CONFIG_FILE
 from serving.config import CONFIG, ROOT
 from serving.ports import free_ports, on_free_ports
-from serving.server import Server
+from serving.server import Host, Server
 
 PEERS = Path(__file__).with_name("peers")
+PEER = "deepfm"  # the model that every server serves
 PROBE = {"user_id": 1, "movie_id": 1}
 
 
@@ -54,6 +55,19 @@ def torchserve(
     folder: Path, archives: dict[str, Path], default_settings: bool = False, changed: dict[str, str] | None = None
 ) -> Iterator[Server]:
     """TorchServe on free ports with one archive a model, under our settings (some ``changed``) or under its own."""
+    with running(folder, archives, "torchserve", changed, () if default_settings else (CONFIG,)) as server:
+        yield server
+
+
+@contextmanager
+def running(
+    folder: Path,
+    archives: dict[str, Path],
+    host: Host,
+    changed: dict[str, str] | None = None,
+    config: Sequence[Path] = (CONFIG,),
+) -> Iterator[Server]:
+    """A server on free ports with one archive a model, under the settings of ``config``, some ``changed``."""
     store, home = folder / "store", folder / "home"
     shutil.rmtree(folder, ignore_errors=True)
     store.mkdir(parents=True)
@@ -68,7 +82,7 @@ def torchserve(
         }
         | (changed or {})
     )
-    server = Server(store, home, overrides, config=() if default_settings else (CONFIG,))
+    server = Server(store, home, overrides, config=config, host=host)
     server.start(timeout=300)
     try:
         yield server
@@ -114,6 +128,22 @@ def fastapi(build: Path, workers: int, scorer: str = "network") -> AbstractConte
     command = [sys.executable, "-m", "uvicorn", "benchmarks.serving.peers.fastapi_app:app", "--port", str(port)]
     command += ["--workers", str(workers), "--no-access-log", "--log-level", "warning"]
     return process(command, f"http://127.0.0.1:{port}/predict", {"BUILD": str(build), "SCORER": scorer})
+
+
+@contextmanager
+def asgi(folder: Path, archive: Path, workers: int = 1) -> Iterator[str]:
+    """Our own server; yields the address of its predictions."""
+    with running(folder, {PEER: archive}, "asgi", {"default_workers_per_model": str(workers)}) as server:
+        yield f"{server.inference}/predictions/{PEER}"
+
+
+def plain_asgi(server: str, folder: Path) -> AbstractContextManager[str]:
+    """Our application without our shortcut, under ``uvicorn`` or ``granian``; the archive is unpacked in ``folder``."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", server, "benchmarks.serving.peers.asgi_app:app", "--port", str(port)]
+    command += ["--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
+    command += ["--interface", "asgi"] if server == "granian" else ["--http", "httptools"]
+    return process(command, f"http://127.0.0.1:{port}/predictions/{PEER}", {"FOLDER": str(folder)})
 
 
 def mosec(build: Path, scorer: str = "network") -> AbstractContextManager[str]:

@@ -19,8 +19,9 @@ import tyro
 from serving.config import CONFIG, ROOT, properties
 
 from . import servers
-from .load import PEER, drive, machine, medians, sample_load
+from .load import drive, machine, medians, sample_load
 from .report import SETTINGS
+from .servers import PEER
 
 CLIENTS = (64, 128)
 FLAGS = properties(CONFIG)["vmargs"]

@@ -11,11 +11,24 @@ import pytest
 from handlers.recommender.api.answers import Answer
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
-from tests.conftest import MODELS
+from serving.server import Host
+from tests.conftest import MODELS, Client
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ResourceWarning)  # ts/version.py leaves a file open
     import ts  # noqa: F401
+
+
+@pytest.fixture(scope="session", params=["torchserve", "asgi"])
+def host(request: pytest.FixtureRequest) -> Host:
+    """Each server that the contract holds for."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def client(host: Host, request: pytest.FixtureRequest) -> Client:
+    """A client of each server in turn."""
+    return Client(request.getfixturevalue("server" if host == "torchserve" else "asgi_server"))
 
 
 @pytest.fixture(scope="session")

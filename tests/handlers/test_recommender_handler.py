@@ -1,4 +1,4 @@
-"""The request contract, against a real TorchServe, for all three models."""
+"""The request contract, against a real server of each kind (tests/handlers/conftest.py), for all three models."""
 
 from __future__ import annotations
 

@@ -45,6 +45,7 @@ def test_a_room_imports_only_what_it_may(path: Path) -> None:
     room = path.relative_to(PACKAGE).with_suffix("").parts[0]
     imported = {name for name in imports(path) if name in RESTRICTED} - {room}
     assert imported <= MAY_IMPORT[room]
+    assert "ts" not in imported or path.relative_to(PACKAGE).parts[:2] == ("hosts", "torchserve")
 
 
 def test_fast_is_imported_at_one_line() -> None:

@@ -18,6 +18,11 @@ from tests.conftest import MODELS, Client, train_small
 from training.data import RatingsLog, generate
 
 
+@pytest.fixture(scope="module")
+def server(client: Client) -> Server:
+    return client.server
+
+
 @pytest.fixture
 def management(server: Server) -> Management:
     return Management(server.management)

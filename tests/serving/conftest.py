@@ -1,4 +1,4 @@
-"""A TorchServe of these tests' own: they change what it serves, and kill it."""
+"""Servers of these tests' own: they change what these serve, and kill them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from tests.conftest import server_on_free_ports
 from tests.serving.pretended import Pretended
 
 
-@pytest.fixture(scope="session")
-def fm_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="session", params=["torchserve", "asgi"])
+def fm_server(
+    request: pytest.FixtureRequest, store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """Serves fm 1.0 alone; 1.1 lies in its store."""
     folder = tmp_path_factory.mktemp("fm_store")
     shutil.copyfile(store / "fm-1.0.mar", folder / "fm-1.0.mar")
     shutil.copyfile(store / "fm-1.0.mar", folder / "fm.mar")
     repack(folder / "fm-1.0.mar", folder / "fm-1.1.mar", "1.1")
-    running = server_on_free_ports(folder, tmp_path_factory.mktemp("fm_server"), load_models="fm=fm.mar")
+    home = tmp_path_factory.mktemp("fm_server")
+    running = server_on_free_ports(folder, home, host=request.param, load_models="fm=fm.mar")
     running.start()
     yield running
     running.stop()

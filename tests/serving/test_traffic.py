@@ -110,10 +110,14 @@ def test_a_killed_worker_loses_no_request_of_a_client_that_asks_again(fm: Server
     with plain.asking(), retrying.asking():
         time.sleep(1)
         (worker,) = Management(fm.management).describe("fm")["workers"]
-        with answers_again(fm, within=5):
+        # One worker of TorchServe's has one archive; ours imports torch and loads all of them.
+        with answers_again(fm, within=5 if fm.host == "torchserve" else 20):
             psutil.Process(worker["pid"]).kill()
         time.sleep(1)
-    assert {answer.status for answer in plain.failed()} <= {500, 503, 507}
+    # TorchServe's frontend has the connections; ours end with their worker.
+    assert {answer.status for answer in plain.failed()} <= {500, 503, 507} | (
+        {"ConnectionError"} if fm.host == "asgi" else set()
+    )
     assert retrying.failed() == []
     print(f"{len(plain.failed())} of {len(plain.answers)} got an error, {len(retrying.answers)} with retry got none")
 

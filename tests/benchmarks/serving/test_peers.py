@@ -8,8 +8,9 @@ import pytest
 import requests
 
 from benchmarks.serving import report, servers
-from benchmarks.serving.load import PEER, check, sample_load
+from benchmarks.serving.load import check, sample_load
 from benchmarks.serving.peers.network import SCORERS, scorer
+from benchmarks.serving.servers import PEER
 
 
 @pytest.mark.parametrize("name", SCORERS)

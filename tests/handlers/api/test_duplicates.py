@@ -15,7 +15,7 @@ from handlers.recommender.api.decode import Form
 from handlers.recommender.api.duplicates import Repeated
 from handlers.recommender.api.service import Service
 from handlers.recommender.fast import pairs
-from handlers.recommender.hosts.torchserve.slots import body_of
+from handlers.recommender.hosts.forms import body_of
 
 SLASH = "\\"
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ...api.answers import Answer
 from ...api.decode import Body
 from ...api.duplicates import Repeated
-from .slots import body_of
+from ..forms import body_of
 
 PREDICT = b"I"
 END = -1

@@ -16,8 +16,8 @@ from ts.service import Service
 from handlers.recommender.api.answers import Answer
 from handlers.recommender.api.decode import Body, Form
 from handlers.recommender.api.duplicates import Repeated
+from handlers.recommender.hosts.forms import body_of
 from handlers.recommender.hosts.torchserve import frames
-from handlers.recommender.hosts.torchserve.slots import body_of
 
 # What a TorchServe 0.12 sent for a JSON body, a form, an upload, a multipart form, no body, text beyond ASCII, a
 # describe call, a client's describe header, and several requests at once.

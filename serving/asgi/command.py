@@ -1,0 +1,36 @@
+"""The command that serves without TorchServe: ``python -m serving asgi --help``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tyro.conf import OmitArgPrefixes
+
+from ..options import ServerOptions
+
+
+@dataclass(frozen=True)
+class Asgi:
+    """Serve every archive of the store in the foreground, without TorchServe; SIGTERM drains it."""
+
+    options: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
+    host: str | None = None
+    """Where the inference API listens, as in 0.0.0.0 (that of the configuration by default)."""
+    port: int | None = None
+    """Its port (that of the configuration by default)."""
+    workers: int | None = None
+    """Processes that answer, each with all archives (default_workers_per_model of the configuration, or 1)."""
+    drain: float = 0.0
+    """Seconds from SIGTERM to the end, in which health checks fail and requests are still answered."""
+
+    def run(self) -> None:
+        """Serve."""
+        from urllib.parse import urlsplit
+
+        from .supervisor import run
+
+        server = self.options.server()
+        configured = urlsplit(server.inference)
+        host, port = self.host or configured.hostname, self.port or configured.port
+        server.settings["inference_address"] = f"http://{host}:{port}"
+        run(server, self.workers or int(server.settings.get("default_workers_per_model", 1)), self.drain)

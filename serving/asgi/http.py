@@ -1,0 +1,111 @@
+"""Requests and responses of ASGI: bodies up to a limit, forms, JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from email import message_from_bytes
+from email.errors import MessageDefect
+from email.message import Message
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from .errors import BadRequest, BodyTooLarge, HostError
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+URL_ENCODED = b"application/x-www-form-urlencoded"
+MULTIPART = b"multipart/form-data"
+MAX_FIELDS = 1000  # of a form
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+def is_form(content_type: bytes) -> bool:
+    """Whether a body of this type is a form."""
+    return content_type.partition(b";")[0].strip().lower() in (URL_ENCODED, MULTIPART)
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | None:
+    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes."""
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > most:
+        raise too_large(most)
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise too_large(most)
+        if not message.get("more_body"):
+            return body
+
+
+def too_large(most: int) -> BodyTooLarge:
+    """The refusal of a body."""
+    return BodyTooLarge(f"the body has more than {most:,} bytes: send fewer instances at once")
+
+
+def form_fields(content_type: bytes, body: bytes) -> list[tuple[str, bytes]]:
+    """The fields of a form, in order. Raises BadRequest."""
+    is_url_encoded = content_type.partition(b";")[0].strip().lower() == URL_ENCODED
+    fields = _url_encoded(body) if is_url_encoded else _multipart(content_type, body)
+    if len(fields) > MAX_FIELDS:
+        raise BadRequest(f"the form has {len(fields)} fields: send at most {MAX_FIELDS}")
+    return fields
+
+
+def _url_encoded(body: bytes) -> list[tuple[str, bytes]]:
+    broken = _BROKEN_ESCAPE.search(body)
+    if broken:
+        text = broken[0].decode(errors="replace")
+        raise BadRequest(f"the form has {text!r}, which is no percent escape: write % as %25")
+    # What has no "=" is no field: JSON that was sent as a form arrives empty, and is told so.
+    pairs = [field.replace(b"+", b" ").partition(b"=") for field in body.split(b"&") if b"=" in field]
+    return [(unquote_to_bytes(name).decode("utf-8", "replace"), unquote_to_bytes(value)) for name, _, value in pairs]
+
+
+def _multipart(content_type: bytes, body: bytes) -> list[tuple[str, bytes]]:
+    try:
+        form = message_from_bytes(b"Content-Type: " + content_type + b"\r\n\r\n" + body)
+        parts = form.get_payload()
+        defects = form.defects if body else []
+        if isinstance(parts, str) or any(isinstance(defect, MessageDefect) for defect in defects):
+            raise BadRequest("the body is no multipart form with the boundary that its content type names")
+        return [(_part_name(part), part.get_payload(decode=True) or b"") for part in parts]
+    except (RecursionError, ValueError, LookupError, TypeError) as error:
+        raise BadRequest(f"the body is no multipart form ({error})") from error
+
+
+def _part_name(part: Message) -> str:
+    name = part.get_param("name", header="content-disposition")
+    if not isinstance(name, str):
+        raise BadRequest("a part of the form has no name: give each a content-disposition with a name")
+    return name
+
+
+async def send_json(send: Send, code: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+    """Answer with a JSON body."""
+    await send_text(send, code, body, b"application/json", headers)
+
+
+async def send_text(
+    send: Send, code: int, body: bytes, kind: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Answer with a body of some content type."""
+    sent = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": code, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, error: HostError) -> None:
+    """Answer with an error."""
+    # What is left of a body that is too large is not read: the connection cannot be used again.
+    close = ((b"connection", b"close"),) if isinstance(error, BodyTooLarge) else ()
+    await send_json(send, error.code, msgspec.json.encode(error.body()), close)

@@ -1,0 +1,103 @@
+"""The server as a whole: unpacks the store, starts the workers, and answers the management API until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import signal
+import socket
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from archives.unpack import unpack
+
+from .. import ports
+from ..server import Server, ServerError
+from .errors import QueueFull
+from .management import Management
+from .store import archives_in
+from .worker import Settings, State
+from .workers import Workers
+
+logger = logging.getLogger(__name__)
+
+ADDRESSES = ("inference_address", "management_address", "metrics_address")
+
+
+def run(server: Server, workers: int, drain: float) -> None:
+    """Serve every archive of the server's store until SIGTERM or SIGINT, then answer what has arrived and end.
+
+    ``drain``: seconds from the signal, during which health checks fail and requests are answered, to the end.
+    Raises PortError where a port is taken, ServerError for a configuration that asks for tokens, ArchiveRefused.
+    """
+    if server.settings.get("disable_token_authorization") != "true":
+        raise ServerError(
+            "the configuration asks for tokens (disable_token_authorization is not true), and this server has none: "
+            "put a gateway before it that checks who asks, and set disable_token_authorization=true, or serve with "
+            "TorchServe"
+        )
+    addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
+    ports.check(addresses, server.port_offset)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
+    settings = Settings(int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]))
+    server.write_home()
+    try:
+        fleet = Workers(listeners, settings, _unpack(server.store, server.unpacked))
+        try:
+            fleet.start()
+            own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
+            management = Management(fleet, server.store, server.unpacked)
+            asyncio.run(_manage(management, own, drain, server.inference))
+        finally:
+            fleet.stop()
+    finally:
+        server.leave_home()
+
+
+async def _manage(management: Management, listeners: list[socket.socket], drain: float, address: str) -> None:
+    config = uvicorn.Config(management, lifespan="off", ws="none", log_config=None, access_log=False)
+    manager = uvicorn.Server(config)
+    serving = asyncio.create_task(manager._serve(sockets=listeners))  # without uvicorn's own handlers of signals
+    counting = asyncio.create_task(management.count())
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
+    await told.wait()
+    counting.cancel()
+    with suppress(QueueFull):  # no worker runs: there is nothing to drain
+        await asyncio.to_thread(management.workers.call, "drain")
+    await asyncio.sleep(drain)
+    await asyncio.to_thread(management.workers.stop)
+    manager.should_exit = True
+    await serving
+
+
+def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
+    """A socket to listen on later; ``shared``: one of several at this address, which share out its connections."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.setblocking(False)
+    return listener
+
+
+def _unpack(store: Path, unpacked: Path) -> State:
+    """Unpack all archives of a store that may be served."""
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir(parents=True)
+    state = State([], {})
+    for found in archives_in(store):
+        folder = tempfile.mkdtemp(prefix=f"{found.model}-{found.version}-store-", dir=unpacked)
+        unpack(found.path, Path(folder))
+        state.folders.append(folder)
+        if found.is_default:
+            state.defaults[found.model] = found.version
+    return state

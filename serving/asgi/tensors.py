@@ -1,0 +1,174 @@
+"""The Open Inference Protocol v2 over HTTP: tensors of ids in, tensors of scores out.
+
+https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
+
+| inputs | outputs |
+|---|---|
+| ``user_id`` [N], ``movie_id`` [N] | ``score`` FP64 [N], ``unknown`` BOOL [N]: whether an id is not known |
+| ``user_id`` [N], and ``k`` in ``parameters`` | ``movie_id`` [N, k], ``score`` FP64 [N, k] |
+| ``request`` BYTES [N]: JSON of the contract | ``answer`` BYTES [N]: JSON of the contract |
+
+Ids are BYTES or integers, as in the contract. A request is one body with ``instances``, so its limits are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from .errors import BadRequest
+
+PLATFORM = "torch_recommender"
+INTEGERS = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+TYPES = {*INTEGERS, "BYTES"}
+PAIR, LIST, REQUEST = {"user_id", "movie_id"}, {"user_id"}, {"request"}
+
+
+class Input(Struct):
+    """A tensor of a request; ``data`` is flat or nested, in row-major order."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+
+
+class Wanted(Struct):
+    """The name of an output that a request asks for."""
+
+    name: str
+
+
+class Question(Struct):
+    """The body of an inference request."""
+
+    inputs: list[Input]
+    id: str | UnsetType = UNSET
+    parameters: dict[str, Any] = {}
+    outputs: list[Wanted] | UnsetType = UNSET
+
+
+def read(body: bytes) -> Question:
+    """The question in a body. Raises BadRequest."""
+    try:
+        return msgspec.json.decode(body, type=Question)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"the body is no inference request of the Open Inference Protocol: {error}") from error
+
+
+def instances(question: Question) -> bytes:
+    """The contract's body for a question. Raises BadRequest."""
+    columns = {given.name: _flat(given) for given in question.inputs}
+    names = set(columns)
+    if len(columns) < len(question.inputs) or names not in (PAIR, LIST, REQUEST):
+        got = ", ".join(given.name for given in question.inputs) or "nothing"
+        raise BadRequest(f"inputs are {got}: give user_id and movie_id, or user_id alone, or request")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise BadRequest(f"user_id has {lengths['user_id']} ids and movie_id {lengths['movie_id']}: give as many")
+    if names == REQUEST:
+        return b'{"instances":[%b]}' % b",".join(map(_object, columns["request"]))
+    k = {"k": question.parameters["k"]} if names == LIST and "k" in question.parameters else {}
+    rows = [dict(zip(columns, row), **k) for row in zip(*columns.values(), strict=True)]
+    return msgspec.json.encode({"instances": rows})
+
+
+def _flat(given: Input) -> list[Any]:
+    """The data of an input in a row, of as many values as its shape says."""
+    if given.datatype not in TYPES:
+        raise BadRequest(f"{given.name} has the datatype {given.datatype!r}: give BYTES or INT64")
+    if len(given.shape) not in (1, 2) or given.shape[1:] not in ([], [1]):
+        raise BadRequest(f"{given.name} has the shape {given.shape}: give [N] or [N, 1]")
+    data = list(_leaves(given.data))
+    if prod(given.shape) != len(data):
+        raise BadRequest(f"{given.name} has the shape {given.shape} and {len(data)} values: give as many")
+    kind = str if given.datatype == "BYTES" else int
+    wrong = [value for value in data if type(value) is not kind][:1]
+    if wrong:
+        raise BadRequest(f"{given.name} has {wrong[0]!r} among its data: its datatype is {given.datatype}")
+    return data
+
+
+def _leaves(data: Sequence[Any]) -> Iterator[Any]:
+    for value in data:
+        if isinstance(value, list):
+            yield from value  # [N, 1]; what is nested deeper is no id
+        else:
+            yield value
+
+
+def _object(text: str) -> bytes:
+    encoded = text.encode()
+    try:
+        msgspec.json.decode(encoded, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadRequest(f"request has {text[:60]!r} among its data, which is no JSON object: {error}") from error
+    return encoded
+
+
+def reply(question: Question, model: str, version: str, predictions: Sequence[msgspec.Raw]) -> bytes:
+    """The response with the answers to ``instances``. Raises BadRequest."""
+    names = {given.name for given in question.inputs}
+    if names == REQUEST:
+        outputs = [_tensor("answer", "BYTES", [len(predictions)], [bytes(one).decode() for one in predictions])]
+    else:
+        answers = [json.loads(bytes(one)) for one in predictions]
+        refused = next(((row, one["error"]) for row, one in enumerate(answers) if "error" in one), None)
+        if refused:
+            raise BadRequest(f"row {refused[0]}: {refused[1]['message']}")
+        outputs = _of_pairs(answers) if names == PAIR else _of_lists(answers)
+    if question.outputs is not UNSET and question.outputs:
+        wanted = [one.name for one in question.outputs]
+        there = {one["name"] for one in outputs}
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            raise BadRequest(f"outputs has {missing[0]!r}: these inputs have {', '.join(sorted(there))}")
+        outputs = [one for one in outputs if one["name"] in wanted]
+    identifier = {} if question.id is UNSET else {"id": question.id}
+    return msgspec.json.encode({"model_name": model, "model_version": version, **identifier, "outputs": outputs})
+
+
+def _of_pairs(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        _tensor("score", "FP64", [len(answers)], [one["score"] for one in answers]),
+        _tensor("unknown", "BOOL", [len(answers)], ["unknown" in one for one in answers]),
+    ]
+
+
+def _of_lists(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    lists = [one["recommendations"] for one in answers]
+    lengths = [len(entries) for entries in lists]
+    if len(set(lengths)) > 1:
+        row = lengths.index(min(lengths))
+        raise BadRequest(
+            f"row {row} has {min(lengths)} movies and others have {max(lengths)}, which is no tensor: ask for fewer "
+            "(k), for each user alone, or by the input request"
+        )
+    ids = [entry["movie_id"] for entries in lists for entry in entries]
+    shape = [len(lists), lengths[0] if lengths else 0]
+    datatype = "BYTES" if ids and isinstance(ids[0], str) else "INT64"
+    scores = [entry["score"] for entries in lists for entry in entries]
+    return [_tensor("movie_id", datatype, shape, ids), _tensor("score", "FP64", shape, scores)]
+
+
+def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+
+
+def metadata(model: str, versions: Sequence[str], id_types: Mapping[str, str]) -> dict[str, Any]:
+    """What a model is: for pairs, the question that has a tensor for each input."""
+    inputs = [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in id_types.items()]
+    outputs = [
+        {"name": name, "datatype": kind, "shape": [-1]} for name, kind in (("score", "FP64"), ("unknown", "BOOL"))
+    ]
+    return {"name": model, "versions": list(versions), "platform": PLATFORM, "inputs": inputs, "outputs": outputs}
+
+
+def server_metadata() -> dict[str, Any]:
+    """What the server is."""
+    return {"name": "torchserve-recommender", "version": "0.1.0", "extensions": []}

@@ -1,0 +1,200 @@
+"""A process that answers: the inference API on one socket, and the versions that the supervisor names."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import uvicorn
+
+from . import fleet as fleets
+from .app import Inference
+from .batches import Batches
+from .code import Hosted, unload
+from .errors import HostError
+from .fleet import Fleet, Served
+from .shortcut import protocol_for
+
+logger = logging.getLogger(__name__)
+
+GIVE_WAY = 0.001  # seconds after which a thread that loads a version lets one go on that answers (Python's own: 5 ms)
+KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load balancers
+LAST_ANSWERS = 30  # seconds from SIGTERM to the end, at most: more than a batch may take
+
+
+class State(NamedTuple):
+    """What a worker serves: the folders of unpacked archives, and the default version of each model."""
+
+    folders: list[str]
+    defaults: dict[str, str]
+
+
+class Settings(NamedTuple):
+    """Of the inference API. ``queue``: requests that may wait for a version; ``max_body``: bytes of a request."""
+
+    queue: int
+    max_body: int
+
+
+def main(listener: socket.socket, connection: Connection, settings: Settings, state: State) -> None:
+    """Load what ``state`` names, then answer on ``listener`` until SIGTERM, or until the supervisor has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the supervisor too, which decides
+    sys.setswitchinterval(GIVE_WAY)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    try:
+        hosted = [(folder, fleets.load(folder)) for folder in state.folders]
+    except Exception as error:
+        connection.send((False, error))
+        raise
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(listener, connection, settings, state, hosted))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+async def _serve(
+    listener: socket.socket,
+    connection: Connection,
+    settings: Settings,
+    state: State,
+    hosted: list[tuple[str, Hosted]],
+) -> None:
+    loop = asyncio.get_running_loop()
+    fleet = Fleet(settings.queue, loop)
+    for folder, one in hosted:
+        fleet.add(folder, one)
+    for model, version in state.defaults.items():
+        fleet.set_default(model, version)
+    config = uvicorn.Config(
+        Inference(fleet, settings.max_body),
+        http=protocol_for(fleet, settings.max_body),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        date_header=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=LAST_ANSWERS,
+    )
+    server = uvicorn.Server(config)
+    control = Control(fleet, loop, server)
+    threading.Thread(target=control.run, args=(connection,), name="control", daemon=True).start()
+    await server.serve(sockets=[listener])
+
+
+class Control:
+    """What the supervisor may ask of a worker, each by the name of a method; on a thread of its own."""
+
+    def __init__(self, fleet: Fleet, loop: asyncio.AbstractEventLoop, server: uvicorn.Server) -> None:
+        self.fleet = fleet
+        self.loop = loop
+        self.server = server
+
+    def run(self, connection: Connection) -> None:
+        """Do what is asked until the supervisor has gone; then the worker ends too."""
+        connection.send((True, os.getpid()))
+        try:
+            while True:
+                name, arguments = connection.recv()
+                try:
+                    reply = (True, getattr(self, name)(*arguments))
+                except Exception as error:
+                    reply = (False, error)
+                connection.send(reply)
+        except (EOFError, OSError):
+            self.server.should_exit = True
+
+    def add(self, folder: str) -> tuple[str, str]:
+        """Load and serve the archive in a folder; its model and version."""
+        hosted = fleets.load(folder)
+        try:
+            self._on_loop(lambda: self.fleet.add(folder, hosted))
+        except HostError:
+            unload(hosted)
+            raise
+        return hosted.model, hosted.version
+
+    def set_default(self, model: str, version: str) -> None:
+        """Change the default version of a model."""
+        self._on_loop(lambda: self.fleet.set_default(model, version))
+
+    def remove(self, model: str, version: str) -> None:
+        """Take a version out; its last requests are answered first."""
+        asyncio.run_coroutine_threadsafe(self.fleet.remove(model, version), self.loop).result()
+
+    def drain(self) -> None:
+        """Answer health checks by 503 from now on."""
+        self.fleet.draining = True
+
+    def status(self) -> list[dict[str, Any]]:
+        """Each version, with its queue."""
+        return self._on_loop(
+            lambda: [
+                _status(served, version == self.fleet.defaults[model])
+                for model, versions in self.fleet.models.items()
+                for version, served in versions.items()
+            ]
+        )
+
+    def describe(self, model: str, version: str) -> bytes:
+        """The description that an archive gives of itself, as JSON."""
+        served = self.fleet.find(model, version)
+        return bytes(asyncio.run_coroutine_threadsafe(served.batches.answer(None), self.loop).result().body)
+
+    def take(self) -> dict[str, Any]:
+        """What was counted since the last call: by the server, and of each version."""
+        return self._on_loop(self._take)
+
+    def _take(self) -> dict[str, Any]:
+        versions = [served.batches for versions in self.fleet.models.values() for served in versions.values()]
+        own, self.fleet.codes = self.fleet.codes, Counter()
+        return {"codes": dict(own), "versions": [_taken(batches) for batches in versions]}
+
+    def _on_loop(self, function: Callable[[], Any]) -> Any:
+        async def call() -> Any:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result()
+
+
+def _status(served: Served, is_default: bool) -> dict[str, Any]:
+    batches = served.batches
+    return {
+        "model": batches.hosted.model,
+        "version": batches.hosted.version,
+        "default": is_default,
+        "folder": served.folder,
+        "batch_size": batches.hosted.batch_size,
+        "device": batches.hosted.device,
+        "pending": batches.pending,
+        "room": batches.room,
+    }
+
+
+def _taken(batches: Batches) -> dict[str, Any]:
+    hosted = batches.hosted
+    taken = {
+        "model": hosted.model,
+        "version": hosted.version,
+        "device": hosted.device,
+        "codes": dict(batches.codes),
+        "seconds": dict(batches.seconds),
+        "counts": list(hosted.counts()),
+    }
+    batches.codes.clear()
+    batches.seconds.clear()
+    return taken

@@ -1,0 +1,160 @@
+"""The worker processes: started, asked all together, and started again where one ends."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ..server import ServerError
+from . import worker
+from .errors import QueueFull
+from .worker import Settings, State
+
+logger = logging.getLogger(__name__)
+
+START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
+SOON = 10.0  # seconds
+
+
+class Workers:
+    """One worker for each listening socket; all serve the same versions.
+
+    A socket stays open while its worker is started again: connections wait in its queue. Methods may be called on any
+    thread, and take turns.
+    """
+
+    def __init__(self, listeners: Sequence[socket.socket], settings: Settings, state: State) -> None:
+        self.state = state
+        self.load_seconds = [0.0] * len(listeners)
+        self._launched = [0.0] * len(listeners)
+        self._listeners = listeners
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._ending = threading.Event()
+        self._spawn = multiprocessing.get_context("spawn")
+        self._processes: list[Any] = [None] * len(listeners)
+        self._connections: list[Connection] = [None] * len(listeners)  # type: ignore[list-item]
+
+    def start(self) -> None:
+        """Start all, and wait until they answer. Raises what a worker raises that cannot load an archive."""
+        with self._lock:
+            for number in range(len(self._listeners)):
+                self._launch(number)
+            for number in range(len(self._listeners)):
+                self._await(number)
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+
+    def pids(self) -> list[int]:
+        """The process of each worker."""
+        return [process.pid for process in self._processes]
+
+    def ready(self) -> list[bool]:
+        """Whether each worker runs."""
+        return [process.is_alive() for process in self._processes]
+
+    def call(self, name: str, *arguments: Any) -> list[Any]:
+        """What each running worker replies. Raises the first worker's exception."""
+        replies = self._ask(name, *arguments)
+        for good, value in replies:
+            if not good:
+                raise value
+        return [value for _, value in replies]
+
+    def _ask(self, name: str, *arguments: Any) -> list[tuple[bool, Any]]:
+        """Each running worker's reply, or its exception."""
+        with self._lock:
+            asked = []
+            for connection in self._connections:
+                with suppress(OSError):  # it has ended, and is started again with the state as it is then
+                    connection.send((name, arguments))
+                    asked.append(connection)
+            replies = []
+            for connection in asked:
+                with suppress(EOFError, OSError):
+                    replies.append(connection.recv())
+        if not replies:
+            raise QueueFull("no worker runs at the moment: ask again")
+        return replies
+
+    def add(self, folder: str) -> tuple[str, str]:
+        """Serve the archive in a folder; its model and version. No worker serves it where one of them cannot."""
+        with self._lock:
+            replies = self._ask("add", folder)
+            failed = [value for good, value in replies if not good]
+            if failed:
+                for model, version in (value for good, value in replies if good):
+                    self._ask("remove", model, version)  # where it was not added, that changes nothing
+                raise failed[0]
+            model, version = replies[0][1]
+            self.state.folders.append(folder)
+            self.state.defaults.setdefault(model, version)
+        return model, version
+
+    def set_default(self, model: str, version: str) -> None:
+        """Change the default version of a model."""
+        with self._lock:
+            self.call("set_default", model, version)
+            self.state.defaults[model] = version
+
+    def remove(self, model: str, version: str, folder: str) -> None:
+        """Take a version out; its last requests are answered first."""
+        with self._lock:
+            self.call("remove", model, version)
+            self.state.folders.remove(folder)
+            if self.state.defaults[model] == version:
+                del self.state.defaults[model]
+
+    def stop(self) -> None:
+        """End all workers; each answers what has arrived. New connections are refused."""
+        self._ending.set()
+        for listener in self._listeners:
+            listener.close()
+        for process in self._processes:
+            if process is not None and process.is_alive():
+                process.terminate()
+        for process in self._processes:
+            if process is not None:
+                process.join()
+
+    def _launch(self, number: int) -> None:
+        ours, theirs = self._spawn.Pipe()
+        arguments = (self._listeners[number], theirs, self._settings, self.state)
+        process = self._spawn.Process(target=worker.main, args=arguments, name=f"W-{number}")
+        self._launched[number] = time.monotonic()
+        process.start()
+        theirs.close()
+        self._processes[number], self._connections[number] = process, ours
+
+    def _await(self, number: int) -> None:
+        try:
+            good, value = self._connections[number].recv()
+        except EOFError:
+            raise ServerError("a worker ended as it started: its output says why") from None
+        if not good:
+            raise value
+        self.load_seconds[number] = time.monotonic() - self._launched[number]
+
+    def _watch(self) -> None:
+        """Start each worker again that has ended."""
+        while not self._ending.is_set():
+            multiprocessing.connection.wait([process.sentinel for process in self._processes], timeout=1)
+            for number, process in enumerate(self._processes):
+                if process.is_alive() or self._ending.is_set():
+                    continue
+                logger.error("worker %s has ended with %s, and is started again", process.pid, process.exitcode)
+                if time.monotonic() - self._launched[number] < SOON:
+                    time.sleep(START_AGAIN)
+                try:
+                    with self._lock:
+                        self._launch(number)
+                        self._await(number)
+                except Exception:
+                    logger.exception("a worker did not start")

@@ -1,0 +1,146 @@
+"""The server as processes: two workers, killed and drained, and a default that changes under load."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from serving.__main__ import main
+from serving.management import CallRefused, Management
+from serving.server import Server
+from serving.versions import Versions
+from tests.archives.packing import repack
+from tests.conftest import Client, server_on_free_ports
+from tests.serving.conftest import options_of
+from tests.serving.traffic import Clients
+
+PAIR = {"user_id": 11, "movie_id": 103}
+
+
+@pytest.fixture(scope="module")
+def pair_of_workers(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """fm 1.0, the default, and 1.1, in two workers."""
+    folder = tmp_path_factory.mktemp("fm_store")
+    for name in ("fm-1.0.mar", "fm.mar"):
+        shutil.copyfile(store / "fm-1.0.mar", folder / name)
+    repack(folder / "fm-1.0.mar", folder / "fm-1.1.mar", "1.1")
+    home = tmp_path_factory.mktemp("pair")
+    running = server_on_free_ports(folder, home, host="asgi", default_workers_per_model="2")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def management(pair_of_workers: Server) -> Management:
+    return Management(pair_of_workers.management)
+
+
+def versions_that_answer(server: Server) -> set[str]:
+    """Of twenty connections, so of both workers."""
+    url = f"{server.inference}/predictions/fm"
+    return {requests.post(url, json=PAIR, timeout=30).headers["X-Model-Version"] for _ in range(20)}
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    pids = [worker["pid"] for worker in Management(server.management).describe("fm")["workers"]]
+    return list(map(psutil.Process, pids))
+
+
+def test_both_workers_follow_a_change_and_no_request_is_lost(pair_of_workers: Server, management: Management) -> None:
+    versions = Versions(pair_of_workers, "fm")
+    assert sorted(versions.registered()) == ["1.0", "1.1"]
+    with Clients(pair_of_workers.inference, "fm", PAIR, 8).asking() as clients:
+        for version in ("1.1", "1.0", "1.1"):
+            management.set_default("fm", version)
+            assert versions_that_answer(pair_of_workers) == {version}
+        versions.drain_and_unregister("1.0", seconds=None)
+        assert versions.register_and_wait("1.0")
+        management.set_default("fm", "1.0")
+    assert clients.failed() == []
+    assert {answer.version for answer in clients.answers} == {"1.0", "1.1"}
+
+
+def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Server, management: Management) -> None:
+    management.set_default("fm", "1.1")
+    before = workers(pair_of_workers)
+    before[0].kill()
+    deadline = time.monotonic() + 60
+    while not pair_of_workers.ready() or workers(pair_of_workers)[0] == before[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert workers(pair_of_workers)[1] == before[1]
+    assert versions_that_answer(pair_of_workers) == {"1.1"}
+    management.set_default("fm", "1.0")
+    assert versions_that_answer(pair_of_workers) == {"1.0"}
+
+
+def test_what_is_refused_changes_nothing(pair_of_workers: Server, management: Management, tmp_path: Path) -> None:
+    (tmp_path / "recommender").mkdir()
+    for url in (str(tmp_path), "../fm-1.0.mar", "none.mar", "", "/"):
+        with pytest.raises(CallRefused, match=r"400, url is .*give the name of an archive in"):
+            management.register(url, "fm")
+    with pytest.raises(CallRefused, match=r"404, .*Model version: 9\.9"):
+        management.set_default("fm", "9.9")
+    with pytest.raises(CallRefused, match=r"400, Cannot remove default version 1\.0"):
+        management.unregister("fm", "1.0")
+    assert not management.register("fm-1.1.mar", "fm"), "the same version again is there already"
+    assert sorted(Versions(pair_of_workers, "fm").registered()) == ["1.0", "1.1"]
+
+
+def test_metrics_count_the_requests_of_both_workers(pair_of_workers: Server) -> None:
+    def counted(name: str) -> float:
+        text = requests.get(f"{pair_of_workers.settings['metrics_address']}/metrics", timeout=30).text
+        return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)))
+
+    names = ("Requests2XX", "Requests4XX", "RecommenderRequests", "ts_inference_requests_total")
+    before = [counted(name) for name in names]
+    versions_that_answer(pair_of_workers)
+    url = f"{pair_of_workers.inference}/predictions"
+    requests.post(f"{url}/none", json=PAIR, timeout=30)
+    requests.post(f"{url}/fm", json={"k": 0}, timeout=30)
+    assert [after - one for after, one in zip(map(counted, names), before)] == [20, 2, 21, 21]
+
+
+def test_the_commands_know_the_server(pair_of_workers: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["status", *options_of(pair_of_workers)])
+    assert "2 of 2 ready" in capsys.readouterr().out
+    main(["address", *options_of(pair_of_workers)])
+    assert capsys.readouterr().out.strip() == pair_of_workers.inference
+
+
+def test_sigterm_lets_what_has_arrived_be_answered(pair_of_workers: Server) -> None:
+    client = Client(pair_of_workers)
+    answers = []
+    slow = {"instances": [{"user_id": 11, "k": 20, "explain": True}] * 300}
+    asking = threading.Thread(target=lambda: answers.append(client.post("fm", slow)))
+    asking.start()
+    time.sleep(0.3)
+    process = pair_of_workers.process()
+    process.send_signal(signal.SIGTERM)
+    asking.join(timeout=60)
+    assert [answer.status_code for answer in answers] == [200]
+    assert len(json.loads(answers[0].content)["predictions"]) == 300
+    process.wait(timeout=30)
+    assert pair_of_workers.process() is None
+    with pytest.raises(requests.ConnectionError):
+        client.post("fm", PAIR)
+    pair_of_workers.start()
+
+
+def test_a_configuration_that_asks_for_tokens_is_refused(store: Path, tmp_path: Path) -> None:
+    server = server_on_free_ports(store, tmp_path, disable_token_authorization="false")
+    config = tmp_path / "asked.properties"
+    config.write_text("".join(f"{name}={value}\n" for name, value in server.settings.items()))
+    with pytest.raises(SystemExit, match=r"error: the configuration asks for tokens .*put a gateway before it"):
+        main(["asgi", "--config", str(config), "--store", str(store), "--home", str(tmp_path)])
