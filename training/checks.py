@@ -14,7 +14,7 @@ from .progress import stage
 # Why a metric is missing that every part has otherwise.
 UNMEASURED = {
     Metric.AUC: "all of its rows are likes, or none is",
-    Metric.NDCG: "none of its rows is of a user and a movie of the log",
+    Metric.NDCG: "no row is of a user with training rows and a movie of the log",
 }
 
 

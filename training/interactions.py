@@ -37,7 +37,8 @@ class Interactions:
     """Who rated what, and how: what every model is fitted to and measured on.
 
     ``user_rows``, ``movie_rows`` int32 [n] (int64 serves too) and ``ratings`` float32 [n] (NaN for a like) are aligned.
-    ``users`` and ``movies`` say which id each row stands for.
+    ``users`` and ``movies`` say which id each row stands for. ``timestamps`` int64 [n]: seconds since 1970, None where
+    the log has none.
     """
 
     users: SideData
@@ -45,6 +46,7 @@ class Interactions:
     user_rows: np.ndarray
     movie_rows: np.ndarray
     ratings: np.ndarray
+    timestamps: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.user_rows)
@@ -56,6 +58,7 @@ class Interactions:
             user_rows=self.user_rows[index],
             movie_rows=self.movie_rows[index],
             ratings=self.ratings[index],
+            timestamps=None if self.timestamps is None else self.timestamps[index],
         )
 
     def some(self, most: int, seed: int) -> Interactions:
@@ -65,9 +68,9 @@ class Interactions:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def with_pairs(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Interactions:
-        """The same sides, and pairs of rows [n] without a rating."""
+        """The same sides, and pairs of rows [n] without a rating and a timestamp."""
         ratings = np.full(len(user_rows), np.nan, np.float32)
-        return dataclasses.replace(self, user_rows=user_rows, movie_rows=movie_rows, ratings=ratings)
+        return dataclasses.replace(self, user_rows=user_rows, movie_rows=movie_rows, ratings=ratings, timestamps=None)
 
     @property
     def has_ratings(self) -> bool:
@@ -99,7 +102,7 @@ def encode(log: RatingsLog, use_features: bool) -> Interactions:
     """
     users, user_rows = _side(log.ratings["user_id"], log.users, log.user_features if use_features else ())
     movies, movie_rows = _side(log.ratings["movie_id"], log.movies, log.movie_features if use_features else ())
-    return Interactions(users, movies, user_rows, movie_rows, _values(log.ratings))
+    return Interactions(users, movies, user_rows, movie_rows, _values(log.ratings), _timestamps(log.ratings))
 
 
 def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Interactions:
@@ -110,6 +113,7 @@ def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Interac
         rows_of(users.vocabulary, ratings["user_id"]),
         rows_of(movies.vocabulary, ratings["movie_id"]),
         _values(ratings),
+        _timestamps(ratings),
     )
 
 
@@ -117,6 +121,10 @@ def _values(ratings: pd.DataFrame) -> np.ndarray:
     if "rating" in ratings:
         return ratings["rating"].to_numpy(np.float32, copy=True)  # pandas' own array is read-only, tensors are not
     return np.full(len(ratings), np.nan, np.float32)
+
+
+def _timestamps(ratings: pd.DataFrame) -> np.ndarray | None:
+    return ratings["timestamp"].to_numpy() if "timestamp" in ratings else None
 
 
 def rows_of(vocabulary: Vocabulary, ids: pd.Series) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Metrics of lists over the whole catalogue. Every held-out row is a positive; what a user has rated is left out."""
+"""Metrics of lists over the whole catalogue. Every held-out row is a positive; what a user has rated is left out.
+
+Users with training rows and users without any are not mixed: all of the latter who have the same side features get the
+same list, and where time splits a log, most of its test users may be such.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,17 @@ Order = Callable[[np.ndarray], torch.Tensor]  # user rows [B] to what orders the
 MakeLists = Callable[[torch.Tensor, list[np.ndarray], list[int]], list[np.ndarray]]
 
 
+def users_of(train: Interactions, held_out: Interactions, cold: bool = False) -> np.ndarray:
+    """User rows int64 [n], ascending: those of ``held_out``, the known ones, with a row in ``train``.
+
+    ``cold``: those without one instead.
+    """
+    with_rows = np.bincount(train.user_rows, minlength=train.shape[0]) > 0
+    wanted = np.bincount(held_out.user_rows, minlength=train.shape[0]) > 0
+    wanted[0] = False
+    return np.flatnonzero(wanted & (with_rows != cold))
+
+
 def measure(
     order: Order,
     train: Interactions,
@@ -31,18 +46,20 @@ def measure(
     *,
     vectors: torch.Tensor | None = None,
     make: MakeLists = top,
+    cold: bool = False,
 ) -> dict[Metric, float]:
     """Metrics of the lists that ``order`` makes of what is not in ``train``, for users with a row in ``held_out``.
+
+    These users have a row in ``train`` too; with ``cold`` they have none (``users_of``).
 
     NDCG@10 and recall@20 are means over users; coverage@10 is the share of the catalogue that is in anybody's first
     ten; popularity@10 is how many rows of ``train`` a movie in them has on average, novelty@10 and diversity@10 are
     those of ``beyond.py``, the latter of ``vectors`` [movies, D] where they are given. Where there are more than
-    ``most_users`` users, so many are drawn at random. Empty where no held-out row has a known user and movie.
+    ``most_users`` users, so many are drawn at random. Empty where no held-out row has such a user and a known movie.
 
     ``make`` makes the lists of what orders them: ``topk.top``, or what takes and gives the same.
     """
-    both = (held_out.user_rows > 0) & (held_out.movie_rows > 0)
-    known = np.flatnonzero(np.bincount(held_out.user_rows[both]))
+    known = users_of(train, held_out.take(np.flatnonzero(held_out.movie_rows > 0)), cold)
     if not len(known):
         return {}
     if len(known) > most_users:

@@ -6,6 +6,7 @@ the number of their ratings, so that a few active users do not outweigh the othe
 value, as an input and as a target. The ridge grows with the root of a movie's weight in the log. What the regression
 says of a movie is divided by a power of this weight (``damping``), as in LinkProp (Fu et al., Revisiting
 Neighborhood-based Link Prediction for Collaborative Filtering, WWW 2022); each log's validation rows choose the power.
+It is multiplied by how much more popular the movie is of late (``drift.py``), where this helps on validation rows.
 
 EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
@@ -37,6 +38,7 @@ from ..interactions import Interactions, SideData, feature_matrix
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure
 from ..progress import counted, stage
+from .drift import drift, drifted
 from .svd import in_threads, truncated_svd
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
@@ -54,43 +56,57 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings) -> ListRanker:
-    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings and numbers of factors."""
+    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors."""
     regression = Regression(train, settings.list_components)
-    return regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
+    ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
+    return drifted(ranker, drift(train, settings.list_half_lives[0]))
 
 
 @stage("choosing the list ranker")
 def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
-    """The settings with the ridge, damping and number of factors whose ranker, fitted to ``train``, is best.
+    """The settings with the ridge, damping, half-life and number of factors whose ranker, fitted to ``train``, is best.
 
-    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``. Ridge and damping are chosen first,
-    by rankers of ``CHOOSING_FACTORS``; then the fewest factors that are as good as any within ``NOISE``. Beside the
-    settings the metrics of these lists. Without any rows of ``validation``, or where there is no choice, the settings
-    as they are and no metrics.
+    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``. Ridge, damping and half-life are
+    chosen together, by rankers of ``CHOOSING_FACTORS``; the first half-life, unless another is better by more than
+    ``NOISE``. Then the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of
+    these lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no
+    metrics.
     """
     ways = list(product(settings.list_ridges, settings.list_dampings))
-    if not len(validation) or len(ways) == len(settings.list_factors) == 1:
+    half_lives = settings.list_half_lives if train.timestamps is not None else (0.0,)
+    if not len(validation) or len(ways) == len(half_lives) == len(settings.list_factors) == 1:
         return settings, {}
     regression = Regression(train, min(settings.list_components, CHOOSING_COMPONENTS))
     lengths = [n_factors for n_factors in sorted(settings.list_factors) if n_factors <= len(regression.singular)]
     lengths = lengths or [min(settings.list_factors)]
+    drifts = {half_life: drift(train, half_life) for half_life in half_lives}
 
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
-    by_way = {
-        way: lists_of(regression.ranker(*way, min(lengths[-1], CHOOSING_FACTORS), similar=False)).get(Metric.NDCG, 0.0)
-        for way in counted(ways, "ridges and dampings", len(ways), "choice")
-    }
-    ridge, damping = max(by_way, key=by_way.__getitem__)
-    longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
+    found = {}
+    for ridge, damping in counted(ways, "ridges and dampings", len(ways), "choice"):
+        ranker = regression.ranker(ridge, damping, min(lengths[-1], CHOOSING_FACTORS), similar=False)
+        for days, of_days in drifts.items():
+            found[ridge, damping, days] = lists_of(drifted(ranker, of_days)).get(Metric.NDCG, 0.0)
+    best, best_of_first = (
+        max(choices, key=found.__getitem__) for choices in (found, [way for way in found if way[2] == half_lives[0]])
+    )
+    ridge, damping, half_life = best if found[best] > (1 + NOISE) * found[best_of_first] else best_of_first
+    longest = drifted(regression.ranker(ridge, damping, lengths[-1], similar=False), drifts[half_life])
     measured = {
         n_factors: lists_of(truncated(longest, n_factors))
         for n_factors in counted(lengths, "factors", len(lengths), "choice")
     }
     ndcg = {n_factors: lists.get(Metric.NDCG, 0.0) for n_factors, lists in measured.items()}
     fewest = next(n_factors for n_factors in ndcg if ndcg[n_factors] >= (1 - NOISE) * max(ndcg.values()))
-    chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_dampings=(damping,), list_factors=(fewest,))
+    chosen = dataclasses.replace(
+        settings,
+        list_ridges=(ridge,),
+        list_dampings=(damping,),
+        list_half_lives=(half_life,),
+        list_factors=(fewest,),
+    )
     return chosen, measured[fewest]
 
 
