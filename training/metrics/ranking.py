@@ -64,22 +64,7 @@ def measure(
         return {}
     if len(known) > most_users:
         known = np.sort(np.random.default_rng(0).choice(known, most_users, replace=False))
-    hits, wanted, shown = [], [], []
-    starts = range(0, len(known), USERS_A_BLOCK)
-    for start in counted(starts, "lists", len(starts), "block"):
-        rows = known[start : start + USERS_A_BLOCK]
-        relevant = held_out.pairs[rows]
-        relevant.data[relevant.indices == 0] = False
-        relevant.eliminate_zeros()
-        seen = train.pairs[rows] > relevant  # seen, and not held out
-        left_out = [np.append(0, movies) for movies in np.split(seen.indices, seen.indptr[1:-1])]
-        lists = np.zeros((len(rows), LENGTH), np.int64)  # row 0, the unknown movie, where there is nothing more
-        for places, listed in zip(lists, make(order(rows), left_out, [LENGTH] * len(rows)), strict=True):
-            places[: len(listed)] = listed
-        hits.append(np.asarray(relevant[np.arange(len(rows))[:, None], lists].todense()))
-        wanted.append(relevant.sum(axis=1))
-        shown.append(lists[:, :10])
-    of_users, sizes, movies = np.concatenate(hits), np.concatenate(wanted), np.concatenate(shown)
+    of_users, sizes, movies = _hits(order, train, held_out, known, make)
     counts = np.bincount(train.movie_rows, minlength=train.shape[1])
     beyond = {Metric.NOVELTY: novelty(movies, counts, np.count_nonzero(np.bincount(train.user_rows)))}
     if vectors is not None and movies[:, 1].any():
@@ -93,7 +78,39 @@ def measure(
     } | beyond
 
 
+def ndcg_of_users(order: Order, train: Interactions, held_out: Interactions) -> np.ndarray:
+    """NDCG@10 float64 [users] of the lists of all users that ``measure`` has the mean of."""
+    users = users_of(train, held_out.take(np.flatnonzero(held_out.movie_rows > 0)))
+    hits, wanted, _ = _hits(order, train, held_out, users, top)
+    return ndcg(hits[:, :10], wanted)
+
+
 def ndcg(hits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """NDCG@10 float64 [lists]: ``hits`` bool [lists, 10] are the places that hold one of ``wanted`` [lists] movies."""
     discounts = 1 / np.log2(np.arange(2, 12))
     return hits @ discounts / discounts.cumsum()[np.minimum(wanted, 10) - 1]
+
+
+def _hits(
+    order: Order, train: Interactions, held_out: Interactions, users: np.ndarray, make: MakeLists
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the lists of ``users`` int64 [n], which have rows in ``held_out``: hits, how many there can be, and movies.
+
+    bool [n, LENGTH], int64 [n] and int64 [n, 10].
+    """
+    hits, wanted, shown = [], [], []
+    starts = range(0, len(users), USERS_A_BLOCK)
+    for start in counted(starts, "lists", len(starts), "block"):
+        rows = users[start : start + USERS_A_BLOCK]
+        relevant = held_out.pairs[rows]
+        relevant.data[relevant.indices == 0] = False
+        relevant.eliminate_zeros()
+        seen = train.pairs[rows] > relevant  # seen, and not held out
+        left_out = [np.append(0, movies) for movies in np.split(seen.indices, seen.indptr[1:-1])]
+        lists = np.zeros((len(rows), LENGTH), np.int64)  # row 0, the unknown movie, where there is nothing more
+        for places, listed in zip(lists, make(order(rows), left_out, [LENGTH] * len(rows)), strict=True):
+            places[: len(listed)] = listed
+        hits.append(np.asarray(relevant[np.arange(len(rows))[:, None], lists].todense()))
+        wanted.append(relevant.sum(axis=1))
+        shown.append(lists[:, :10])
+    return np.concatenate(hits), np.concatenate(wanted), np.concatenate(shown)
