@@ -52,6 +52,14 @@ def unmeasured(metrics: dict[str, Any]) -> list[str]:
     ]
 
 
+def few_lists(metrics: dict[str, Any]) -> list[str]:
+    """A warning if most users of "test" in ``metrics`` have no training row: its lists are those of the others."""
+    lists, cold = metrics["test"].get("list_users", 0), metrics["test"].get("cold_users", {}).get("users", 0)
+    if cold <= lists:
+        return []
+    return [f"test: lists are measured on {lists:,} users; {cold:,} have no training row and are apart, in cold_users"]
+
+
 def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:
     if settings.target == "rating":
         raise DataError("has no ratings to train on", file=log.name, remedy="Use --target like")

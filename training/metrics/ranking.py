@@ -59,11 +59,9 @@ def measure(
 
     ``make`` makes the lists of what orders them: ``topk.top``, or what takes and gives the same.
     """
-    known = users_of(train, held_out.take(np.flatnonzero(held_out.movie_rows > 0)), cold)
+    known = _some_users(train, held_out, most_users, cold)
     if not len(known):
         return {}
-    if len(known) > most_users:
-        known = np.sort(np.random.default_rng(0).choice(known, most_users, replace=False))
     of_users, sizes, movies = _hits(order, train, held_out, known, make)
     counts = np.bincount(train.movie_rows, minlength=train.shape[1])
     beyond = {Metric.NOVELTY: novelty(movies, counts, np.count_nonzero(np.bincount(train.user_rows)))}
@@ -78,9 +76,11 @@ def measure(
     } | beyond
 
 
-def ndcg_of_users(order: Order, train: Interactions, held_out: Interactions) -> np.ndarray:
-    """NDCG@10 float64 [users] of the lists of all users that ``measure`` has the mean of."""
-    users = users_of(train, held_out.take(np.flatnonzero(held_out.movie_rows > 0)))
+def ndcg_of_users(
+    order: Order, train: Interactions, held_out: Interactions, most_users: int = MOST_USERS
+) -> np.ndarray:
+    """NDCG@10 float64 [users] of the lists that ``measure`` has the mean of."""
+    users = _some_users(train, held_out, most_users)
     hits, wanted, _ = _hits(order, train, held_out, users, top)
     return ndcg(hits[:, :10], wanted)
 
@@ -89,6 +89,11 @@ def ndcg(hits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """NDCG@10 float64 [lists]: ``hits`` bool [lists, 10] are the places that hold one of ``wanted`` [lists] movies."""
     discounts = 1 / np.log2(np.arange(2, 12))
     return hits @ discounts / discounts.cumsum()[np.minimum(wanted, 10) - 1]
+
+
+def _some_users(train: Interactions, held_out: Interactions, most: int, cold: bool = False) -> np.ndarray:
+    users = users_of(train, held_out.take(np.flatnonzero(held_out.movie_rows > 0)), cold)
+    return users if len(users) <= most else np.sort(np.random.default_rng(0).choice(users, most, replace=False))
 
 
 def _hits(

@@ -36,7 +36,7 @@ from handlers.recommender.model.list_ranker import ListRanker
 from ..config import Settings
 from ..interactions import Interactions, SideData, feature_matrix
 from ..metrics.names import Metric
-from ..metrics.ranking import Order, measure
+from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .drift import drift, drifted
 from .svd import in_threads, truncated_svd
@@ -67,10 +67,11 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     """The settings with the ridge, damping, half-life and number of factors whose ranker, fitted to ``train``, is best.
 
     Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``. Ridge, damping and half-life are
-    chosen together, by rankers of ``CHOOSING_FACTORS``; the first half-life, unless another is better by more than
-    ``NOISE``. Then the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of
-    these lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no
-    metrics.
+    chosen together, by rankers of ``CHOOSING_FACTORS``. The half-life is the first one unless another is better by more
+    than one standard error of the difference (Breiman and others, Classification and regression trees, 1984): a few
+    users may ask for what is new by chance. Then the fewest factors that are as good as any within ``NOISE``. Beside
+    the settings the metrics of these lists. Without any rows of ``validation``, or where there is no choice, the
+    settings as they are and no metrics.
     """
     ways = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if train.timestamps is not None else (0.0,)
@@ -84,15 +85,28 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
+    short = min(lengths[-1], CHOOSING_FACTORS)
     found = {}
     for ridge, damping in counted(ways, "ridges and dampings", len(ways), "choice"):
-        ranker = regression.ranker(ridge, damping, min(lengths[-1], CHOOSING_FACTORS), similar=False)
-        for days, of_days in drifts.items():
-            found[ridge, damping, days] = lists_of(drifted(ranker, of_days)).get(Metric.NDCG, 0.0)
-    best, best_of_first = (
-        max(choices, key=found.__getitem__) for choices in (found, [way for way in found if way[2] == half_lives[0]])
-    )
-    ridge, damping, half_life = best if found[best] > (1 + NOISE) * found[best_of_first] else best_of_first
+        ranker = regression.ranker(ridge, damping, short, similar=False)
+        for half_life, of_half_life in drifts.items():
+            found[ridge, damping, half_life] = lists_of(drifted(ranker, of_half_life)).get(Metric.NDCG, 0.0)
+    best = max(found, key=found.__getitem__)
+    steady = max((way for way in found if way[2] == half_lives[0]), key=found.__getitem__)
+    if best[2] != steady[2]:
+        of_users = [
+            ndcg_of_users(
+                order(drifted(regression.ranker(ridge, damping, short, similar=False), drifts[half_life]), train),
+                train,
+                validation,
+                USERS_TO_CHOOSE_BY,
+            )
+            for ridge, damping, half_life in (best, steady)
+        ]
+        gain = of_users[0] - of_users[1]
+        if gain.mean() <= gain.std() / len(gain) ** 0.5:
+            best = steady
+    ridge, damping, half_life = best
     longest = drifted(regression.ranker(ridge, damping, lengths[-1], similar=False), drifts[half_life])
     measured = {
         n_factors: lists_of(truncated(longest, n_factors))
