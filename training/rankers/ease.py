@@ -104,7 +104,7 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
             for ridge, damping, half_life in (best, steady)
         ]
         gain = of_users[0] - of_users[1]
-        if gain.mean() <= gain.std() / len(gain) ** 0.5:
+        if gain.mean() * (len(gain) - 1) ** 0.5 <= gain.std():  # one user shows nothing
             best = steady
     ridge, damping, half_life = best
     longest = drifted(regression.ranker(ridge, damping, lengths[-1], similar=False), drifts[half_life])

@@ -93,6 +93,21 @@ def test_a_random_split_chooses_none(coming_and_going) -> None:
     assert fitted(coming_and_going, "random", (0.0, 7.0, 30.0)) == fitted(coming_and_going, "random", (0.0,))
 
 
+@pytest.mark.parametrize(
+    ("of_users", "half_life"),
+    [([0.3, 0.3, 0.3, 0.3], 7.0), ([1.0, 0.0, 0.0, -0.2], 0.0), ([0.5], 0.0)],
+    ids=["a gain of everybody", "a gain of one user in four", "one user"],
+)
+def test_what_may_be_chance_chooses_none(coming_and_going, monkeypatch, of_users, half_life) -> None:
+    train = encode(coming_and_going, False)
+    found = iter([0.2, 0.3, 0.3])  # without drift, with it, and then of the one number of factors
+    both = iter([np.array(of_users), np.zeros(len(of_users))])
+    monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
+    monkeypatch.setattr(ease, "ndcg_of_users", lambda *_: next(both))
+    chosen, _ = ease.choose(train, train, dataclasses.replace(SETTINGS, list_half_lives=(0.0, 7.0)))
+    assert chosen.list_half_lives == (half_life,)
+
+
 def test_the_same_history_gives_the_same_list(coming_and_going) -> None:
     everything = encode(coming_and_going, False)
     settings = dataclasses.replace(SETTINGS, list_half_lives=(7.0,))
