@@ -14,7 +14,7 @@ from .progress import stage
 # Why a metric is missing that every part has otherwise.
 UNMEASURED = {
     Metric.AUC: "all of its rows are likes, or none is",
-    Metric.NDCG: "none of its rows is of a user and a movie of the log",
+    Metric.NDCG: "no row is of a user with training rows and a movie of the log",
 }
 
 
@@ -50,6 +50,14 @@ def unmeasured(metrics: dict[str, Any]) -> list[str]:
         for metric, reason in UNMEASURED.items()
         if metrics[part] and metric not in metrics[part] and (metric.about == "lists" or "cold_users" in metrics[part])
     ]
+
+
+def few_lists(metrics: dict[str, Any]) -> list[str]:
+    """A warning if most users of "test" in ``metrics`` have no training row: its lists are those of the others."""
+    lists, cold = metrics["test"].get("list_users", 0), metrics["test"].get("cold_users", {}).get("users", 0)
+    if cold <= lists:
+        return []
+    return [f"test: lists are measured on {lists:,} users; {cold:,} have no training row and are apart, in cold_users"]
 
 
 def _no_ratings(log: RatingsLog, settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from .estimators.two_encoder import TwoEncoderEstimator
 from .fitting.targets import likes_of, with_negatives
 from .interactions import Interactions
 from .metrics.names import Metric
-from .metrics.ranking import measure
+from .metrics.ranking import measure, users_of
 from .metrics.rating import like_metrics, rating_metrics
 from .progress import stage
 
@@ -71,7 +71,8 @@ def evaluate(
     """Metrics of a fitted estimator on the rows of ``held_out``, by the names in ``metrics.names``.
 
     Those of ratings where it predicts ratings, those of likes, those of its lists. Rows whose user or movie has no
-    training row are cold: counted, and measured apart. Scores are for the moments of the rows where these have
+    training row are cold: counted, and measured apart. Lists are those of users with training rows, ``list_users`` of
+    them; those of cold users are measured apart too. Scores are for the moments of the rows where these have
     timestamps, and then measured without these too. ``predictions``: those of ``held_out``, where they are known.
     """
     predictions, train = predictions or predict(estimator, held_out), estimator.train
@@ -87,6 +88,10 @@ def evaluate(
         measured = of_scores(predictions.take(cold), estimator.settings) if cold.any() else {}
         metrics[name] = {"rows": int(cold.sum())} | measured
     vectors = estimator.ranker.item_similarity if estimator.list_ranker else None
+    metrics["list_users"] = len(users_of(train, held_out))
+    metrics["cold_users"]["users"] = len(users_of(train, held_out, cold=True))
+    if metrics["cold_users"]["users"]:
+        metrics["cold_users"] |= measure(estimator.order, train, held_out, vectors=vectors, cold=True)
     return metrics | measure(estimator.order, train, held_out, vectors=vectors)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .checks import check, unmeasured
+from .checks import check, few_lists, unmeasured
 from .comparison.compare import compare, digest, split_of_new
 from .comparison.running import Running
 from .data.log import RatingsLog
@@ -48,11 +48,11 @@ class Run:
 def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[str, Any]:
     """Train one model and write ``build/<model>/``; returns its metrics, and how many ``seconds`` it took.
 
-    The validation rows choose ridge, damping and length of the list ranker, the number of epochs, and further settings
-    where ``run.tune`` says so. Without epochs to choose, nothing but list rankers and what is tried is fitted to the
-    training rows. The fit that is measured on the test rows has seen training and validation rows. The one that is
-    exported has seen every row, unless ``refit`` is off: then it is the measured one. ``test``: ratings of their own,
-    measured once at the end instead of a share of the log.
+    The validation rows choose ridge, damping, half-life and length of the list ranker, the number of epochs, and
+    further settings where ``run.tune`` says so. Without epochs to choose, nothing but list rankers and what is tried is
+    fitted to the training rows. The fit that is measured on the test rows has seen training and validation rows. The
+    one that is exported has seen every row, unless ``refit`` is off: then it is the measured one. ``test``: ratings of
+    their own, measured once at the end instead of a share of the log.
 
     This is for the first process of ``torchrun``; the others take part in the fits of the network (``calls.led``).
     """
@@ -68,7 +68,7 @@ def train(run: Run, log: RatingsLog, test: pd.DataFrame | None = None) -> dict[s
     test_metrics, tables = _measured_on(plan.test, measured)
     metrics = _metrics(run, log, plan, validation, measured, test_metrics, tuned)
     cut_short = estimator.method(everything).cut_short(estimator.settings, recorder.losses["validation"])
-    metrics["warnings"] = warnings + _warn(unmeasured(metrics) + cut_short)
+    metrics["warnings"] = warnings + _warn(unmeasured(metrics) + few_lists(metrics) + cut_short)
     if run.running:
 
         def export_measured(folder: Path) -> None:
@@ -204,7 +204,7 @@ def _before_and_after(metric: str, trials: list[dict[str, Any]], best: int) -> d
 
 
 def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
-    names = ["list_ridges", "list_dampings", "list_factors"]
+    names = ["list_ridges", "list_dampings", "list_half_lives", "list_factors"]
     if estimator.method(train).most_epochs is not None:
         names.append("epochs")
     names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]

@@ -30,6 +30,7 @@ from .errors import SettingsError
 from .estimators import TwoEncoderEstimator
 from .evaluate import of_scores, predict
 from .fingerprint import Fingerprint
+from .fitting import methods
 from .interactions import Interactions
 from .metrics.names import Metric
 from .rankers import ease
@@ -52,6 +53,10 @@ ADAM: Space = {
     "n_factors": IntDistribution(8, 128, log=True),
     "learning_rate": FloatDistribution(0.0005, 0.02, log=True),
     "decay": FloatDistribution(0.001, 1.0, log=True),
+}
+ALS: Space = {  # the fit itself chooses the regularization
+    "n_factors": IntDistribution(8, 64, log=True),
+    "unobserved_weight": FloatDistribution(0.1, 10.0, log=True),
 }
 # By descent the perceptron finds what features say only together; on top of the sampler's machine it does not.
 PERCEPTRON: Space = {"method": CategoricalDistribution(("gibbs", "adam")), "dropout": FloatDistribution(0.0, 0.5)}
@@ -161,6 +166,8 @@ def lists_part(train: Interactions, validation: Interactions) -> Part:
 
 def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     """What is tried for the scores: it depends on how the network is fitted."""
+    if estimator.method(train) is methods.ALS:
+        return ALS
     adam = {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
     if estimator.settings.method == "adam" or not train.has_ratings:
         return adam

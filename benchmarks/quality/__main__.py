@@ -20,11 +20,17 @@ from threadpoolctl import threadpool_limits
 
 from training.data import RatingsLog, load
 
-from . import ranking, ratings, reach, similar
+from . import later, ranking, ratings, reach, similar
 from .records import Records, Task
 from .report import RESULTS
 
-TABLES = {"ratings": ratings.tasks, "ranking": ranking.tasks, "similar": similar.tasks, "reach": reach.tasks}
+TABLES = {
+    "ratings": ratings.tasks,
+    "ranking": ranking.tasks,
+    "later": later.tasks,
+    "similar": similar.tasks,
+    "reach": reach.tasks,
+}
 LIBRARIES = ("torch", "numpy", "scikit-surprise", "myfm", "implicit", "lightfm", "torch-geometric", "optuna")
 
 

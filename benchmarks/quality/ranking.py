@@ -131,7 +131,8 @@ def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None)
 def several(settings: OurSettings) -> dict[str, tuple]:
     """The settings of lists that validation rows choose among: those with several values."""
     lists = {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
-    return {name: value for name, value in lists.items() if isinstance(value, tuple)}
+    # Where the test rows are drawn at random, no half-life is chosen.
+    return {name: value for name, value in lists.items() if isinstance(value, tuple) and name != "list_half_lives"}
 
 
 def _trials(list_ridges: tuple, list_dampings: tuple, list_factors: tuple) -> int:

@@ -115,6 +115,22 @@ def _ranking(results: Results, data: str, title: str) -> str:
     return table(records, columns, "ndcg@10")
 
 
+def later_100k(results: Results) -> str:
+    """Lists of the latest rows of MovieLens 100K by contestant."""
+    columns = {
+        "MovieLens 100K, the latest fifth": name,
+        "NDCG@10": middle("ndcg@10", "time", 4),
+        "95 %": interval("ndcg_interval"),
+        "beside popularity of late, 95 %": interval("ahead_interval"),
+        "recall@20": middle("recall@20", "time", 4),
+        "coverage@10": middle("coverage@10", "time", 3),
+        "NDCG@10 of validation": middle("validation_ndcg@10", "time", 4),
+        "chosen": chosen,
+        "CPU s of a fit": middle("fit_cpu_s", "time", 2),
+    }
+    return table(of(results, "later", "ml-100k"), columns, "ndcg@10")
+
+
 def similar_100k(results: Results) -> str:
     """Similar movies of MovieLens 100K by contestant."""
     columns = {
@@ -222,11 +238,24 @@ def middle(what: str, split: str, digits: int = 1) -> Column:
     return cell
 
 
+def interval(what: str) -> Column:
+    """Where a record's value lies, from and to."""
+
+    def cell(group: list[Results]) -> str:
+        low, high = group[0][what]
+        return f"{low:+.3f} to {high:+.3f}" if low < 0 else f"{low:.3f} to {high:.3f}"
+
+    return cell
+
+
 def median_of(what: str) -> Column:
     return lambda group: f"{median(record[what] for record in group):.1f}"
 
 
-ON_THE_PAGE = (about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, ranking_gowalla, similar_100k, reach, serving)
+ON_THE_PAGE = (
+    *(about, ratings_100k, ratings_1m, ranking_100k, ranking_1m, ranking_gowalla, later_100k),
+    *(similar_100k, reach, serving),
+)
 IN_THE_README = (quality,)
 
 

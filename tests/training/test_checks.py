@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import train_small
-from training.checks import check, unmeasured
+from training.checks import check, few_lists, unmeasured
 from training.config import Settings
 from training.data import DataError, RatingsLog, generate
 from training.report import write
@@ -82,8 +82,16 @@ def test_a_missing_metric_is_said() -> None:
     assert unmeasured({"validation": {"rows": 3, "ndcg@10": 0.1}, "test": whole}) == []  # measures lists alone
     assert unmeasured({"validation": whole, "test": {"rows": 3} | cold}) == [
         "test: nothing about likes is measured, as all of its rows are likes, or none is",
-        "test: nothing about lists is measured, as none of its rows is of a user and a movie of the log",
+        "test: nothing about lists is measured, as no row is of a user with training rows and a movie of the log",
     ]
+
+
+def test_lists_of_a_minority_are_a_warning() -> None:
+    test = {"rows": 9, "list_users": 109, "cold_users": {"rows": 5, "users": 192}}
+    (warned,) = few_lists({"test": test})
+    assert "109 users" in warned
+    assert "192 have no training row" in warned
+    assert few_lists({"test": test | {"list_users": 192}}) == few_lists({"test": {}}) == []
 
 
 def test_warnings_stand_in_the_metrics_and_the_report(tmp_path: Path, caplog) -> None:

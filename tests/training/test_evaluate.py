@@ -68,6 +68,8 @@ def test_cold_rows_are_apart(measured) -> None:
     scores = all_scores(colder)[held.user_rows, held.movie_rows].clip(1, 5)
     cold = held.user_rows == held.user_rows[0]
     assert metrics["cold_users"]["rows"] == cold.sum()
+    assert (metrics["cold_users"]["users"], metrics["list_users"]) == (1, len(np.unique(held.user_rows)) - 1)
+    assert metrics["cold_users"].keys() >= {"ndcg@10", "recall@20"}
     assert metrics["cold_users"]["rmse"] == pytest.approx(
         np.sqrt(np.square(scores[cold] - held.ratings[cold]).mean()), rel=1e-5
     )

@@ -85,9 +85,9 @@ class TwoEncoderEstimator(Recommender):
     def fit(self, train: Ratings, validation: Ratings | None = None, on_epoch: OnEpoch = lambda *_: None) -> Self:
         """Learn from ``train``; ``on_epoch`` is told the losses.
 
-        ``validation`` rows choose ridge, damping and length of the list ranker and, where the method has epochs, the
-        number of these. Raises DivergedError for a loss that is not finite, SettingsError for settings that do not go
-        together.
+        ``validation`` rows choose ridge, damping, half-life and length of the list ranker and, where the method has
+        epochs, the number of these. Raises DivergedError for a loss that is not finite, SettingsError for settings that
+        do not go together.
         """
         return super().fit(train, validation, on_epoch=on_epoch)
 

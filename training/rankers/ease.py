@@ -7,6 +7,7 @@ grows with its value (``list_rating_slope``), as an input and as a target. The r
 weight in the log (``list_ridge_power``). What the regression says of a movie is divided by a power of this weight
 (``list_dampings``), as in LinkProp (Fu et al., Revisiting Neighborhood-based Link Prediction for Collaborative
 Filtering, WWW 2022); each log's validation rows choose this power.
+It is multiplied by how much more popular the movie is of late (``trend.py``), where this helps on validation rows.
 
 EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here the ridge's scale is taken out of A, and
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
@@ -36,9 +37,10 @@ from handlers.recommender.model.list_ranker import ListRanker
 from ..config import Settings
 from ..interactions import Interactions, SideData, feature_matrix
 from ..metrics.names import Metric
-from ..metrics.ranking import Order, measure
+from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .svd import in_threads, truncated_svd
+from .trend import following, trend_of
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
@@ -52,45 +54,78 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings) -> ListRanker:
-    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings and numbers of factors."""
+    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors."""
     regression = Regression(train, settings)
-    return regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
+    ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
+    return following(ranker, trend_of(train, settings.list_half_lives[0]))
+
+
+Way = tuple[float, float, float]  # ridge, damping, half-life
 
 
 @stage("choosing the list ranker")
 def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
-    """The settings with the ridge, damping and number of factors whose ranker, fitted to ``train``, is best.
+    """The settings with the ridge, damping, half-life and number of factors whose ranker, fitted to ``train``, is best.
 
-    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``. Ridge and damping are chosen first,
-    by rankers of ``CHOOSING_FACTORS``; then the fewest factors that are as good as any within ``NOISE``. Beside the
-    settings the metrics of these lists. Without any rows of ``validation``, or where there is no choice, the settings
-    as they are and no metrics.
+    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``, by rankers of ``CHOOSING_FACTORS``:
+    first ridge and damping, with the first half-life; then, where any other half-life is better with these, all three
+    together. The first half-life stays unless another is better by more than one standard error of the difference
+    (Breiman and others, Classification and regression trees, 1984): a few users may ask for what is new by chance.
+    Last, the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of these
+    lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no metrics.
     """
-    ways = list(product(settings.list_ridges, settings.list_dampings))
-    if not len(validation) or len(ways) == len(settings.list_factors) == 1:
+    pairs = list(product(settings.list_ridges, settings.list_dampings))
+    half_lives = settings.list_half_lives if train.timestamps is not None else (0.0,)
+    if not len(validation) or len(pairs) == len(half_lives) == len(settings.list_factors) == 1:
         return settings, {}
     enough = max(CHOOSING_COMPONENTS, *settings.list_factors)
     components = min(settings.list_components, enough)
     regression = Regression(train, dataclasses.replace(settings, list_components=components))
     lengths = [n_factors for n_factors in sorted(settings.list_factors) if n_factors <= len(regression.singular)]
     lengths = lengths or [min(settings.list_factors)]
+    trends = {half_life: trend_of(train, half_life) for half_life in half_lives}
 
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
-    by_way = {
-        way: lists_of(regression.ranker(*way, min(lengths[-1], CHOOSING_FACTORS), similar=False)).get(Metric.NDCG, 0.0)
-        for way in counted(ways, "ridges and dampings", len(ways), "choice")
-    }
-    ridge, damping = max(by_way, key=by_way.__getitem__)
-    longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
+    def short(ridge: float, damping: float, half_life: float) -> ListRanker:
+        ranker = regression.ranker(ridge, damping, min(lengths[-1], CHOOSING_FACTORS), similar=False)
+        return following(ranker, trends[half_life])
+
+    def best_of(tried: list[Way]) -> tuple[float, Way]:
+        found = [
+            (lists_of(short(*way)).get(Metric.NDCG, 0.0), way)
+            for way in counted(tried, "ridges, dampings, half-lives", len(tried), "choice")
+        ]
+        return max(found, key=lambda each: each[0])
+
+    ndcg, way = best_of([(*pair, half_lives[0]) for pair in pairs])
+    if len(half_lives) > 1:
+        other_ndcg, _ = best_of([(*way[:2], half_life) for half_life in half_lives[1:]])
+        if other_ndcg > ndcg:
+            _, other = best_of([(*pair, half_life) for pair in pairs for half_life in half_lives[1:]])
+            of_users = [
+                ndcg_of_users(order(short(*each), train), train, validation, USERS_TO_CHOOSE_BY)
+                for each in (other, way)
+            ]
+            gain = of_users[0] - of_users[1]
+            if gain.mean() * (len(gain) - 1) ** 0.5 > gain.std():  # one user shows nothing
+                way = other
+    ridge, damping, half_life = way
+    longest = following(regression.ranker(ridge, damping, lengths[-1], similar=False), trends[half_life])
     measured = {
         n_factors: lists_of(truncated(longest, n_factors))
         for n_factors in counted(lengths, "factors", len(lengths), "choice")
     }
     ndcg = {n_factors: lists.get(Metric.NDCG, 0.0) for n_factors, lists in measured.items()}
     fewest = next(n_factors for n_factors in ndcg if ndcg[n_factors] >= (1 - NOISE) * max(ndcg.values()))
-    chosen = dataclasses.replace(settings, list_ridges=(ridge,), list_dampings=(damping,), list_factors=(fewest,))
+    chosen = dataclasses.replace(
+        settings,
+        list_ridges=(ridge,),
+        list_dampings=(damping,),
+        list_half_lives=(half_life,),
+        list_factors=(fewest,),
+    )
     return chosen, measured[fewest]
 
 

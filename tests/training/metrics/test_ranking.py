@@ -35,3 +35,16 @@ def test_lists_may_be_made_in_another_way_and_measured_by_vectors() -> None:
     raters = np.bincount(train.movie_rows)[[1, 2]]
     assert metrics["novelty@10"] == pytest.approx(np.log2(len(np.unique(train.user_rows)) / raters).mean())
     assert "diversity@10" not in ranking.measure(lambda rows: torch.zeros(len(rows), 41), train, test, make=make)
+
+
+def test_users_without_training_rows_are_measured_apart() -> None:
+    everything = encode(generate(seed=2, users=30, movies=40, ratings=300).log, False)
+    is_cold, late = everything.user_rows <= 5, np.arange(300) % 2 == 1
+    train, test = everything.take(np.flatnonzero(~is_cold & ~late)), everything.take(np.flatnonzero(late))
+    wanted = torch.zeros(everything.shape)
+    warm = np.isin(test.user_rows, train.user_rows)
+    wanted[test.user_rows[warm], test.movie_rows[warm]] = 1  # perfect for the users that have training rows alone
+    assert ranking.measure(lambda rows: wanted[rows], train, test)["ndcg@10"] == 1
+    assert ranking.measure(lambda rows: wanted[rows], train, test, cold=True)["ndcg@10"] < 0.9
+    assert ranking.users_of(train, test, cold=True).tolist() == np.unique(test.user_rows[~warm]).tolist()
+    assert ranking.measure(lambda rows: wanted[rows], train, train, cold=True) == {}
