@@ -24,7 +24,16 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
         "1 or more",
         lambda value: value >= 1,
         (
-            *("n_factors", "sample_factors", "sweeps", "als_sweeps", "top_epochs", "list_components", "list_factors"),
+            *(
+                "n_factors",
+                "sample_factors",
+                "sweeps",
+                "feature_vectors",
+                "als_sweeps",
+                "top_epochs",
+                "list_components",
+                "list_factors",
+            ),
             *("epochs", "stop_after", "patience", "batch_size", "hidden"),
         ),
     ),
@@ -67,6 +76,8 @@ class Settings:
     """gibbs, FM and DeepFM: a user's vector depends on which movies they have rated."""
     movie_history: bool = True
     """gibbs, FM and DeepFM: a movie's vector depends on who has rated it."""
+    feature_vectors: int = 64
+    """gibbs, FM and DeepFM: singular vectors that stand for a history, or for side features, at most."""
     sweeps: int = 100
     """gibbs: sweeps that are averaged at most; fewer where more would change the average little."""
     burn_in: int = 20
@@ -155,7 +166,7 @@ class Presets:
 
 
 BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "n_factors": 96, "prior_precision": 60.0}
-BEST_FM = BEST | {"sample_factors": 48, "sweeps": 250, "burn_in": 30}
+BEST_FM = BEST | {"sample_factors": 48, "sweeps": 250, "burn_in": 30, "feature_vectors": 4096}
 BEST_MF = BEST | {"sample_factors": 64, "sweeps": 400, "burn_in": 50}
 
 # The sampler takes ratings alone, so that MF and FM of likes have one set of settings.

@@ -34,6 +34,7 @@ from ..samplers.shares import deal, dealt
 from ..samplers.view import Block, View
 from ..samplers.workers import each, one_thread_each
 
+FEATURE_VECTORS = 256  # singular vectors of the side features
 FEATURE_RIDGE = 10.0  # squared singular values of the features are added to this, as if so many more entities had none
 
 
@@ -121,7 +122,7 @@ class LeastSquares:
         self.embeddings[:, -1] = 0.0
         self.block = None
         if features is not None:
-            self.block = FeatureBlock.of_matrix(features, view.rated, size, 1.0)
+            self.block = FeatureBlock.of_matrix(features, view.rated, size, 1.0, FEATURE_VECTORS)
 
     def coefficients(self) -> Tensor:
         """What side features add to an embedding: float32 [feature rows, E]."""

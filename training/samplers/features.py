@@ -4,8 +4,9 @@ As in Simm et al., Macau: Scalable Bayesian Multi-relational Factorization with 
 prior mean of an entity's embedding is ``mu + beta^T x`` for its features ``x``, and ``beta`` [F, E] has a Gaussian
 prior. Macau gives it the precision ``lambda_beta * Lambda``; here its rows have a precision ``Lambda_beta`` [E, E] of
 their own with a Wishart prior, so that features may explain other directions than ids do. Macau solves a system of
-equations for each draw; here the features are decomposed once, and their leading ``RANK`` singular vectors stand for
-them: of more features than that, the rest explains little.
+equations for each draw; here the features are decomposed once, and their leading singular vectors stand for them. How
+many depends on the length of the embeddings: for 10 factors 64 are as good as 256, for 48 factors all are better
+(MovieLens 1M: a test RMSE of 0.8219, and 0.8235 with 64).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .. import distributed
 from ..rankers.svd import truncated_svd
 from .view import View
 
-RANK = 64
+MOST_NUMBERS = 130_000_000  # of all entities in the basis of the singular vectors, in which 520 MB are held
 
 
 class FeatureBlock:
@@ -54,14 +55,16 @@ class FeatureBlock:
         self.effects = torch.zeros(len(projected), size, device=self.device)
 
     @classmethod
-    def of_matrix(cls, features: sparse.csr_array, rated: Tensor, size: int, precision: float) -> FeatureBlock:
-        """For ``features`` float32 [entities, F]."""
-        singular, right = _svd(aslinearoperator(features[rated.cpu().numpy()]))
+    def of_matrix(
+        cls, features: sparse.csr_array, rated: Tensor, size: int, precision: float, most: int
+    ) -> FeatureBlock:
+        """For ``features`` float32 [entities, F], by ``most`` singular vectors at most."""
+        singular, right = _svd(aslinearoperator(features[rated.cpu().numpy()]), most)
         projected = torch.from_numpy(np.ascontiguousarray(features @ right.T)).to(rated.device)
         return cls(singular, right, projected, rated, size, precision)
 
     @classmethod
-    def of_history(cls, view: View, other: View, size: int, precision: float) -> FeatureBlock:
+    def of_history(cls, view: View, other: View, size: int, precision: float, most: int) -> FeatureBlock:
         """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others]."""
         weights = view.counts.clamp(min=1).rsqrt().float()[:, None]
 
@@ -72,7 +75,7 @@ class FeatureBlock:
             return other.sums(vectors * weights)
 
         shape = len(view.counts), len(other.counts)
-        singular, right = _svd(_Operator(shape, forth, back, view.device))
+        singular, right = _svd(_Operator(shape, forth, back, view.device), most)
         return cls(
             singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision
         )
@@ -131,11 +134,13 @@ class _Operator(LinearOperator):
         return product(on_device).cpu().numpy()
 
 
-def _svd(matrix: LinearOperator) -> tuple[np.ndarray, np.ndarray]:
+def _svd(matrix: LinearOperator, most: int) -> tuple[np.ndarray, np.ndarray]:
     """The leading singular values [K] and right singular vectors [K, F], each with its largest number positive.
+
+    K is ``most`` or less: where there are no more, and where more would not fit into ``MOST_NUMBERS``.
 
     Otherwise a last bit could change a sign, and so the draw that the same random numbers make.
     """
-    singular, right = truncated_svd(matrix, RANK)
+    singular, right = truncated_svd(matrix, min(most, max(1, MOST_NUMBERS // max(matrix.shape))))
     largest = right[np.abs(right).argmax(axis=0), np.arange(len(singular))]
     return distributed.agreed((singular, np.ascontiguousarray((right * np.sign(largest)).T)))

@@ -104,7 +104,7 @@ class Sampler:
             (self.users, movie_view, of_users, settings.user_history),
             (self.movies, user_view, of_movies, settings.movie_history),
         ):
-            described = size, settings.prior_precision
+            described = size, settings.prior_precision, settings.feature_vectors
             side.blocks.append(FeatureBlock.of_matrix(features, side.view.rated, *described))
             if history:
                 side.blocks.append(FeatureBlock.of_history(side.view, other, *described))

@@ -15,7 +15,7 @@ def test_feature_effects_are_found_where_they_are_planted() -> None:
     rng = np.random.default_rng(0)
     features = sparse.csr_array((rng.random((500, 6)) < 0.4).astype(np.float32))
     effects = rng.normal(size=(6, 3))
-    block = FeatureBlock.of_matrix(features, torch.arange(500), 3, 10.0)
+    block = FeatureBlock.of_matrix(features, torch.arange(500), 3, 10.0, 64)
     drawn = []
     for _ in range(200):
         unexplained = features @ effects + rng.normal(scale=0.1, size=(500, 3))
@@ -38,7 +38,7 @@ class TestHistories:
             for rows, others, (count, empty) in ((users, movies, shape), (movies, users, shape[::-1]))
         ]
         matrix = np.pad(rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1)), ((0, 0), (0, 5)))
-        return FeatureBlock.of_history(*views, 3, 10.0), matrix
+        return FeatureBlock.of_history(*views, 3, 10.0, 64), matrix
 
     def test_few_columns_are_decomposed_as_they_are(self) -> None:
         block, matrix = self.block_and_matrix(20)
