@@ -166,13 +166,14 @@ def lists_part(train: Interactions, validation: Interactions) -> Part:
 
 def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     """What is tried for the scores: it depends on how the network is fitted."""
-    if estimator.method(train) is methods.ALS:
+    method = estimator.method(train)
+    if method is methods.ALS:
         return ALS
     adam = {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
-    if estimator.settings.method == "adam" or not train.has_ratings:
+    if method is methods.ADAM:
         return adam
     gibbs = {**GIBBS, **(LEVELS if len(np.unique(train.ratings)) <= MOST_LEVELS else {})}
-    return gibbs if estimator.method(train).most_epochs is None else adam | gibbs | PERCEPTRON
+    return gibbs if method.most_epochs is None else adam | gibbs | PERCEPTRON
 
 
 def widened(settings: Settings) -> Settings:
