@@ -26,6 +26,7 @@ from .report import RESULTS
 
 TABLES = {
     "ratings": ratings.tasks,
+    "later_ratings": ratings.later_tasks,
     "ranking": ranking.tasks,
     "later": later.tasks,
     "similar": similar.tasks,

@@ -38,7 +38,8 @@ SVD_GRID = grid(
 
 # Ratings, by data set: name to (library, settings). myFM's ranks and sweeps are those of its MovieLens examples.
 # What is a list of settings is tuned: the best by RMSE on a tenth of the training rows.
-RATINGS: dict[str, dict[str, tuple[str, Settings | list[Settings]]]] = {
+RatingPeers = dict[str, tuple[str, Settings | list[Settings]]]
+RATINGS: dict[str, RatingPeers] = {
     "ml-100k": {
         "Surprise, bias only": ("surprise", BIAS_ONLY),
         "Surprise, SVD as it comes": ("surprise", {"algorithm": "SVD"}),

@@ -29,7 +29,7 @@ from .records import Record, Task, stopwatch
 
 LIKE_ABOVE = 3.0
 SEEDS = (0, 1, 2)
-TEST_SHARE = 0.1  # of MovieLens 1M
+TEST_SHARES = {"random": 0.1, "time": 0.2}  # of MovieLens 1M, and the latest of MovieLens 100K
 VALIDATION_SHARE = 0.1  # of the training rows, where a peer is tuned
 OURS = (("mf", "rating"), ("fm", "rating"), ("deepfm", "rating"), ("deepfm", "like"))
 
@@ -51,8 +51,8 @@ class Part:
 
 
 def part(log: RatingsLog, how: str, seed: int) -> Part:
-    """A fold, which is the same for every seed, or a random split, which is not."""
-    parts = split(log, how, seed, validation=0.0, test=TEST_SHARE)
+    """A fold or a split by time, which are the same for every seed, or a random split, which is not."""
+    parts = split(log, how, seed, validation=0.0, test=TEST_SHARES.get(how, 0.2))
     return Part(log, how, parts.train, parts.test)
 
 
@@ -105,17 +105,24 @@ def tasks(log: RatingsLog, data: str) -> Iterator[Task]:
     )
     presets = ("quick", "best") if data == "ml-100k" else ("best",)
     for how, seed in runs:
-        for name, (library, settings) in grids.RATINGS[data].items():
-            yield Task("ratings", data, how, name, seed, settings, partial(of_peer, log, how, seed, library, settings))
-        for choice in presets:
-            for model, target in OURS:
-                settings = preset(choice, model, target)
-                yield Task(
-                    "ratings",
-                    data,
-                    how,
-                    f"ours: `{model} --target {target} --preset {choice}`",
-                    seed,
-                    dataclasses.asdict(settings),
-                    partial(of_ours, log, how, seed, model, settings),
-                )
+        yield from _tasks("ratings", log, data, how, seed, presets, grids.RATINGS[data])
+
+
+def later_tasks(log: RatingsLog, data: str) -> Iterator[Task]:
+    """The latest fifth of MovieLens 100K, and what is not tuned on rows drawn at random."""
+    if data == "ml-100k":
+        untuned = {name: peer for name, peer in grids.RATINGS[data].items() if not isinstance(peer[1], list)}
+        yield from _tasks("later_ratings", log, data, "time", 0, ("quick", "best"), untuned)
+
+
+def _tasks(
+    table: str, log: RatingsLog, data: str, how: str, seed: int, presets: tuple[str, ...], peers: grids.RatingPeers
+) -> Iterator[Task]:
+    for name, (library, settings) in peers.items():
+        yield Task(table, data, how, name, seed, settings, partial(of_peer, log, how, seed, library, settings))
+    for choice in presets:
+        for model, target in OURS:
+            settings = preset(choice, model, target)
+            name = f"ours: `{model} --target {target} --preset {choice}`"
+            run = partial(of_ours, log, how, seed, model, settings)
+            yield Task(table, data, how, name, seed, dataclasses.asdict(settings), run)
