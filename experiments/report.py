@@ -19,7 +19,7 @@ from .outcomes import outcomes
 from .sequential import Comparison, Counts, compare, interval, is_uneven
 
 DAY = 86_400  # seconds
-MOST_LOOKS = 30  # days in the chart; each is a query
+MOST_LOOKS = 30  # in the chart
 WIDTH, HEIGHT = 640, 220  # of the chart
 
 VERDICTS = {
@@ -69,16 +69,17 @@ def report_on(store: Store, experiment: Experiment, now: int) -> Report:
     Raises StoreDown.
     """
     until = now if experiment.stopped is None else min(now, experiment.stopped + experiment.window)
-    until = max(until, experiment.started) + 1  # with the second that passes now
+    until = max(until, experiment.started + 1)
     names = sorted(METRICS, key=lambda name: name != experiment.metric)
-    metrics = [_measured(store, experiment, name, until) for name in names]
-    days = math.ceil((until - 1 - experiment.started) / DAY)
-    step = max(math.ceil(days / MOST_LOOKS), 1)
-    moments = [experiment.started + DAY * day for day in range(step, days, step)]
-    looks = [_measured(store, experiment, experiment.metric, moment) for moment in moments]
-    at = [(moment - experiment.started) / DAY for moment in (*moments, until)]
-    compared = [one.comparison for one in (*looks, metrics[0])]
-    return Report(experiment, until, metrics, list(zip(at, compared, strict=True)))
+    days = math.ceil((until - experiment.started) / DAY)
+    step = DAY * math.ceil(days / MOST_LOOKS)
+    measured = {name: outcomes(store, experiment, name, until, step) for name in names}
+    metrics = [Measured(name, *looks[-1], experiment.effect) for name, looks in measured.items()]
+    looks = [
+        (min(place * step, until - experiment.started) / DAY, compare(a, b, experiment.effect))
+        for place, (a, b) in enumerate(measured[experiment.metric], 1)
+    ]
+    return Report(experiment, until, metrics, looks)
 
 
 def lines_of(report: Report) -> Iterator[str]:
@@ -117,11 +118,6 @@ def write(report: Report, reports: Path) -> Path:
     staged.chmod(0o644)
     os.replace(staged, path)
     return path
-
-
-def _measured(store: Store, experiment: Experiment, metric: str, until: int) -> Measured:
-    of = outcomes(store, experiment, metric, until)
-    return Measured(metric, of.get(experiment.a, Counts()), of.get(experiment.b, Counts()), experiment.effect)
 
 
 def _chart(looks: list[tuple[float, Comparison]]) -> dict[str, Any] | None:

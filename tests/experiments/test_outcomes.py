@@ -14,6 +14,7 @@ from feedback.store import Event, Impression, Store
 from tests.feedback.conftest import NOW
 
 LATER = NOW + 10**6
+LONG = 10**7  # seconds: one step
 
 
 def shown(user: str | None, at: int, movies: list[int | str], of: int | None, version: str = "1.0") -> Impression:
@@ -25,7 +26,7 @@ def did(user: str, at: int, movie: int | str, kind: str = "click", rating: float
 
 
 def clicks(store: Store, experiment: Experiment, until: int = LATER) -> int:
-    return outcomes(store, experiment, "click", until).get("1.0", Counts()).c
+    return outcomes(store, experiment, "click", until, LONG)[-1][0].c
 
 
 @pytest.mark.parametrize(
@@ -60,13 +61,13 @@ def test_which_events_count_for_a_list(store: Store, experiment: Experiment, eve
 def test_what_a_like_is(store: Store, experiment: Experiment, event: Event, expected: int) -> None:
     store.add_impressions([shown("u", 0, [5], experiment.id)])
     store.add_events([[event]])
-    assert outcomes(store, experiment, "like", LATER)["1.0"].c == expected
+    assert outcomes(store, experiment, "like", LATER, LONG)[-1][0].c == expected
 
 
 def test_an_event_counts_once_and_for_the_latest_list_alone(store: Store, experiment: Experiment) -> None:
     store.add_impressions([shown("u", 0, [5], experiment.id), shown("u", 10, [5, 6], experiment.id)])
     store.add_events([[did("u", 20, 5), did("u", 21, 5), did("u", 22, 6)]])
-    counts = outcomes(store, experiment, "click", LATER)["1.0"]
+    counts = outcomes(store, experiment, "click", LATER, LONG)[-1][0]
     assert (counts.users, counts.n, counts.c) == (1, 2, 2)
 
 
@@ -81,14 +82,14 @@ def test_lists_of_no_experiment_of_another_one_and_of_nobody_are_not_counted(
 ) -> None:
     store.add_impressions([shown("u", 0, [5], None), shown("v", 0, [5], experiment.id + 1), shown(None, 0, [5], None)])
     store.add_events([[did("u", 1, 5), did("v", 1, 5)]])
-    assert outcomes(store, experiment, "click", LATER) == {}
+    assert outcomes(store, experiment, "click", LATER, LONG) == [(Counts(), Counts())]
 
 
 def test_what_comes_after_the_moment_is_not_counted(store: Store, experiment: Experiment) -> None:
     store.add_impressions([shown("u", 0, [5, 6], experiment.id), shown("u", 100, [7], experiment.id)])
     store.add_events([[did("u", 1, 5), did("u", 50, 6), did("u", 101, 7)]])
-    assert [clicks(store, experiment, NOW + at) for at in (0, 1, 2, 50, 51, 200)] == [0, 0, 1, 1, 2, 3]
-    assert outcomes(store, experiment, "click", NOW + 50)["1.0"].n == 1
+    assert [clicks(store, experiment, NOW + at) for at in (1, 2, 50, 51, 200)] == [0, 1, 1, 2, 3]
+    assert outcomes(store, experiment, "click", NOW + 50, LONG)[0][0].n == 1
 
 
 def test_the_sums_are_those_of_a_loop(store: Store, experiment: Experiment) -> None:
@@ -114,11 +115,15 @@ def test_the_sums_are_those_of_a_loop(store: Store, experiment: Experiment) -> N
             credited.add((max(candidates)[1], event.movie_id))
     n = Counter(one.user_id for one in lists if one.experiment)
     c = Counter(lists[place].user_id for place, _ in credited)
-    for version, found in outcomes(store, experiment, "click", LATER).items():
-        of = [user for user in n if experiment.version_of(str(user)) == version]
+    for version, found in zip("AB", outcomes(store, experiment, "click", LATER, 1000)[-1]):
+        of = [user for user in n if experiment.version_of(user) == getattr(experiment, version.lower())]
         pairs = [(n[user], c[user]) for user in of]
         assert len(of) > 5
         assert found == Counts(
             len(of), sum(x for x, _ in pairs), sum(y for _, y in pairs),
             sum(x * x for x, _ in pairs), sum(x * y for x, y in pairs), sum(y * y for _, y in pairs),
         )  # fmt: skip
+    by_step = outcomes(store, experiment, "click", NOW + 15_500, 1000)
+    assert len(by_step) == 16
+    moments = [NOW + 1000 * step for step in range(1, 16)] + [NOW + 15_500]
+    assert by_step == [outcomes(store, experiment, "click", moment, LONG)[0] for moment in moments]

@@ -78,7 +78,7 @@ def test_one_that_has_ended_is_measured_until_its_last_lists_can_earn_nothing_mo
 ) -> None:
     ended = stop(store, "fm", month.started + 10 * DAY)
     report = report_on(store, ended, month.started + DAYS * DAY)
-    assert report.until == ended.stopped + ended.window + 1
+    assert report.until == ended.stopped + ended.window
     assert ", ended" in next(lines_of(report))
 
 

@@ -114,7 +114,7 @@ def test_no_difference_is_found_where_there_is_none_however_often_one_looks(
 
 @pytest.mark.slow
 def test_a_planted_difference_is_found() -> None:
-    said = verdicts(0.3, 5000, 0.5, 0.1)
+    said = verdicts(0.3, 10_000, 0.5, 0.1)
     assert sum("better" in one for one in said) >= 0.9 * RUNS
     assert not any("worse" in one for one in said)
 
