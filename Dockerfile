@@ -91,6 +91,7 @@ WORKDIR /app
 COPY config.properties ./
 COPY feedback/ feedback/
 COPY web/ web/
+COPY experiments/ experiments/
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s \

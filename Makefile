@@ -16,7 +16,15 @@ TUNE ?=
 PROFILE ?= throughput
 ## How many movies are in each list of recommend.
 K ?= 100
-## Further options of training: ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
+## The two versions of an experiment: A=1.0 B=1.1.
+A ?=
+## The version of an experiment that a share of the users get.
+B ?=
+## The part of the users that get B, such as 0.1.
+SHARE ?=
+## Whether the experiment ends: STOP=1.
+STOP ?=
+## Further options of training (or of an experiment): ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
 ARGS ?=
 ## What a new version may be worse by, and other options of a rollout: GATE="--metric 0.02 --keep --drain 5".
 GATE ?=
@@ -43,7 +51,8 @@ PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
-        retrain report recommend benchmark benchmark-quality docker web web-start web-stop forget test test-slow lint format clean
+        retrain report recommend benchmark benchmark-quality docker web web-start web-stop forget experiment \
+        experiment-report test test-slow lint format clean
 
 # Checked before any training: are the server's ports free, is the version named?
 ifneq ($(filter demo serve,$(MAKECMDGOALS)),)
@@ -221,6 +230,19 @@ web-start: install $(VENV)/installed-web
 forget: install $(VENV)/installed-web
 	@[ "$(origin USER)" = "command line" ] || { echo "USER is missing: make forget USER=196 would name one" >&2; exit 2; }
 	@TORCHSERVE_URL=$${TORCHSERVE_URL:-$$($(SERVING) address 2>/dev/null)} $(BIN)/python -m web forget "$(USER)"
+
+# An experiment is about one model, whose versions it names.
+## Send SHARE of the users to version B of MODEL and the others to A; with STOP=1, end that.
+experiment: install $(VENV)/installed-web
+	@[ "$(origin MODEL)" = "command line" ] || { echo "MODEL is missing: make experiment MODEL=deepfm A=1.0 B=1.1 SHARE=0.1" >&2; exit 2; }
+	@[ -n "$(STOP)" ] || [ -n "$(A)" -a -n "$(B)" -a -n "$(SHARE)" ] || { \
+		echo "A, B or SHARE is missing: make experiment MODEL=$(MODEL) A=1.0 B=1.1 SHARE=0.1; STOP=1 ends it" >&2; exit 2; }
+	@TORCHSERVE_URL=$${TORCHSERVE_URL:-$$($(SERVING) address 2>/dev/null)} $(BIN)/python -m experiments \
+		$(if $(STOP),stop "$(MODEL)",start "$(MODEL)" --a "$(A)" --b "$(B)" --share "$(SHARE)" $(ARGS))
+
+## Show what the versions of an experiment earn, also as a page: reports/experiment-<model>.html.
+experiment-report: install $(VENV)/installed-web
+	@for model in $(MODEL); do $(BIN)/python -m experiments report $$model || exit 1; done
 
 ## Stop the page that runs in the background.
 web-stop:

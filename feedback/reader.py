@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+from .experiments import Experiment, running
 from .store import Event, Store, StoreDown
 
 logger = logging.getLogger(__name__)
@@ -26,17 +29,24 @@ class Reader:
 
     async def events_of(self, user_id: str, limit: int) -> list[Event]:
         """The user's latest events, the oldest first; none where the store does not answer in time."""
-        if time.monotonic() < self._down_until:
-            return []
-        loop = asyncio.get_running_loop()
-        try:
-            asked = loop.run_in_executor(self._threads, lambda: self._store.events_of(user_id, limit=limit))
-            return await asyncio.wait_for(asked, PATIENCE)
-        except (StoreDown, TimeoutError) as error:
-            self._down_until = time.monotonic() + PAUSE
-            logger.warning("the events of a user cannot be read: %s", str(error) or "it takes too long")
-            return []
+        return await self._read(lambda: self._store.events_of(user_id, limit=limit), "the events of a user") or []
+
+    async def experiments(self) -> dict[str, Experiment] | None:
+        """The experiments that run, by their model; None where the store does not answer in time."""
+        return await self._read(lambda: running(self._store), "experiments")
 
     def stop(self) -> None:
         """End the threads."""
         self._threads.shutdown(cancel_futures=True)
+
+    async def _read(self, work: Callable[[], Any], what: str) -> Any:
+        """What ``work`` returns; None where it fails, takes too long, or failed a moment ago."""
+        if time.monotonic() < self._down_until:
+            return None
+        loop = asyncio.get_running_loop()
+        try:
+            return await asyncio.wait_for(loop.run_in_executor(self._threads, work), PATIENCE)
+        except (StoreDown, TimeoutError) as error:
+            self._down_until = time.monotonic() + PAUSE
+            logger.warning("%s cannot be read: %s", what, str(error) or "it takes too long")
+            return None

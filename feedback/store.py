@@ -34,7 +34,10 @@ class Event(NamedTuple):
 
 
 class Impression(NamedTuple):
-    """A list that was shown: ``movies`` in the order of their positions."""
+    """A list that was shown: ``movies`` in the order of their positions.
+
+    ``experiment``: the id of the experiment that has chosen the version.
+    """
 
     user_id: str | None
     movie_id: str | None
@@ -42,6 +45,7 @@ class Impression(NamedTuple):
     version: str
     timestamp: int
     movies: Sequence[int | str]
+    experiment: int | None = None
 
 
 # Made once: for each request it would take longer than its answer.
@@ -80,18 +84,18 @@ class Store:
             rows = [[event._asdict() for event in batch] for batch in batches]
             return [len(connection.execute(once, batch).all()) if batch else 0 for batch in rows]
 
-        return self._run(write)
+        return self.run(write)
 
     def add_impressions(self, shown: Sequence[Impression]) -> None:
         """Store impressions."""
         rows = [one._asdict() | {"movies": json.dumps(list(one.movies))} for one in shown]
         if rows:
-            self._run(lambda connection: connection.execute(insert(impressions), rows))
+            self.run(lambda connection: connection.execute(insert(impressions), rows))
 
     def events_of(self, user_id: str, since: int = 0, limit: int = 1000) -> list[Event]:
         """The latest events of a user that happened after ``since``, the oldest of them first."""
         wanted = {"user": user_id, "since": since, "most": limit}
-        rows = self._run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
+        rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
         return [Event(*row) for row in reversed(rows)]
 
     def forget(self, user_id: str) -> Forgotten:
@@ -101,7 +105,7 @@ class Store:
             tables = (events, impressions)
             return Forgotten(*(connection.execute(delete(of).where(of.c.user_id == user_id)).rowcount for of in tables))
 
-        forgotten = self._run(write)
+        forgotten = self.run(write)
         if self._engine.dialect.name == "sqlite":
             # The write-ahead log still has the rows as they were: copy it into the file, and empty it.
             connection = self._engine.raw_connection()
@@ -113,8 +117,8 @@ class Store:
         """Close the connections."""
         self._engine.dispose()
 
-    def _run(self, work: Callable[[Connection], Any], **options: Any) -> Any:
-        """What ``work`` returns, run in a transaction of its own."""
+    def run(self, work: Callable[[Connection], Any], **options: Any) -> Any:
+        """What ``work`` returns, run in a transaction of its own. ``reads_only=True`` waits for no writer."""
         try:
             if not self._is_migrated:
                 migrate(self._engine)

@@ -1,8 +1,9 @@
 """The tables of the store. ``migrations/`` makes them; a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
 TYPES = ("rating", "like", "click", "purchase")
+LIKES = ("like", "purchase")  # the types that say, without a number, that a movie was liked
 
 metadata = MetaData()
 
@@ -37,5 +38,28 @@ impressions = Table(
     Column("version", Text, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("movies", Text, nullable=False),  # JSON: the ids in the order of their positions
+    Column("experiment", BigInteger),  # experiments.id, where one has chosen the version; NULL elsewhere
 )
-Index("impressions_of_user", impressions.c.user_id)
+Index("impressions_of_user", impressions.c.user_id, impressions.c.timestamp)
+_of_any = text("experiment IS NOT NULL")
+Index("impressions_of_experiment", impressions.c.experiment, sqlite_where=_of_any, postgresql_where=_of_any)
+
+# A row is two versions of a model that are compared on live users.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("a", Text, nullable=False),  # the version that most users get
+    Column("b", Text, nullable=False),  # the version that ``share`` of the users get
+    Column("share", Float, nullable=False),
+    Column("salt", Text, nullable=False),  # with a user's id, it decides who gets b
+    Column("metric", Text, nullable=False),  # what decides: METRICS of experiments.py
+    Column("like_above", Float, nullable=False),  # a higher rating is a like
+    Column("window", BigInteger, nullable=False),  # seconds after a list in which an event counts for it
+    Column("effect", Float, nullable=False),  # the relative difference that the test finds soonest
+    Column("started", BigInteger, nullable=False),  # seconds since 1970, as the next
+    Column("stopped", BigInteger),  # NULL: it runs
+)
+_running = text("stopped IS NULL")
+Index("experiment_running", experiments.c.model, unique=True, sqlite_where=_running, postgresql_where=_running)

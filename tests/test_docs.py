@@ -31,7 +31,7 @@ RESULTS = {
 }
 PAGE_OF = {scale_page: scale_page.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-FOLDERS = "archives|benchmarks|client|deploy|docs|feedback|handlers|serving|tests|tools|training|web"
+FOLDERS = "archives|benchmarks|client|deploy|docs|experiments|feedback|handlers|serving|tests|tools|training|web"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

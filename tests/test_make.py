@@ -113,6 +113,16 @@ def test_make_forgets_only_whom_its_command_names(folder: Path, echo: str, monke
         make(folder, echo, *words, "forget")
 
 
+def test_make_starts_and_stops_an_experiment_of_one_named_model(folder: Path, echo: str) -> None:
+    words = (echo, "-o", f"{sys.prefix}/installed-web", "experiment")
+    said = make(folder, *words, "MODEL=fm", "A=1.0", "B=1.1", "SHARE=0.1", "ARGS=--metric like")
+    assert "-m experiments start fm --a 1.0 --b 1.1 --share 0.1 --metric like" in said
+    assert "-m experiments stop fm" in make(folder, *words, "MODEL=fm", "STOP=1")
+    for missing in (["A=1.0", "B=1.1", "SHARE=0.1"], ["MODEL=fm", "A=1.0", "B=1.1"], ["MODEL=fm"]):
+        with pytest.raises(AssertionError, match=r"missing: make experiment MODEL=\w+ A=1.0 B=1.1 SHARE=0.1"):
+            make(folder, *words, *missing)
+
+
 def test_make_passes_options_on() -> None:
     for goal in ("rollout", "rollback"):
         options = "--keep --drain 5" + (" --p99 1 --downgrade" if goal == "rollout" else "")

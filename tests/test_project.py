@@ -72,7 +72,10 @@ def test_what_two_lists_pin_has_one_version() -> None:
 def test_everything_that_the_gateway_imports_is_pinned() -> None:
     known = {pin.split("[")[0].replace("-", "_") for pin in pins("requirements-web.txt")}
     of_fastapi = {"pydantic", "starlette"}
-    assert imports("web", "feedback") - set(sys.stdlib_module_names) - {"feedback"} <= known | of_fastapi
+    assert (
+        imports("web", "feedback", "experiments") - set(sys.stdlib_module_names) - {"feedback", "web"}
+        <= known | of_fastapi
+    )
 
 
 def test_imports_go_one_way() -> None:
@@ -82,6 +85,8 @@ def test_imports_go_one_way() -> None:
     assert not imports("training") & {"serving", "client", "web"}
     assert not imports("client", "web", "feedback") & {"archives", "training", "serving", "handlers", "torch"}
     assert not imports("client", "feedback") & {"web"}
+    assert not imports("experiments") & {"archives", "training", "serving", "handlers", "client", "torch"}
+    assert not imports("archives", "handlers", "training", "serving", "client", "web", "feedback") & {"experiments"}
 
 
 def test_the_models_are_those_that_the_servers_configuration_loads() -> None:

@@ -27,13 +27,14 @@ from feedback.writer import Writer
 
 from . import feedback
 from .catalogue import Catalogues
+from .experiments import Running
 from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, GatewayDep, Model
 from .guard import RateLimit, SecurityHeaders
 from .impressions import impression_of, is_list
 from .limit import UserLimit
 from .metrics import Metrics
-from .problems import InvalidRequest, NotFound, NoUser, Problem, TooLarge
+from .problems import InvalidRequest, NotFound, NotRegistered, NoUser, Problem, TooLarge
 from .schema import Ask
 from .settings import Settings
 from .torchserve import Answer, TorchServe
@@ -75,7 +76,7 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
         ],
     )
     catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
-    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, reader, user_limit, metrics)
+    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, reader, Running(reader), user_limit, metrics)
     app.include_router(routes)
     app.include_router(feedback.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -109,22 +110,30 @@ async def models(gateway: GatewayDep) -> dict[str, Any]:
 @routes.post("/api/predictions/{model}")
 async def predictions(gateway: GatewayDep, model: Model, ask: Ask) -> Response:
     """A model's answer, as the contract has it."""
-    answer = await _answer(gateway, model, ask)
+    experiment = await gateway.experiments.of(model)
+    version = experiment and experiment.version_of(None if ask.user_id is None else str(ask.user_id))
+    try:
+        answer = await _answer(gateway, model, ask, version)
+    except NotRegistered:
+        if version is None:
+            raise
+        gateway.metrics.experiment_missed.inc()  # nobody is left without an answer because of an experiment
+        answer = await _answer(gateway, model, ask)
     if answer.status == 200 and is_list(ask):
-        gateway.writer.show(partial(impression_of, model, ask, answer, int(time.time())))
+        gateway.writer.show(partial(impression_of, model, ask, answer, experiment, int(time.time())))
     headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
     return Response(answer.body, answer.status, headers, "application/json")
 
 
-async def _answer(gateway: Gateway, model: str, ask: Ask) -> Answer:
+async def _answer(gateway: Gateway, model: str, ask: Ask, version: str | None = None) -> Answer:
     """The model's answer to a request, with what its user did since the model was trained."""
     with_events = await _with_events(gateway, ask)
     if with_events is not ask:
-        answer = await gateway.torchserve.ask(model, with_events.json_body())
+        answer = await gateway.torchserve.ask(model, with_events.json_body(), version)
         if answer.status == 200:
             return without_names_of_fresh(answer, len(ask.ratings or []))
         # An event must not spoil an answer: an unknown movie does, where the request wants an error for that.
-    return await gateway.torchserve.ask(model, ask.json_body())
+    return await gateway.torchserve.ask(model, ask.json_body(), version)
 
 
 async def _with_events(gateway: Gateway, ask: Ask) -> Ask:

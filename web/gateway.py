@@ -11,6 +11,7 @@ from feedback.reader import Reader
 from feedback.writer import Writer
 
 from .catalogue import Catalogues
+from .experiments import Running
 from .limit import UserLimit
 from .metrics import Metrics
 from .problems import NotFound
@@ -27,6 +28,7 @@ class Gateway:
     catalogues: Catalogues
     writer: Writer
     reader: Reader
+    experiments: Running
     user_limit: UserLimit
     metrics: Metrics
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from feedback.experiments import Experiment
 from feedback.store import Impression
 
 from .schema import Ask
@@ -16,9 +17,14 @@ def is_list(ask: Ask) -> bool:
     return not (given & {"history"} or ("movie_id" in given and given & {"user_id", "ratings", "user"}))
 
 
-def impression_of(model: str, ask: Ask, answer: Answer, now: int) -> Impression:
-    """The impression of a list; ``now``: seconds since 1970."""
+def impression_of(model: str, ask: Ask, answer: Answer, experiment: Experiment | None, now: int) -> Impression:
+    """The impression of a list; ``now``: seconds since 1970.
+
+    It belongs to ``experiment`` if a user got the version that is theirs; not if that version was not there.
+    """
     body = answer.json()
     shown = next(body[field] for field in LISTS if field in body)
     user, movie = (None if raw is None else str(raw) for raw in (ask.user_id, ask.movie_id))
-    return Impression(user, movie, model, answer.version, now, [entry["movie_id"] for entry in shown])
+    takes_part = experiment and user is not None and answer.version == experiment.version_of(user)
+    movies = [entry["movie_id"] for entry in shown]
+    return Impression(user, movie, model, answer.version, now, movies, experiment.id if takes_part else None)

@@ -22,6 +22,9 @@ class Metrics:
         self.events_repeated = counter("gateway_events_repeated", "Events that were in the store already.")
         self.feedback_failed = counter("gateway_feedback_failed", "Requests with events that met a store that is down.")
         self.impressions_dropped = counter("gateway_impressions_dropped", "Lists whose impression was not stored.")
+        self.experiment_missed = counter(
+            "gateway_experiment_missed", "Requests whose version of an experiment the server does not have."
+        )
 
     @contextmanager
     def served(self, port: int) -> Iterator[None]:

@@ -66,17 +66,17 @@ class TorchServe:
         """Close the pooled connections."""
         await self._client.aclose()
 
-    async def ask(self, model: str, body: bytes) -> Answer:
-        """The answer of the handler, which may be an error for the client.
+    async def ask(self, model: str, body: bytes, version: str | None = None) -> Answer:
+        """The answer of the handler, which may be an error for the client. ``version``: the default where it is None.
 
         Raises a Problem where there is none.
         """
-        return await self._post(model, body, {"Content-Type": "application/json"})
+        return await self._post(_path(model, version), body, {"Content-Type": "application/json"})
 
-    async def card(self, model: str) -> Card:
+    async def card(self, model: str, version: str | None = None) -> Card:
         """The model card: the describe answer, which the handler gives on the inference port too (an empty form)."""
         form = {"Content-Type": "application/x-www-form-urlencoded", "describe": "True"}
-        answer = await self._post(model, b"", form)
+        answer = await self._post(_path(model, version), b"", form)
         return Card.model_validate(answer.json() | {"name": model, "version": answer.version})
 
     async def history(self, model: str, user: str) -> Answer:
@@ -90,7 +90,7 @@ class TorchServe:
         except httpx.HTTPError:
             return False
 
-    async def _post(self, model: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         started = time.perf_counter()
         tries = AsyncRetrying(
             retry=retry_if_exception_type(_BROKEN) | retry_if_result(_is_asked_again),
@@ -100,14 +100,18 @@ class TorchServe:
         )
         try:
             async with asyncio.timeout(self._timeout):
-                response = await tries(self._client.post, f"/predictions/{model}", content=body, headers=headers)
+                response = await tries(self._client.post, f"/predictions/{path}", content=body, headers=headers)
         except (httpx.TimeoutException, TimeoutError):
             raise ServerSlow("The model server took too long to answer. Try again in a moment.") from None
         except httpx.TransportError:
             raise ServerDown("The model server is not running, or cannot be reached from here.") from None
-        _check(response, model)
+        _check(response, path)
         version = response.headers.get("X-Model-Version", "")
         return Answer(response.status_code, response.content, version, time.perf_counter() - started)
+
+
+def _path(model: str, version: str | None) -> str:
+    return model if version is None else f"{model}/{version}"
 
 
 def _is_asked_again(response: httpx.Response) -> bool:
@@ -119,12 +123,12 @@ def _as_it_came(tries: RetryCallState) -> httpx.Response:
     return tries.outcome.result()
 
 
-def _check(response: httpx.Response, model: str) -> None:
+def _check(response: httpx.Response, path: str) -> None:
     """Raise a Problem for a response that is neither an answer nor an error that the handler has for the client."""
     if response.is_success or _type_of(response) in _FOR_THE_CLIENT:
         return
     if response.status_code == 404:
-        raise NotRegistered(f"The model server runs, but has no model “{model}”. Register it, or choose another.")
+        raise NotRegistered(f"The model server runs, but has no model “{path}”. Register it, or choose another.")
     if is_key_refused(response):
         raise ServerFault("The model server does not take this page's key: its key file says which it takes.")
     if response.status_code in ASK_AGAIN - {500}:

@@ -80,7 +80,7 @@ class Compose:
 def compose(store: Path, tmp_path: Path) -> Iterator[Compose]:
     if os.geteuid() or not all(map(shutil.which, ("podman", "podman-compose", "runc", "iptables"))):
         pytest.skip("needs root, podman, podman-compose, runc and iptables")
-    for name in ("archives", "client", "deploy", "feedback", "serving", "web"):
+    for name in ("archives", "client", "deploy", "experiments", "feedback", "serving", "web"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Dockerfile", ".dockerignore", "config.properties", "requirements.txt", "requirements-web.txt"):
         shutil.copyfile(ROOT / name, tmp_path / name)
