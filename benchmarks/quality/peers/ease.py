@@ -31,7 +31,7 @@ class EASE(Recommender):
         np.fill_diagonal(weights, 0)
         self.weights = weights.astype(np.float32)
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return self.order(users).numpy()[np.arange(len(users)), movies]
 

@@ -30,7 +30,7 @@ class LightFM(Recommender):
         _, self.users = self.model.get_user_representations()
         self.biases, self.movies = self.model.get_item_representations()
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return np.einsum("nd,nd->n", self.users[users], self.movies[movies]) + self.biases[movies]
 

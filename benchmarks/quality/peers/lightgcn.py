@@ -51,7 +51,7 @@ class LightGCN(Recommender):
         with torch.no_grad():
             self.users, self.movies = network.get_embedding(adjacency).split([count, nodes - count])
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return (self.users[users] * self.movies[movies]).sum(1).numpy()
 

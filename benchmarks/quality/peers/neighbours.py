@@ -24,7 +24,7 @@ class ItemKNN(Recommender):
         self.rated = sparse.csr_matrix((ones, (train.user_rows, train.movie_rows)), train.shape)
         self.model.fit(self.rated, show_progress=False)
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return self.order(users).numpy()[np.arange(len(users)), movies]
 

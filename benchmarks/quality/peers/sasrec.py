@@ -80,7 +80,7 @@ class SASRec(Recommender):
                 optimizer.step()
         self.network.eval()
 
-    def predict_rows(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """What orders the lists, no ratings: float32 [n]."""
         return self.order(users)[np.arange(len(users)), movies].numpy()
 
