@@ -59,6 +59,7 @@ def compare_metrics(old: dict[str, Any], new: dict[str, Any], tolerance: Toleran
       knows and of users who came since. A metric fails that is worse by more than the tolerance and whose interval
       does not hold zero.
     - Otherwise, where both have metrics of the same test rows: a metric fails that is worse by more than the tolerance.
+      Where one of the two alone has a drift, its metrics are those without timestamps, as the other's are.
     - Otherwise the metrics are of different rows. They are shown, and none fails.
     """
     comparison = new["metrics"].get("comparison")
@@ -98,6 +99,8 @@ def _of_group(name: str, group: dict[str, Any], tolerance: Tolerance) -> Iterato
 def _of_tests(old: dict[str, Any], new: dict[str, Any], tolerance: Tolerance) -> Iterator[Check]:
     same_rows = old.get("test_sha256") == new.get("test_sha256") and old.get("test_sha256") is not None
     before, after = old.get("test", {}), new.get("test", {})
+    if ("without_timestamps" in before) != ("without_timestamps" in after):  # one of the two has a drift
+        before, after = ({**test, **test.get("without_timestamps", {})} for test in (before, after))
     for name in sorted((LOWER_IS_BETTER | HIGHER_IS_BETTER) & before.keys() & after.keys()):
         if same_rows:
             limit, within = _limit(name in LOWER_IS_BETTER, before[name], after[name], tolerance)

@@ -53,6 +53,16 @@ def test_a_metric_of_the_same_test_rows_may_be_a_twentieth_worse(test: dict[str,
     assert checks["test auc"].limit == "at least 0.7600"
 
 
+def test_a_drift_of_one_version_alone_hides_nothing() -> None:
+    """The other version is measured without timestamps, so this one is too."""
+    drifts = description({"rmse": 0.9, "ndcg@10": 0.5, "without_timestamps": {"rmse": 1.06}})
+    plain = description({"rmse": 1.0, "ndcg@10": 0.5})
+    assert refused(checked(drifts, plain)) == ["test rmse"]
+    assert refused(checked(plain, drifts)) == []
+    assert refused(checked(drifts, drifts)) == []
+    assert checked(drifts, drifts)["test rmse"].new == 0.9
+
+
 @pytest.mark.parametrize(
     "new",
     [

@@ -90,6 +90,7 @@ def compare(
         lay_out(made, unpacked)
         folders = running.folder, unpacked
         says = [json.loads((folder / "metadata.json").read_bytes()) for folder in folders]
+        rows = _for_both(rows, *says)
         asked = Questions(rows, log.ratings.iloc[measured[fresh[measured]]], log, says[1]["like_above"])
         answers = [asked.ask(folder) for folder in folders]
     known = running.knows(asked.users)
@@ -121,6 +122,15 @@ def _scales(running: dict[str, Any], new: dict[str, Any]) -> set[str]:
         new["target"] == "rating" or running["like_above"] == new["like_above"]
     )
     return {new["target"]} if same else set()
+
+
+def _for_both(rows: pd.DataFrame, running: dict[str, Any], new: dict[str, Any]) -> pd.DataFrame:
+    """The rows, without timestamps where one of the two has no drift.
+
+    Most requests have no timestamp, and a drift of one version alone would hide that its other scores are worse.
+    """
+    both_drift = None not in (running.get("drift_seconds"), new.get("drift_seconds"))
+    return rows if both_drift else rows.drop(columns="timestamp", errors="ignore")
 
 
 def _of_some_users(rows: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,8 @@ class Questions:
     """The scores of held-out ``rows``, and for each of their users a list without the movies in ``seen_since``.
 
     ``users`` [users]: their ids. ``who`` int64 [pairs]: whose, as a position in that. ``likes`` bool [pairs]. To rows
-    of a log of likes dislikes are added, drawn at random. The others are asked for the moment of the rating.
+    of a log of likes dislikes are added, drawn at random. The others are asked for the moment of the rating, where the
+    rows have timestamps.
     """
 
     def __init__(self, rows: pd.DataFrame, seen_since: pd.DataFrame, log: RatingsLog, like_above: float) -> None:

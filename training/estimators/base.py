@@ -54,12 +54,14 @@ class Recommender(ABC):
 
         ``timestamps``: seconds since 1970, the moments that the scores are for; without them they are for none.
 
-        Raises NotFittedError before ``fit``, ValueError where these are not equally long.
+        Raises NotFittedError before ``fit``, ValueError where these are not equally long, or timestamps no integers.
         """
         if len(users) != len(items):
             raise ValueError(f"{len(users)} users and {len(items)} items: give one movie for each user")
         if timestamps is not None and len(timestamps) != len(users):
             raise ValueError(f"{len(timestamps)} timestamps and {len(users)} users: give one timestamp for each user")
+        if timestamps is not None and len(timestamps) and (kind := np.asarray(timestamps).dtype).kind not in "iu":
+            raise ValueError(f"timestamps are {kind}: give whole seconds since 1970")
         rows = self._user_rows(users), rows_of(self.train.movies.vocabulary, pd.Series(items))
         return self.predict_rows(*rows, None if timestamps is None else np.asarray(timestamps, np.int64))
 

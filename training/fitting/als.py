@@ -5,6 +5,7 @@ A logit is that of "a like, and not a movie drawn at random", as gradient descen
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from .write import write_side
 
 HELD_OUT = 0.1  # share of the likes that choose the regularization
 MOST_HELD_OUT = 50_000
+PRIOR_VARIANCE = 100.0  # of the logit's coefficients, as a few likes may be told apart perfectly: they have no optimum
 LEAST_SLOPE = 1e-3  # of a score in a logit: vectors are scaled by its root
 
 
@@ -48,24 +50,28 @@ def fit(
     A tenth of the likes is held out first. These choose the regularization by their log loss, and say how a score
     becomes a logit: a like that a fit has seen scores higher than a new one. Then all likes are fitted. The losses are
     the mean squared errors ``(1 - s)^2`` of the likes. Raises SettingsError for another target than "like",
-    DivergedError for a loss that is not finite.
+    DivergedError where rounding leaves the least squares without a solution.
     """
     if settings.target != "like":
         raise SettingsError("als fits likes: use --method gibbs for --target rating")
 
     def solved(rows: Interactions, regularization: float, on_sweep: Callable[[float], None]) -> Solver:
         solver = Solver.of(rows, settings, regularization, seed, network.uses_features, network.mean.device)
-        for number, loss in enumerate(calls.in_step(solver), 1):
-            if not np.isfinite(loss):
-                raise DivergedError(f"the loss is {loss} in sweep {number}: try higher --regularizations")
-            on_sweep(loss)
+        try:
+            for loss in calls.in_step(solver):
+                on_sweep(loss)
+        except torch.linalg.LinAlgError as error:
+            raise DivergedError(
+                f"--regularizations {regularization:g} is too little to solve for: give more"
+            ) from error
         return solver
 
-    rest, held_out = _parts(train, seed)
+    rest, held_out = _parts(dataclasses.replace(train, timestamps=None), seed)
     ways = []
     for regularization in settings.regularizations:
         ways.append((_logits(solved(rest, regularization, lambda _: None), held_out, seed), regularization))
     logits, regularization = min(ways, key=lambda way: way[0].log_loss)
+    del rest  # as large as the log
     losses = Losses()
 
     def tell(loss: float) -> None:
@@ -108,7 +114,7 @@ def _logits(solver: Solver, held_out: Interactions, seed: int) -> _Logits:
     scores = pair_scores(solver.users.embeddings, solver.movies.embeddings, users, movies)
     inputs = torch.stack([scores, _popularity(solver)[movies]], dim=1).double().cpu().numpy()
     liked = liked.cpu().numpy()
-    found = LogisticRegression(C=np.inf).fit(inputs, liked)
+    found = LogisticRegression(C=PRIOR_VARIANCE).fit(inputs, liked)
     slope, of_popularity = found.coef_[0].tolist()
     log_loss = like_log_loss(liked, found.predict_proba(inputs)[:, 1])
     return _Logits(max(slope, LEAST_SLOPE), of_popularity, float(found.intercept_[0]), log_loss)

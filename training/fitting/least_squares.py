@@ -57,7 +57,7 @@ class Solver:
         calls.give(_follow, known, regularization)
         shares = known.shares()
         deal(held, *shares)
-        return cls(known, regularization, *known.views(held, *shares))
+        return cls(known, regularization, *known.views(held, *shares, settings.n_factors))
 
     def __init__(self, known: Known, regularization: float, user_view: View, movie_view: View) -> None:
         """With views of this process's likes; ``regularization``: of ``Settings.regularizations``."""
@@ -90,7 +90,7 @@ class Solver:
 def _follow(known: Known, regularization: float) -> None:
     """The sweeps, in another process than the first, with the likes that this one deals out."""
     held = dealt(Likes.value_type, known.counts[0].device)
-    calls.follow(Solver(known, regularization, *known.views(held, *known.shares())))
+    calls.follow(Solver(known, regularization, *known.views(held, *known.shares(), known.settings.n_factors)))
 
 
 class Likes:

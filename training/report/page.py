@@ -77,7 +77,7 @@ def render(service: Service, details: dict[str, Any]) -> str:
         headlines=HEADLINES,
         metadata=metadata,
         metrics=metrics,
-        parts={part: _floats(values) for part, values in parts.items() if values},
+        parts=_columns_of(parts),
         cold=[
             (part, side.split("_")[1], values[side]["rows"], _floats(values[side]))
             for part, values in parts.items()
@@ -106,6 +106,17 @@ def number(value: Any) -> str:
 def columns(rows: Sequence[dict[str, float]]) -> list[str]:
     """The names of the metrics in any of ``rows``, in their order."""
     return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _columns_of(parts: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The metrics by column of their table; a part whose scores have a drift has one more, without it."""
+    found: dict[str, dict[str, float]] = {}
+    for part, values in parts.items():
+        if values:
+            found[part] = {"rows": values["rows"]} | _floats(values)
+        if "without_timestamps" in values:
+            found[f"{part}, without timestamps"] = {"rows": values["rows"]} | values["without_timestamps"]
+    return found
 
 
 def _floats(values: dict[str, Any]) -> dict[str, float]:

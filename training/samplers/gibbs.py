@@ -83,7 +83,7 @@ class Sampler:
         calls.give(_follow, known)
         shares = known.shares()
         deal(ratings, *shares)
-        views = known.views(ratings, *shares)
+        views = known.views(ratings, *shares, settings.sample_factors)
         del ratings  # the views have them
         return cls(known, *views)
 
@@ -150,7 +150,7 @@ class Sampler:
 def _follow(known: Known) -> None:
     """The chain, in another process than the first, with the ratings that this one deals out."""
     ratings = dealt(known.likelihood.value_type, known.counts[0].device)
-    views = known.views(ratings, *known.shares())
+    views = known.views(ratings, *known.shares(), known.settings.sample_factors)
     del ratings
     calls.follow(Sampler(known, *views))
 

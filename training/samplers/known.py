@@ -65,9 +65,9 @@ class Known:
         users, movies = self.counts
         return Shares(users), Shares(movies)
 
-    def views(self, ratings: Ratings, users: Shares, movies: Shares) -> tuple[View, View]:
-        """The views of both sides; ``ratings``: at least those of this process."""
-        size = self.settings.sample_factors + 2
+    def views(self, ratings: Ratings, users: Shares, movies: Shares, n_factors: int) -> tuple[View, View]:
+        """The views of both sides; ``ratings``: at least those of this process; ``n_factors``: of a factorization."""
+        size = n_factors + 2
         return (
             View(ratings.users, ratings.movies, ratings.values, users, len(movies.counts), size),
             View(ratings.movies, ratings.users, ratings.values, movies, len(users.counts), size),

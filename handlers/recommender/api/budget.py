@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 from msgspec import UNSET
@@ -10,15 +10,19 @@ from msgspec import UNSET
 from .errors import Overloaded, TooLarge
 from .job import Job
 from .limits import Limits
+from .requests import Id
 
 CLOCK_INTERVAL = 64  # plain requests between two looks at the clock
 
 
 class Budget:
-    """The time and the bytes of a batch's answers, from now on."""
+    """The time and the bytes of a batch's answers, from now on.
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    ``stored``: how many ratings the log has of a user.
+    """
+
+    def __init__(self, limits: Limits, stored: Callable[[Id], int]) -> None:
+        self._limits, self._stored = limits, stored
         self._started = time.monotonic()
 
     def groups(self, bodies: Sequence[Sequence[Job]]) -> Iterator[Sequence[Job]]:
@@ -42,7 +46,7 @@ class Budget:
                     job.error = TooLarge("the answers before this one are too large: ask for fewer entries at once")
                 else:
                     group.append((body, job))
-                    weight += _weight(job)
+                    weight += self._weight(job)
             yield [job for _, job in group]
             for body, job in group:
                 sizes[body] += len(job.answer or b"")
@@ -53,16 +57,17 @@ class Budget:
         sent = sum(size for size in sizes if size <= self._limits.max_answer_bytes)
         return late or sent > self._limits.max_batch_bytes
 
+    def _weight(self, job: Job) -> float:
+        """About how many plain requests take as long."""
+        request = job.request
+        given = (request.ratings, request.candidates, request.exclude)
+        ids = sum(len(values) for values in given if values is not UNSET)
+        if UNSET not in (request.user_id, request.ratings):
+            ids += self._stored(request.user_id)  # fresh ratings are folded in with these
+        return (1 + ids / 250) * (16 if request.explain is True else 1) * (8 if request.diversity else 1)
+
     def _overloaded(self) -> Overloaded:
         return Overloaded(
             f"what came at once takes more than {self._limits.max_batch_seconds:g} s or has more than "
             f"{self._limits.max_batch_bytes:,} bytes of answers: ask this again, for less at once"
         )
-
-
-def _weight(job: Job) -> float:
-    """About how many plain requests take as long."""
-    request = job.request
-    given = (request.ratings, request.candidates, request.exclude)
-    ids = sum(len(values) for values in given if values is not UNSET)
-    return (1 + ids / 250) * (16 if request.explain is True else 1) * (8 if request.diversity else 1)

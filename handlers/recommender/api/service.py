@@ -19,6 +19,7 @@ from .job import Job
 from .limits import Limits
 from .lookup import Lookup
 from .metrics import BatchCounts, Tally
+from .requests import Id
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Service:
         decoded = [decode(bodies[position], self.limits.max_instances) for position in rest]
         counts.lap(metrics.DECODE_TIME)
         # Groups of jobs that fit into the budget; the budget sets the error of all others.
-        for jobs in Budget(self.limits).groups([body.jobs for body in decoded]):
+        for jobs in Budget(self.limits, self._stored).groups([body.jobs for body in decoded]):
             for job in jobs:
                 attempt(self._lookup.resolve, job)
             counts.lap(metrics.LOOKUP_TIME)
@@ -92,6 +93,9 @@ class Service:
         self.tally.take()
 
     # --- steps
+
+    def _stored(self, user_id: Id) -> int:
+        return len(self.model.seen(self.model.users.row(user_id)))
 
     def _run(self, jobs: Sequence[Job]) -> None:
         """Give each job its result, those of a kind together. After a fault each runs again alone."""

@@ -7,7 +7,8 @@ The personal part of the unclipped score is its difference from the score of an 
 the score is linear in their embedding, so the share of rating j in movie i is ``J_i A^-1 g_j``: the contribution
 g_j of the rating to the right-hand side, the posterior precision A, and the derivative J_i of the movie's score. For
 MF that is exactly ridge regression's ``q_i' A^-1 q_j residual_j``. A side feature's share is what the score loses
-without the feature. The rest is the remainder: interactions, histories, and for DeepFM the curvature of the perceptron.
+without the feature. The rest is the remainder: interactions, histories, the drift of a timestamp, what a user's trained
+embedding knows beyond a fold-in of the same ratings, and for DeepFM the curvature of the perceptron.
 """
 
 from collections.abc import Iterator

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from handlers.recommender.api import budget, metrics
+from handlers.recommender.api.job import Job
+from handlers.recommender.api.limits import Limits
+from handlers.recommender.api.requests import GivenRating, Request
 from handlers.recommender.api.service import Service
 from tests.handlers.asking import limited
 
@@ -109,3 +112,14 @@ def test_metrics_count_what_was_refused(service: Service, monkeypatch: pytest.Mo
     service = limited(service, max_batch_bytes=1000)
     answered(service, {"instances": [LIST] * 100})
     assert (metrics.ERRORS, "503") in service.tally.take()
+
+
+def test_fresh_ratings_of_a_user_with_many_stored_ones_take_long() -> None:
+    """They are folded in together, so the clock is looked at after each."""
+
+    def sizes(**fields: Any) -> list[int]:
+        jobs = [Job(Request(user_id=7, movie_id=1, **fields)) for _ in range(3)]
+        return [len(group) for group in budget.Budget(Limits(), lambda user_id: 20_000).groups([jobs])]
+
+    assert sizes(ratings=[GivenRating(2, 5.0)]) == [1, 1, 1]
+    assert sizes() == [3]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from training.comparison import questions as module
+from training.comparison.compare import _for_both
 from training.data import RatingsLog
 
 
@@ -30,3 +33,10 @@ def test_scores_are_asked_for_the_moments_of_the_ratings(whole: RatingsLog) -> N
     before_1970 = timed.assign(timestamp=timed["timestamp"] - 5)  # which no request may be for
     for asked in (before_1970, timed.drop(columns="timestamp")):
         assert all(one.keys() == {"user_id", "movie_id"} for one in module.Questions(asked, rows, whole, 3.0)._pairs)
+
+
+@pytest.mark.parametrize(("running", "new", "timed"), [(None, 30.0, False), (30.0, None, False), (30.0, 60.0, True)])
+def test_a_drift_of_one_version_alone_is_not_asked_for(whole: RatingsLog, running, new, timed: bool) -> None:
+    rows = whole.ratings.iloc[:10].assign(timestamp=range(10))
+    says = ({"drift_seconds": seconds} if seconds else {} for seconds in (running, new))  # older archives say nothing
+    assert ("timestamp" in _for_both(rows, *says)) is timed

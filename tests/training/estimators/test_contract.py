@@ -170,5 +170,7 @@ class TestEveryRecommender:
             fitted.predict(["u0", "u1"], ["m0"])
         with pytest.raises(ValueError, match="1 timestamps and 2 users"):
             fitted.predict(["u0", "u1"], ["m0", "m1"], [0])
+        with pytest.raises(ValueError, match="timestamps are float64: give whole seconds"):
+            fitted.predict(["u0", "u1"], ["m0", "m1"], [0.5, np.nan])
         with pytest.raises(ValueError, match="k is 0"):
             fitted.recommend(["u0"], k=0)

@@ -13,6 +13,7 @@ from training.data import RatingsLog
 from training.errors import SettingsError
 from training.estimators import ESTIMATORS
 from training.evaluate import evaluate
+from training.fitting.losses import DivergedError
 from training.fitting.methods import ADAM, ALS
 from training.interactions import encode
 
@@ -80,3 +81,24 @@ def test_where_there_are_ratings_gradient_descent_learns_from_their_dislikes(seg
 def test_ratings_are_refused(log_and_truth, parts) -> None:
     with pytest.raises(SettingsError, match="--method gibbs"):
         fitted("mf", log_and_truth[0], quick("mf", method="als"), parts[0])
+
+
+def pairs(users: list[int], movies: list[int]) -> RatingsLog:
+    return RatingsLog("pairs", pd.DataFrame({"user_id": users, "movie_id": movies}))
+
+
+@pytest.mark.parametrize(
+    "log",
+    [pairs([1], [1]), pairs([1, 2], [1, 2]), pairs([1] * 30, list(range(1, 31))), pairs(list(range(1, 31)), [1] * 30)],
+    ids=["one like", "two likes", "one user", "one movie"],
+)
+def test_of_hardly_any_likes_nothing_is_certain(log: RatingsLog) -> None:
+    estimator = fitted("mf", log, quick("mf", "like"), np.arange(len(log)))
+    probabilities = estimator.predict(log.ratings["user_id"], log.ratings["movie_id"])
+    assert ((probabilities > 0.01) & (probabilities < 0.99)).all()
+
+
+def test_a_regularization_that_rounding_loses_is_refused() -> None:
+    everything = pairs(*(axis.ravel().tolist() for axis in np.mgrid[1:21, 1:16]))
+    with pytest.raises(DivergedError, match="--regularizations 1e-12 is too little"):
+        fitted("mf", everything, quick("mf", "like", regularizations=(1e-12,)), np.arange(len(everything)))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from handlers.recommender.model.link import Ordinal, Regression
+from handlers.recommender.model.link import Logistic, Ordinal, Regression
 from tests.drifting import SECONDS, VARIANCE, Drifting, covariance, drifting, process
 from tests.training.fits import quick, rmse
 from training.data import RatingsLog, generate
@@ -42,7 +42,7 @@ def test_it_is_the_posterior_of_a_gaussian_process(planted) -> None:
     rows = in_order(dataclasses.replace(rows, ratings=ratings))
     rows = rows.take(np.flatnonzero(rows.user_rows <= 3))
     raw = torch.full((len(rows),), 0.1)
-    moments = Moments.of(rows, raw, WIDE)
+    moments = Moments.of(rows, raw, WIDE, 1 / NOISE)
     same = rows.user_rows[:, None] == rows.user_rows
     apart = np.abs(rows.timestamps[:, None] - rows.timestamps)
     residuals = rows.ratings - 0.1
@@ -62,7 +62,7 @@ def test_it_is_the_posterior_of_a_gaussian_process(planted) -> None:
 def test_the_hyperparameters_of_a_planted_drift_are_found(planted) -> None:
     rows, _, ratings = planted
     rows = in_order(dataclasses.replace(rows, ratings=ratings))
-    found = most_likely(Moments.of(rows, torch.zeros(len(rows)), WIDE))
+    found = most_likely(Moments.of(rows, torch.zeros(len(rows)), WIDE, 1 / NOISE))
     assert found.variance == pytest.approx(VARIANCE, rel=0.2)
     assert found.seconds == pytest.approx(SECONDS, rel=0.3)
     assert found.dispersion == pytest.approx(1, rel=0.1)
@@ -72,6 +72,24 @@ def test_ratings_without_drift_have_none(planted) -> None:
     rows = planted[0]
     noise = np.random.default_rng(1).normal(size=len(rows)).astype(np.float32)
     assert fit_drift(dataclasses.replace(rows, ratings=noise), torch.zeros(len(rows)), WIDE) is None
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.0, 1.5])
+def test_likes_without_drift_have_none_however_sure_the_scores_are(planted, scale: float) -> None:
+    """Training rows are predicted too well, others not well enough: then the noise is not what the link says."""
+    rows, rng = planted[0], np.random.default_rng(1)
+    logits = rng.normal(0, 2, len(rows))
+    likes = np.where(rng.random(len(rows)) < 1 / (1 + np.exp(-logits / scale)), 4, 2).astype(np.float32)
+    raw = torch.from_numpy(logits).float()
+    assert fit_drift(dataclasses.replace(rows, ratings=likes), raw, Logistic(3.0)) is None
+
+
+def test_likes_have_a_drift_too(planted) -> None:
+    rows, drift, _ = planted
+    logits = 3 * drift
+    likes = np.where(np.random.default_rng(1).random(len(rows)) < 1 / (1 + np.exp(-logits)), 4, 2).astype(np.float32)
+    found = fit_drift(dataclasses.replace(rows, ratings=likes), torch.zeros(len(rows)), Logistic(3.0))
+    assert np.corrcoef(found.at(rows.user_rows, rows.timestamps), drift)[0, 1] > 0.7
 
 
 @pytest.mark.parametrize("ratings", [[1.0], [0.0, 0.0], [1.0, -1.0]])

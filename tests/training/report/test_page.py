@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MODELS, Planted, train_small
+from tests.drifting import drifting
 from training.__main__ import main
 from training.data import generate
 from training.report import write
@@ -31,6 +32,15 @@ def test_the_pages_numbers_are_the_metrics(model: str, build: Path, tmp_path: Pa
     details = json.loads((build / model / "report.json").read_text())
     assert sum(each["rows"] for each in details["by_count"]) == metrics["test"]["rows"]
     assert ("Calibration" in page) == ("ece" in metrics["test"])
+
+
+def test_scores_without_timestamps_have_a_column(tmp_path: Path) -> None:
+    made = drifting().log
+    page = write("mf", train_small("mf", made, tmp_path, sweeps=20, burn_in=5), tmp_path / "reports").read_text()
+    test = json.loads((tmp_path / "build/mf/metrics.json").read_text())["test"]
+    assert "test, without timestamps" in page
+    both = test["rmse"], test["without_timestamps"]["rmse"]
+    assert f'<td class="n">{both[0]:.4f}</td><td class="n">{both[1]:.4f}</td>' in page
 
 
 @pytest.mark.parametrize("model", MODELS)
