@@ -33,9 +33,11 @@ class Reader:
             asked = loop.run_in_executor(self._threads, lambda: self._store.events_of(user_id, limit=limit))
             return await asyncio.wait_for(asked, PATIENCE)
         except (StoreDown, TimeoutError) as error:
-            self._down_until = time.monotonic() + PAUSE
             logger.warning("the events of a user cannot be read: %s", str(error) or "it takes too long")
-            return []
+        except Exception:  # an answer must not fail for want of events
+            logger.exception("the events of a user cannot be read")
+        self._down_until = time.monotonic() + PAUSE
+        return []
 
     def stop(self) -> None:
         """End the threads."""

@@ -22,7 +22,7 @@ OURS = ("archives", "handlers", "training", "serving")
 USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
-    "httptools": ("serving/asgi/shortcut.py", "uvicorn.protocols.http.httptools_impl"),
+    "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),

@@ -62,6 +62,13 @@ class BodyTooLarge(HostError):
     type = "TooLarge"
 
 
+class HeadTooLarge(HostError):
+    """Headers beyond the server's limit."""
+
+    code = 431
+    type = "TooLarge"
+
+
 class NotAnswered(HostError):
     """A fault of the server."""
 
@@ -71,13 +78,6 @@ class NotAnswered(HostError):
 
 class QueueFull(HostError):
     """More requests wait than can be answered in time."""
-
-    code = 503
-    type = "ServiceUnavailableException"
-
-
-class Draining(HostError):
-    """The server answers its last requests."""
 
     code = 503
     type = "ServiceUnavailableException"
