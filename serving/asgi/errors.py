@@ -62,13 +62,6 @@ class BodyTooLarge(HostError):
     type = "TooLarge"
 
 
-class HeadTooLarge(HostError):
-    """Headers beyond the server's limit."""
-
-    code = 431
-    type = "TooLarge"
-
-
 class NotAnswered(HostError):
     """A fault of the server."""
 

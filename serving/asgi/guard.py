@@ -6,10 +6,7 @@ import asyncio
 import resource
 from typing import Any
 
-import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-
-from .errors import HeadTooLarge
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 FIRST_REQUEST = 75  # seconds from a connection's start to its first byte, as between requests
 READ = 30  # seconds from the first bytes of a request to its last
@@ -31,6 +28,7 @@ class Guarded(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._is_partial = False  # a request has begun, and is not all there
         self._began = False  # in the bytes that are read now
+        self._before: Any = None  # the request before it, with its answer
         self._received = self._body = 0  # bytes of the partial request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,15 +48,17 @@ class Guarded(HttpToolsProtocol):
         if not self._is_partial or self._began:
             self._in_time()
         if self._is_partial and not self.transport.is_closing():
-            self._late = self._late or self.loop.call_later(READ, self._end_late)
+            if self._late is None:
+                self._clock()
             # Where it began, other requests may stand before it; no read has more than 256 KB.
             self._received += 0 if self._began else len(data)
             if self._received > MAX_HEAD + OVERHEAD * self._body:
-                self._refuse_head()
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._before = self.cycle
         self._is_partial = self._began = True
         self._received = self._body = 0
 
@@ -72,12 +72,22 @@ class Guarded(HttpToolsProtocol):
         self._is_partial = False
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """An answer was sent: what stood behind it, and was not read meanwhile, has all its time from now on."""
+        super().on_response_complete()
+        if self._late is not None:
+            self._in_time()
+            self._clock()
+
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for long: where the client does not even read, its answer is let go of."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _clock(self) -> None:
+        self._late = self.loop.call_later(READ, self._end_late)
 
     def _in_time(self) -> None:
         if self._late is not None:
@@ -86,15 +96,7 @@ class Guarded(HttpToolsProtocol):
 
     def _end_late(self) -> None:
         self._late = None
-        if self.flow.read_paused:  # we are the ones who are slow
-            self._late = self.loop.call_later(READ, self._end_late)
+        if self._before is not None and not self._before.response_complete:  # we are the ones who are slow
+            self._clock()
         else:
             self.transport.close()
-
-    def _refuse_head(self) -> None:
-        if not self._body and (self.cycle is None or self.cycle.response_complete):
-            error = HeadTooLarge(f"the request has more than {MAX_HEAD:,} bytes beside its body: send fewer headers")
-            body = msgspec.json.encode(error.body())
-            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[error.code] + head + body)
-        self.transport.close()
