@@ -75,6 +75,14 @@ def test_everything_that_the_gateway_imports_is_pinned() -> None:
     assert imports("web", "feedback") - set(sys.stdlib_module_names) - {"feedback"} <= known | of_fastapi
 
 
+def test_the_image_has_what_serving_needs() -> None:
+    listed = re.search(r'ENV SERVING="([^"]*)"', (ROOT / "Dockerfile").read_text())[1].replace("\\", "").split()
+    needed = {pin for pin in pins("requirements.txt") if MODULES.get(pin, pin) in imports("serving", "handlers")}
+    needed |= {pin for pin, (place, _) in USED_OTHERWISE.items() if place.startswith("serving/")}
+    assert needed <= {*listed, "torch"}  # which is installed from an index of its own
+    assert set(listed) <= set(pins("requirements.txt"))
+
+
 def test_imports_go_one_way() -> None:
     assert not imports("archives") & {"training", "serving", "handlers", "client", "web", "feedback", "torch"}
     assert not imports("handlers") & {"archives", "training", "serving", "client", "web", "feedback"}
