@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from .errors import BadRequest, BodyTooLarge, HostError
+from .errors import BadRequest, BodyTooLarge, HostError, NoUpgrade
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -39,12 +39,20 @@ def is_form(content_type: bytes) -> bool:
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | None:
-    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes.
+    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes, NoUpgrade.
 
     One that is not much too large is received, and thrown away: many clients send all before they read the answer, and
     lose it where the connection is closed meanwhile.
     """
     announced = headers.get(b"content-length", b"0")
+    has_body = announced != b"0" or b"transfer-encoding" in headers
+    if has_body and b"upgrade" in headers and b"upgrade" in headers.get(b"connection", b"").lower():
+        # httptools ends a request that asks for another protocol at its headers.
+        protocol = headers[b"upgrade"].decode("latin-1")
+        raise NoUpgrade(
+            f"the header Upgrade is {protocol[:40]!r}, and this server speaks HTTP/1.1 alone: send the request without "
+            "that header (in Java: HttpClient.Version.HTTP_1_1)"
+        )
     size = int(announced) if announced.isdigit() else 0
     if size > most and (size > RECEIVED * most or b"expect" in headers):
         raise too_large(most)
@@ -123,6 +131,4 @@ async def send_text(
 
 async def send_error(send: Send, error: HostError) -> None:
     """Answer with an error."""
-    # What may be left of a body that is too large is not read: the connection cannot be used again.
-    close = ((b"connection", b"close"),) if isinstance(error, BodyTooLarge) else ()
-    await send_json(send, error.code, msgspec.json.encode(error.body()), close)
+    await send_json(send, error.code, msgspec.json.encode(error.body()), error.headers)

@@ -24,7 +24,7 @@ class OpenInference:
             await self._answer(path, scope, receive, send)
         except HostError as error:
             self.fleet.codes[error.code] += 1
-            await send_json(send, error.code, msgspec.json.encode({"error": str(error)}))
+            await send_json(send, error.code, msgspec.json.encode({"error": str(error)}), error.headers)
 
     async def _answer(self, path: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         match path:
