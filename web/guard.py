@@ -66,7 +66,7 @@ class RateLimit:
         """Answer one request, or refuse it."""
         if scope["type"] == "http" and scope["path"].startswith("/api/"):
             client = (scope.get("client") or ("",))[0]
-            if any(window.take({client: 1}) for window in self._windows):
+            if any(window.take({client: 1}) is not None for window in self._windows):
                 problem = TooManyRequests("Too many requests at once. Wait a second.")
                 await problem.response()(scope, receive, send)
                 return
