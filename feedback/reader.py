@@ -47,6 +47,8 @@ class Reader:
         try:
             return await asyncio.wait_for(loop.run_in_executor(self._threads, work), PATIENCE)
         except (StoreDown, TimeoutError) as error:
-            self._down_until = time.monotonic() + PAUSE
             logger.warning("%s cannot be read: %s", what, str(error) or "it takes too long")
-            return None
+        except Exception:  # an answer must not fail for want of these
+            logger.exception("%s cannot be read", what)
+        self._down_until = time.monotonic() + PAUSE
+        return None

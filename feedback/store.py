@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from .database import engine_of, migrate
 from .tables import events, impressions
@@ -99,7 +100,7 @@ class Store:
         return [Event(*row) for row in reversed(rows)]
 
     def forget(self, user_id: str) -> Forgotten:
-        """Delete every row of a user."""
+        """Delete every row of a user. In SQLite, StoreDown may also mean that their bytes are still in its log."""
 
         def write(connection: Connection) -> Forgotten:
             tables = (events, impressions)
@@ -107,11 +108,20 @@ class Store:
 
         forgotten = self.run(write)
         if self._engine.dialect.name == "sqlite":
-            # The write-ahead log still has the rows as they were: copy it into the file, and empty it.
-            connection = self._engine.raw_connection()
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-            connection.close()
+            self._empty_log()
         return forgotten
+
+    def _empty_log(self) -> None:
+        """Copy SQLite's write-ahead log, which still has rows as they were before, into the file, and empty it."""
+        connection = self._engine.raw_connection()
+        try:
+            (is_busy, *_) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreDown(f"the rows are deleted, but its log still has them ({error}): forget again") from error
+        finally:
+            connection.close()
+        if is_busy:
+            raise StoreDown("the rows are deleted, but its log still has them, as somebody reads it: forget again")
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,13 +135,11 @@ class Store:
                 self._is_migrated = True
             with self._engine.connect().execution_options(**options) as connection, connection.begin():
                 return work(connection)
-        except (OperationalError, InterfaceError, OSError, CommandError) as error:
+        except (DataError, IntegrityError):  # the fault of the rows
+            raise
+        except (DBAPIError, OSError, CommandError) as error:
             self._is_migrated = False  # what comes back may be another database
             raise StoreDown(_first_line(error)) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise StoreDown(_first_line(error)) from error
-            raise
 
 
 def _first_line(error: Exception) -> str:

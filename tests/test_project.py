@@ -22,7 +22,7 @@ OURS = ("archives", "handlers", "training", "serving")
 USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
-    "httptools": ("serving/asgi/shortcut.py", "uvicorn.protocols.http.httptools_impl"),
+    "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
@@ -76,6 +76,14 @@ def test_everything_that_the_gateway_imports_is_pinned() -> None:
         imports("web", "feedback", "experiments") - set(sys.stdlib_module_names) - {"feedback", "web"}
         <= known | of_fastapi
     )
+
+
+def test_the_image_has_what_serving_needs() -> None:
+    listed = re.search(r'ENV SERVING="([^"]*)"', (ROOT / "Dockerfile").read_text())[1].replace("\\", "").split()
+    needed = {pin for pin in pins("requirements.txt") if MODULES.get(pin, pin) in imports("serving", "handlers")}
+    needed |= {pin for pin, (place, _) in USED_OTHERWISE.items() if place.startswith("serving/")}
+    assert needed <= {*listed, "torch"}  # which is installed from an index of its own
+    assert set(listed) <= set(pins("requirements.txt"))
 
 
 def test_imports_go_one_way() -> None:

@@ -28,6 +28,7 @@ async def feedback(gateway: GatewayDep, given: Feedback) -> dict[str, int]:
     try:
         stored = await gateway.writer.add(events)
     except StoreDown as error:
+        gateway.user_limit.give_back(events)
         metrics.feedback_failed.inc()
         raise StoreUnavailable("The events were not stored: the store is down. Send them again in a second.") from error
     metrics.events_stored.inc(stored)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from .code import Answer
 from .errors import BadRequest, HostError, NoSuchPath, NotAnswered
 from .fleet import Fleet, Served
-from .http import Receive, Scope, Send, form_fields, is_form, read_body, send_error, send_json
+from .http import Receive, Scope, Send, beside, form_fields, is_form, read_body, send_error, send_json
 from .v2 import OpenInference
 
 logger = logging.getLogger(__name__)
@@ -47,29 +47,31 @@ class Inference:
             case ["ping"]:
                 await send_json(send, *((200, HEALTHY) if self.fleet.is_ready else (503, UNHEALTHY)))
             case ["predictions", model] | ["predictions", model, _] as found:
-                version = found[2] if len(found) == 3 else None
-                await self._predict(self.fleet.find(model, version), scope, receive, send)
+                await self._predict(model, found[2] if len(found) == 3 else None, scope, receive, send)
             case ["v2", *rest]:
                 await self.open_inference.answer(rest, scope, receive, send)
             case ["invocations"]:
-                await self._predict(self._invoked(dict(scope["headers"])), scope, receive, send)
+                await self._predict(self._invoked(dict(scope["headers"])), None, scope, receive, send)
             case _:
                 raise NoSuchPath("Requested resource is not found: predictions are at /predictions/{model}[/{version}]")
 
-    def _invoked(self, headers: Mapping[bytes, bytes]) -> Served:
+    def _invoked(self, headers: Mapping[bytes, bytes]) -> str:
         """The model that SageMaker's ``/invocations`` means: the only one, or the one that the header names."""
         named = headers.get(b"x-amzn-sagemaker-target-model", b"").decode("latin-1").removesuffix(".mar")
         if not named and len(self.fleet.models) != 1:
             there = ", ".join(sorted(self.fleet.models))
             raise BadRequest(f"which model? Name one in the header X-Amzn-SageMaker-Target-Model: {there}")
-        return self.fleet.find(named or next(iter(self.fleet.models)))
+        return named or next(iter(self.fleet.models))
 
-    async def _predict(self, served: Served, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _predict(self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        self.fleet.find(model, version)  # what is not there is refused before its body comes
         headers = dict(scope["headers"])
         body = await read_body(receive, headers, self.max_body)
         if body is None:
             return
-        answer = await served.batches.answer(request_of(headers, body))
+        request = await beside(request_of, headers, body, size=len(body))
+        served = self.fleet.find(model, version)  # as it is now: it may have been taken out meanwhile
+        answer = await served.batches.answer(request)
         await send_answer(send, served, answer)
 
 

@@ -91,7 +91,9 @@ class Batches:
     def _run(self) -> None:
         while (batch := self._work.get()) is not None:
             try:
-                answers = self.hosted.answer([request for request, _, _ in batch])
+                answers = list(self.hosted.answer([request for request, _, _ in batch]))
+                if len(answers) != len(batch):
+                    raise ValueError(f"the archive gave {len(answers)} answers")
             except Exception:
                 logger.exception("a batch of %d requests failed", len(batch))
                 answers = [Failed()] * len(batch)

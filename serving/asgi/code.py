@@ -38,10 +38,15 @@ class Hosted(Protocol):
         """What was counted since the last call."""
 
 
+def has_host(folder: Path) -> bool:
+    """Whether the archive that is unpacked in ``folder`` has code for this server."""
+    return (folder / PACKAGE / "hosts" / "asgi.py").is_file()
+
+
 def load(folder: Path) -> Hosted:
     """Load the archive that is unpacked in ``folder``. Raises ArchiveRefused."""
     package = folder / PACKAGE
-    if not (package / "hosts" / "asgi.py").is_file():
+    if not has_host(folder):
         raise ArchiveRefused(
             f"the archive in {folder} was packed by a release that knew TorchServe alone: pack the model again "
             "(make archive), or serve this version with TorchServe"

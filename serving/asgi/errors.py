@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+CLOSE = ((b"connection", b"close"),)  # where bytes of the request may be left
+
 
 class HostError(Exception):
     """An error of the server, not of an archive."""
 
     code: ClassVar[int] = 400
     type: ClassVar[str] = "InvalidRequest"
+    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
 
     def body(self) -> dict[str, Any]:
         """The error as the contract has it."""
@@ -60,6 +63,13 @@ class BodyTooLarge(HostError):
 
     code = 413
     type = "TooLarge"
+    headers = CLOSE
+
+
+class NoUpgrade(BadRequest):
+    """A request with a body that asks for another protocol: its body cannot be read."""
+
+    headers = CLOSE
 
 
 class NotAnswered(HostError):
@@ -71,13 +81,6 @@ class NotAnswered(HostError):
 
 class QueueFull(HostError):
     """More requests wait than can be answered in time."""
-
-    code = 503
-    type = "ServiceUnavailableException"
-
-
-class Draining(HostError):
-    """The server answers its last requests."""
 
     code = 503
     type = "ServiceUnavailableException"

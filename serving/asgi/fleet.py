@@ -50,6 +50,10 @@ class Fleet:
             raise NoSuchVersion(f"Model version: {wanted} does not exist for model: {model}; versions are {there}")
         return self.models[model][wanted]
 
+    def route(self, path: bytes) -> Batches:
+        """The queue of the version that answers predictions at a path. Raises NoSuchModel, NoSuchVersion."""
+        return self.routes.get(path) or self.find(*path.decode().split("/")[2:]).batches
+
     def add(self, folder: str, hosted: code.Hosted) -> None:
         """Serve a version; a model's first one is its default. Raises Conflict where it is served already."""
         versions = self.models.setdefault(hosted.model, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from email import message_from_bytes
@@ -12,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from .errors import BadRequest, BodyTooLarge, HostError
+from .errors import BadRequest, BodyTooLarge, HostError, NoUpgrade
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -21,8 +22,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 URL_ENCODED = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data"
 MAX_FIELDS = 1000  # of a form
+RECEIVED = 16  # times the limit: bodies up to this size are received before they are refused
+AT_ONCE = 64 * 1024  # bytes that are read between the requests of others
 
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+async def beside(function: Callable[..., Any], *arguments: Any, size: int) -> Any:
+    """What a function returns: on a thread where it has many bytes to read, so that the event loop goes on."""
+    return function(*arguments) if size <= AT_ONCE else await asyncio.to_thread(function, *arguments)
 
 
 def is_form(content_type: bytes) -> bool:
@@ -31,20 +39,37 @@ def is_form(content_type: bytes) -> bool:
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | None:
-    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes."""
+    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes, NoUpgrade.
+
+    One that is not much too large is received, and thrown away: many clients send all before they read the answer, and
+    lose it where the connection is closed meanwhile.
+    """
     announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced) > most:
+    has_body = announced != b"0" or b"transfer-encoding" in headers
+    if has_body and b"upgrade" in headers and b"upgrade" in headers.get(b"connection", b"").lower():
+        # httptools ends a request that asks for another protocol at its headers.
+        protocol = headers[b"upgrade"].decode("latin-1")
+        raise NoUpgrade(
+            f"the header Upgrade is {protocol[:40]!r}, and this server speaks HTTP/1.1 alone: send the request without "
+            "that header (in Java: HttpClient.Version.HTTP_1_1)"
+        )
+    size = int(announced) if announced.isdigit() else 0
+    if size > most and (size > RECEIVED * most or b"expect" in headers):
         raise too_large(most)
-    body = b""
+    body, received = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message.get("body", b"")
-        if len(body) > most:
+        received += len(message.get("body", b""))
+        if received > RECEIVED * most:
             raise too_large(most)
+        if max(received, size) <= most:
+            body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            if received > most:
+                raise too_large(most)
+            return bytes(body)
 
 
 def too_large(most: int) -> BodyTooLarge:
@@ -106,6 +131,4 @@ async def send_text(
 
 async def send_error(send: Send, error: HostError) -> None:
     """Answer with an error."""
-    # What is left of a body that is too large is not read: the connection cannot be used again.
-    close = ((b"connection", b"close"),) if isinstance(error, BodyTooLarge) else ()
-    await send_json(send, error.code, msgspec.json.encode(error.body()), close)
+    await send_json(send, error.code, msgspec.json.encode(error.body()), error.headers)

@@ -31,13 +31,15 @@ TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 class Management:
     """The versions of all workers: described, put in and taken out. Calls block, and run on threads.
 
-    ``unpacked``: where archives are unpacked, and no other folder's code is loaded.
+    ``unpacked``: where archives are unpacked, and no other folder's code is loaded. ``metrics_port``: where there are
+    the metrics and nothing else, because Prometheus may reach it from other machines.
     """
 
-    def __init__(self, workers: Workers, store: Path, unpacked: Path) -> None:
+    def __init__(self, workers: Workers, store: Path, unpacked: Path, metrics_port: int) -> None:
         self.workers = workers
         self.store = store
         self.unpacked = unpacked.resolve()
+        self.metrics_port = metrics_port
         self.metrics = Metrics()
         self._counting = threading.Lock()
 
@@ -46,11 +48,13 @@ class Management:
         path = [unquote(part) for part in scope["path"].strip("/").split("/")]
         query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode()).items()}
         try:
-            if path == ["metrics"]:
+            if scope["server"][1] != self.metrics_port:
+                answer = await asyncio.to_thread(self._act(scope["method"], path, query))
+                await send_json(send, 200, msgspec.json.encode(answer))
+            elif path == ["metrics"]:
                 await send_text(send, 200, await asyncio.to_thread(self._metrics), TEXT)
-                return
-            answer = await asyncio.to_thread(self._act(scope["method"], path, query))
-            await send_json(send, 200, msgspec.json.encode(answer))
+            else:
+                raise NoSuchPath("Requested resource is not found: this is the address of /metrics alone")
         except HostError as error:
             await send_error(send, error)
         except ArchiveRefused as error:

@@ -11,12 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .batches import Batches
 from .code import Answer
 from .errors import HostError
 from .fleet import Fleet
+from .guard import Guarded
 from .http import is_form
 
 JSON = b"application/json"
@@ -25,14 +26,15 @@ JSON = b"application/json"
 class Prediction:
     """One request and its response, with the attributes that uvicorn's protocol asks of its own cycles."""
 
-    def __init__(self, protocol: Protocol, batches: Batches, keep_alive: bool) -> None:
+    def __init__(self, protocol: Protocol, path: bytes, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
         self.response_complete = False
         self.disconnected = False
         self.message_event = self  # uvicorn sets it; nobody waits
-        self.body = b""
+        self.body = bytearray()
         self._protocol = protocol
-        self._batches = batches
+        self._path = path
+        self._batches: Batches | None = None
 
     def set(self) -> None:
         """Of the event that nobody waits for."""
@@ -40,7 +42,9 @@ class Prediction:
     def start(self) -> None:
         """The body is there."""
         try:
-            self._batches.ask(self.body, self.finish)
+            # Not before: while a body comes, its version may be taken out, or another one be made the default.
+            self._batches = self._protocol.fleet.route(self._path)
+            self._batches.ask(bytes(self.body), self.finish)
         except HostError as error:
             self._protocol.fleet.codes[error.code] += 1
             self._write(error.code, msgspec.json.encode(error.body()), "")
@@ -71,7 +75,7 @@ def _head(code: int, version: str, keep_alive: bool) -> bytes:
     return b"".join([*lines, b"content-length: "])
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(Guarded):
     """uvicorn's protocol, with the shortcut. ``fleet`` and ``max_body`` are set on a subclass (``protocol_for``)."""
 
     fleet: Fleet
@@ -79,24 +83,25 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A request begins; its body has not been read."""
-        batches = self.fleet.routes.get(self.url)
         busy = self.cycle is not None and not self.cycle.response_complete
-        if batches is None or busy or self.flow.write_paused or not self._is_plain():
+        if self.url not in self.fleet.routes or busy or self.flow.write_paused or not self._is_plain():
             super().on_headers_complete()
         else:
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-            self.cycle: Any = Prediction(self, batches, keep_alive)
+            self.cycle: Any = Prediction(self, self.url, keep_alive)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         if type(self.cycle) is Prediction:
             self.cycle.body += body
+            self._body += len(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is there."""
         if type(self.cycle) is Prediction:
+            self._is_partial = False
             self.cycle.start()
         else:
             super().on_message_complete()

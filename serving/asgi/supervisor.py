@@ -17,7 +17,9 @@ from archives.unpack import unpack
 
 from .. import ports
 from ..server import Server, ServerError
+from .code import has_host
 from .errors import QueueFull
+from .guard import Guarded, allow_connections
 from .management import Management
 from .store import archives_in
 from .worker import Settings, State
@@ -25,6 +27,7 @@ from .workers import Workers
 
 logger = logging.getLogger(__name__)
 
+LAST_CALLS = 5  # seconds for calls of the management API at the end
 ADDRESSES = ("inference_address", "management_address", "metrics_address")
 
 
@@ -43,6 +46,7 @@ def run(server: Server, workers: int, drain: float) -> None:
     addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
     ports.check(addresses, server.port_offset)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    allow_connections()
     listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
     settings = Settings(int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]))
     server.write_home()
@@ -51,7 +55,7 @@ def run(server: Server, workers: int, drain: float) -> None:
         try:
             fleet.start()
             own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
-            management = Management(fleet, server.store, server.unpacked)
+            management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])
             asyncio.run(_manage(management, own, drain, server.inference))
         finally:
             fleet.stop()
@@ -60,7 +64,15 @@ def run(server: Server, workers: int, drain: float) -> None:
 
 
 async def _manage(management: Management, listeners: list[socket.socket], drain: float, address: str) -> None:
-    config = uvicorn.Config(management, lifespan="off", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        management,
+        http=Guarded,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=LAST_CALLS,
+    )
     manager = uvicorn.Server(config)
     serving = asyncio.create_task(manager._serve(sockets=listeners))  # without uvicorn's own handlers of signals
     counting = asyncio.create_task(management.count())
@@ -70,8 +82,9 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
     await told.wait()
     counting.cancel()
-    with suppress(QueueFull):  # no worker runs: there is nothing to drain
-        await asyncio.to_thread(management.workers.call, "drain")
+    # Where no worker runs there is nothing to drain; where one loads a version, or hangs, it is not waited for.
+    with suppress(QueueFull, TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(management.workers.call, "drain"), max(drain, LAST_CALLS))
     await asyncio.sleep(drain)
     await asyncio.to_thread(management.workers.stop)
     manager.should_exit = True
@@ -90,13 +103,17 @@ def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
 
 
 def _unpack(store: Path, unpacked: Path) -> State:
-    """Unpack all archives of a store that may be served."""
+    """Unpack all archives of a store that may be served; an old one that only TorchServe can serve is left out."""
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     state = State([], {})
     for found in archives_in(store):
         folder = tempfile.mkdtemp(prefix=f"{found.model}-{found.version}-store-", dir=unpacked)
         unpack(found.path, Path(folder))
+        if not (found.is_default or has_host(Path(folder))):
+            logger.warning("%s was packed by a release that knew TorchServe alone, and is not served", found.path.name)
+            shutil.rmtree(folder)
+            continue
         state.folders.append(folder)
         if found.is_default:
             state.defaults[found.model] = found.version

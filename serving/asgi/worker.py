@@ -16,12 +16,15 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
+from archives.errors import ArchiveRefused
+
 from . import fleet as fleets
 from .app import Inference
 from .batches import Batches
 from .code import Hosted, unload
-from .errors import HostError
+from .errors import HostError, NotAnswered
 from .fleet import Fleet, Served
+from .guard import allow_connections
 from .shortcut import protocol_for
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ def main(listener: socket.socket, connection: Connection, settings: Settings, st
     """Load what ``state`` names, then answer on ``listener`` until SIGTERM, or until the supervisor has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the supervisor too, which decides
     sys.setswitchinterval(GIVE_WAY)
+    allow_connections()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     try:
         hosted = [(folder, fleets.load(folder)) for folder in state.folders]
@@ -106,14 +110,17 @@ class Control:
 
     def run(self, connection: Connection) -> None:
         """Do what is asked until the supervisor has gone; then the worker ends too."""
-        connection.send((True, os.getpid()))
         try:
+            connection.send((True, os.getpid()))
             while True:
                 name, arguments = connection.recv()
                 try:
                     reply = (True, getattr(self, name)(*arguments))
-                except Exception as error:
+                except (HostError, ArchiveRefused) as error:
                     reply = (False, error)
+                except Exception as error:  # perhaps of a class that the supervisor does not have
+                    logger.exception("%s%s failed", name, arguments)
+                    reply = (False, NotAnswered(f"{name} failed in a worker: {error}"))
                 connection.send(reply)
         except (EOFError, OSError):
             self.server.should_exit = True

@@ -16,12 +16,13 @@ from typing import Any
 from ..server import ServerError
 from . import worker
 from .errors import QueueFull
-from .worker import Settings, State
+from .worker import LAST_ANSWERS, Settings, State
 
 logger = logging.getLogger(__name__)
 
 START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
 SOON = 10.0  # seconds
+END = LAST_ANSWERS + 5.0  # seconds from SIGTERM in which a worker has ended, unless it hangs
 
 
 class Workers:
@@ -113,21 +114,26 @@ class Workers:
                 del self.state.defaults[model]
 
     def stop(self) -> None:
-        """End all workers; each answers what has arrived. New connections are refused."""
+        """End all workers; each answers what has arrived, and one that hangs is killed. New connections are refused."""
         self._ending.set()
         for listener in self._listeners:
             listener.close()
         for process in self._processes:
             if process is not None and process.is_alive():
                 process.terminate()
+        deadline = time.monotonic() + END
         for process in self._processes:
             if process is not None:
-                process.join()
+                process.join(max(0.0, deadline - time.monotonic()))
+                if process.is_alive():
+                    logger.error("worker %s does not end, and is killed", process.pid)
+                    process.kill()
+                    process.join()
 
     def _launch(self, number: int) -> None:
         ours, theirs = self._spawn.Pipe()
         arguments = (self._listeners[number], theirs, self._settings, self.state)
-        process = self._spawn.Process(target=worker.main, args=arguments, name=f"W-{number}")
+        process = self._spawn.Process(target=worker.main, args=arguments, name=f"W-{number}", daemon=True)
         self._launched[number] = time.monotonic()
         process.start()
         theirs.close()

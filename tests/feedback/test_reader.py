@@ -52,10 +52,11 @@ def test_events_are_read() -> None:
     assert read(Pretended(), 0) == [2, 2]
 
 
-def test_a_store_that_is_down_is_asked_again_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [StoreDown("no disk"), ValueError("a fault of ours")])
+def test_a_store_that_is_down_is_asked_again_after_a_pause(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0.2)
     store = Pretended()
-    store.error = StoreDown("no disk")
+    store.error = error
     assert read(store, 0, 0, 0.3) == [0, 0, 0, 0]
     assert store.asked == 2
 

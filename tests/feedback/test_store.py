@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from feedback import database
 from feedback.store import Event, Forgotten, Impression, Store, StoreDown
 from tests.feedback.conftest import NOW, event
 
@@ -74,6 +76,23 @@ def test_no_file_has_bytes_of_somebody_who_was_forgotten(tmp_path: Path) -> None
     store.close()
 
 
+def test_somebody_who_reads_the_file_keeps_bytes_in_its_log_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "WAIT", 0.1)
+    store = Store(f"sqlite:///{tmp_path}/events.db")
+    store.add_events([[event("somebody@example.org", "a")]])
+    reader = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    with pytest.raises(StoreDown, match=r"the rows are deleted, but its log still has them.*forget again"):
+        store.forget("somebody@example.org")
+    reader.close()
+    assert store.forget("somebody@example.org") == Forgotten(0, 0)
+    assert not any(b"somebody@example.org" in file.read_bytes() for file in tmp_path.iterdir())
+    store.close()
+
+
 def test_a_commit_survives_a_loss_of_power(tmp_path: Path) -> None:
     """What SQLite promises for this setting: the log is synced before a commit returns."""
     store = Store(f"sqlite:///{tmp_path}/events.db")
@@ -97,6 +116,29 @@ def test_a_database_that_cannot_be_used_is_down(url: str) -> None:
     ):
         with pytest.raises(StoreDown):
             method(*arguments)
+
+
+def test_a_file_that_is_damaged_is_down(tmp_path: Path) -> None:
+    (tmp_path / "events.db").write_bytes(b"this is no database" * 1000)
+    store = Store(f"sqlite:///{tmp_path}/events.db")
+    with pytest.raises(StoreDown, match="not a database"):
+        store.events_of("196")
+    store.close()
+
+
+@pytest.mark.slow
+def test_tables_that_were_dropped_are_made_anew(postgresql: str) -> None:
+    store = Store(postgresql)
+    store.add_events([[event("dropped tables", "a")]])
+    engine = create_engine(postgresql.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        for table in ("events", "impressions", "alembic_version"):
+            connection.execute(text(f"DROP TABLE {table}"))
+    engine.dispose()
+    with pytest.raises(StoreDown, match="does not exist"):
+        store.add_events([[event("dropped tables", "a")]])
+    assert store.add_events([[event("dropped tables", "a")]]) == [1]
+    store.close()
 
 
 def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:

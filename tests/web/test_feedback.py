@@ -159,7 +159,7 @@ def test_a_model_of_likes_takes_no_ratings(running: Any, of_likes: httpx.MockTra
 
 def test_a_store_that_is_down_stops_feedback_and_nothing_else(running: Any, make_stand_in: Any, tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file where the folder should be")
-    settings = dataclasses.replace(SETTINGS, events_url=f"sqlite:///{tmp_path}/events/events.db")
+    settings = dataclasses.replace(SETTINGS, events_url=f"sqlite:///{tmp_path}/events/events.db", events_rate="2/hour")
     with running(settings, httpx.MockTransport(make_stand_in(9))) as address, httpx.Client(base_url=address) as client:
         for _ in range(3):
             answer = client.post("/api/feedback", json={"events": [EVENT]})

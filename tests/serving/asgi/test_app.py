@@ -24,6 +24,25 @@ def test_the_management_api_is_not_on_the_inference_port(client: Client) -> None
         assert response.json().keys() == {"code", "type", "message"}
 
 
+def test_the_address_of_the_metrics_manages_nothing(client: Client) -> None:
+    address = client.server.settings["metrics_address"]
+    assert requests.get(f"{address}/metrics", timeout=30).status_code == 200
+    for method, path in (
+        ("GET", "models"),
+        ("POST", "models?url=fm-1.0.mar"),
+        ("DELETE", "models/fm/1.0"),
+        ("GET", ""),
+    ):
+        assert requests.request(method, f"{address}/{path}", timeout=30).status_code == 404
+    assert client.post("fm", {"user_id": 11, "movie_id": 103}).status_code == 200
+
+
+def test_a_client_that_sends_ten_megabytes_before_it_reads_is_told_that_they_are_too_many(client: Client) -> None:
+    for path in ("predictions/fm", "v2/models/fm/infer"):
+        response = requests.post(f"{client.server.inference}/{path}", data=b" " * 10_000_000, timeout=30)
+        assert response.status_code == 413
+
+
 def test_paths_that_the_management_api_does_not_have(client: Client) -> None:
     address = client.server.management
     for method, path, code in (

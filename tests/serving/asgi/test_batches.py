@@ -31,6 +31,8 @@ class Waiting:
         assert self.go.acquire(timeout=10)
         if b"bad" in requests:
             raise ValueError("on purpose")
+        if b"few" in requests:
+            return []
         return [Answered(200, one) for one in requests]
 
 
@@ -82,11 +84,12 @@ def test_a_full_queue_refuses_and_what_waits_is_answered() -> None:
     run(hosted, test, most=2)
 
 
-def test_a_batch_that_fails_is_500_and_the_next_one_is_answered() -> None:
+@pytest.mark.parametrize("bad", [b"bad", b"few"])
+def test_a_batch_that_fails_is_500_and_the_next_one_is_answered(bad: bytes) -> None:
     hosted = Waiting()
 
     async def test(batches: Batches) -> None:
-        tasks = await asked(batches, b"bad")
+        tasks = await asked(batches, bad)
         tasks += await asked(batches, b"good")
         hosted.go.release()
         hosted.go.release()

@@ -1,12 +1,16 @@
-"""Forms: what is read, and what is refused."""
+"""Bodies and forms: what is read, and what is refused."""
 
 from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
 
 import pytest
 import requests
 
-from serving.asgi.errors import BadRequest
-from serving.asgi.http import MAX_FIELDS, URL_ENCODED, form_fields, is_form
+from serving.asgi.errors import BadRequest, BodyTooLarge
+from serving.asgi.http import AT_ONCE, MAX_FIELDS, URL_ENCODED, beside, form_fields, is_form, read_body
 
 
 def multipart(*fields: tuple[str, bytes]) -> tuple[bytes, bytes]:
@@ -56,3 +60,36 @@ def test_which_content_types_are_forms() -> None:
     assert is_form(b"multipart/form-data; boundary=x")
     assert not is_form(b"application/json")
     assert not is_form(b"")
+
+
+def test_many_bytes_are_read_on_a_thread_of_their_own() -> None:
+    async def threads() -> list[bool]:
+        return [
+            await beside(threading.get_ident, size=size) == threading.get_ident() for size in (AT_ONCE, AT_ONCE + 1)
+        ]
+
+    assert asyncio.run(threads()) == [True, False]
+
+
+def received(*pieces: bytes, **headers: bytes) -> tuple[bytes | None, int]:
+    """The body of a request of these pieces, of which 10 bytes are allowed, and how many pieces were not taken."""
+    messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    messages[-1]["more_body"] = False
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+    try:
+        return asyncio.run(read_body(receive, named, 10)), len(messages)
+    except BodyTooLarge:
+        return None, len(messages)
+
+
+def test_a_body_that_is_too_large_is_received_before_it_is_refused_unless_it_is_enormous() -> None:
+    assert received(b"01234", b"56789") == (b"0123456789", 0)
+    assert received(*[b"0123456"] * 3) == (None, 0)
+    assert received(*[b"0123456"] * 3, content_length=b"21") == (None, 0)
+    assert received(*[b"0123456"] * 100) == (None, 77), "of a length that is not known"
+    assert received(*[b"0123456"] * 100, content_length=b"700") == (None, 100)
+    assert received(*[b"0123456"] * 3, content_length=b"21", expect=b"100-continue") == (None, 3)

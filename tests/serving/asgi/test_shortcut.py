@@ -80,3 +80,11 @@ def test_a_client_that_asks_whether_to_send_its_body_is_told_to(raw: Callable[..
 def test_what_cannot_be_answered_has_a_status(raw: Callable[..., bytes], bytes_sent: bytes, status: bytes) -> None:
     assert raw(bytes_sent).split(b" ", 2)[1] == status
     assert parsed(raw(request(BODIES[0], b"Connection: close")))[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_client_that_would_rather_speak_http_2_is_told_how_to_ask(raw: Callable[..., bytes]) -> None:
+    """As Java's client does by default."""
+    upgrade = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+    status, _, body = parsed(raw(request(BODIES[0], *upgrade)))
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert "the header Upgrade is 'h2c'" in json.loads(body)["message"]

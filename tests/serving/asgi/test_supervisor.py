@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
 
 from serving.__main__ import main
+from serving.asgi.supervisor import _unpack
+from serving.asgi.worker import Control, Settings, State
+from serving.asgi.workers import Workers
 from serving.management import CallRefused, Management
 from serving.server import Server
 from serving.versions import Versions
 from tests.archives.packing import repack
+from tests.archives.test_packed_before import PACKED as PACKED_BEFORE
 from tests.conftest import Client, server_on_free_ports
 from tests.serving.conftest import options_of
 from tests.serving.traffic import Clients
@@ -69,6 +77,26 @@ def test_both_workers_follow_a_change_and_no_request_is_lost(pair_of_workers: Se
         management.set_default("fm", "1.0")
     assert clients.failed() == []
     assert {answer.version for answer in clients.answers} == {"1.0", "1.1"}
+
+
+@pytest.mark.parametrize("path", ["fm/1.1", "fm"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["shortcut", "asgi"])
+def test_a_request_whose_version_goes_while_its_body_comes_is_answered(
+    pair_of_workers: Server, management: Management, path: str, chunked: bool
+) -> None:
+    versions = Versions(pair_of_workers, "fm")
+    management.set_default("fm", "1.1")
+    address, body = urlsplit(pair_of_workers.inference), json.dumps(PAIR).encode()
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        connection.sendall(b"POST /predictions/%b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (path.encode(), length))
+        time.sleep(0.1)
+        management.set_default("fm", "1.0")
+        versions.drain_and_unregister("1.1", seconds=0)
+        connection.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if chunked else body)
+        status = connection.recv(65536).split(b"\r\n")[0]
+    assert status == (b"HTTP/1.1 200 OK" if path == "fm" else b"HTTP/1.1 404 Not Found")
+    versions.register_and_wait("1.1")
 
 
 def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Server, management: Management) -> None:
@@ -144,3 +172,50 @@ def test_a_configuration_that_asks_for_tokens_is_refused(store: Path, tmp_path: 
     config.write_text("".join(f"{name}={value}\n" for name, value in server.settings.items()))
     with pytest.raises(SystemExit, match=r"error: the configuration asks for tokens .*put a gateway before it"):
         main(["asgi", "--config", str(config), "--store", str(store), "--home", str(tmp_path)])
+
+
+def test_a_worker_whose_supervisor_ended_while_it_loaded_ends_too() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    uvicorn_server = SimpleNamespace(should_exit=False)
+    Control(None, None, uvicorn_server).run(theirs)  # type: ignore[arg-type]
+    assert uvicorn_server.should_exit
+
+
+def test_a_worker_tells_of_any_failure() -> None:
+    class OfAnArchive(Exception):
+        """Cannot be sent to another process."""
+
+    def fail(*_: object) -> None:
+        raise OfAnArchive("on purpose")
+
+    ours, theirs = multiprocessing.Pipe()
+    control = Control(SimpleNamespace(find=fail), None, SimpleNamespace())  # type: ignore[arg-type]
+    threading.Thread(target=control.run, args=(theirs,), daemon=True).start()
+    assert ours.recv()[0]
+    ours.send(("describe", ("fm", "1.0")))
+    good, error = ours.recv()
+    assert not good
+    assert str(error) == "describe failed in a worker: on purpose"
+    ours.close()
+
+
+def test_a_worker_that_hangs_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.asgi.workers.END", 0.5)
+    fleet = Workers([], Settings(1, 1), State([], {}))
+    hanging = multiprocessing.get_context("spawn").Process(target=signal.sigwait, args=([signal.SIGUSR1],), daemon=True)
+    hanging.start()
+    psutil.Process(hanging.pid).suspend()
+    fleet._processes = [hanging]
+    fleet.stop()
+    assert not hanging.is_alive()
+
+
+def test_an_old_archive_that_this_server_cannot_serve_is_left_out(store: Path, tmp_path: Path) -> None:
+    for name in ("fm-1.0.mar", "fm.mar"):
+        shutil.copyfile(store / "fm-1.0.mar", tmp_path / name)
+    shutil.copy(PACKED_BEFORE, tmp_path)
+    state = _unpack(tmp_path, tmp_path / "unpacked")
+    assert [Path(folder).name.split("-")[:2] for folder in state.folders] == [["fm", "1.0"]]
+    assert state.defaults == {"fm": "1.0"}
+    assert len(list((tmp_path / "unpacked").iterdir())) == 1

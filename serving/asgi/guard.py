@@ -1,0 +1,102 @@
+"""Limits of a connection: what a slow or hostile client may take of time and memory, which uvicorn does not limit."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+FIRST_REQUEST = 75  # seconds from a connection's start to its first byte, as between requests
+READ = 30  # seconds from the first bytes of a request to its last
+MAX_HEAD = 64 * 1024  # bytes of a request that are not its body
+OVERHEAD = 8  # further bytes for each byte of a body: a chunk of one byte has five
+
+
+def allow_connections() -> None:
+    """Let this process open as many connections as the system permits, as Java does: shells begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+class Guarded(HttpToolsProtocol):
+    """uvicorn's protocol; a request that takes too long, or is all headers, ends its connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._late: asyncio.TimerHandle | None = None
+        self._is_partial = False  # a request has begun, and is not all there
+        self._began = False  # in the bytes that are read now
+        self._before: Any = None  # the request before it, with its answer
+        self._received = self._body = 0  # bytes of the partial request
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        super().connection_made(transport)
+        self._late = self.loop.call_later(FIRST_REQUEST, self._end_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._in_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of requests."""
+        self._began = False
+        super().data_received(data)
+        if not self._is_partial or self._began:
+            self._in_time()
+        if self._is_partial and not self.transport.is_closing():
+            if self._late is None:
+                self._clock()
+            # Where it began, other requests may stand before it; no read has more than 256 KB.
+            self._received += 0 if self._began else len(data)
+            if self._received > MAX_HEAD + OVERHEAD * self._body:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._before = self.cycle
+        self._is_partial = self._began = True
+        self._received = self._body = 0
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._body += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is all there."""
+        self._is_partial = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was sent: what stood behind it, and was not read meanwhile, has all its time from now on."""
+        super().on_response_complete()
+        if self._late is not None:
+            self._in_time()
+            self._clock()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for long: where the client does not even read, its answer is let go of."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _clock(self) -> None:
+        self._late = self.loop.call_later(READ, self._end_late)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _end_late(self) -> None:
+        self._late = None
+        if self._before is not None and not self._before.response_complete:  # we are the ones who are slow
+            self._clock()
+        else:
+            self.transport.close()
