@@ -123,12 +123,13 @@ class Store:
                 return work(connection)
         except (OperationalError, InterfaceError, OSError, CommandError) as error:
             self._is_migrated = False  # what comes back may be another database
-            raise StoreDown(_first_line(error)) from error
+            raise StoreDown(first_line(error)) from error
         except DBAPIError as error:
             if error.connection_invalidated:
-                raise StoreDown(_first_line(error)) from error
+                raise StoreDown(first_line(error)) from error
             raise
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What the database says."""
     return str(getattr(error, "orig", None) or error).strip().split("\n")[0]

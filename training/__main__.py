@@ -45,11 +45,19 @@ class Source:
     """Your movies: a file with movie_id, title, year, genres and other side features."""
     features: str = ""
     """Columns of these files that are side features, separated by commas (the usual ones by default)."""
+    events: str | None = None
+    """The URL of a store of events whose ratings (or likes) join the log, as if they were its rows. EVENTS_URL stands
+    for the gateway's store: what this variable says, or else events/events.db."""
 
     def load(self) -> RatingsLog:
         """The log."""
         names = tuple(name for name in self.features.split(",") if name)
-        return load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        if self.events is None:
+            return log
+        from .data.events import with_events  # SQLAlchemy takes its time to import
+
+        return with_events(log, self.events)
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Data:
             f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
             f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
         )
+        if log.events:
+            print(f"{log.events.count:,} events are among them, the last one with the id {log.events.last_id}")
         if self.source.data in planted.NAMES:
             print(f"the best possible prediction has RMSE {planted.best_rmse(self.source.data):.4f}")
 
