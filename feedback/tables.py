@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 TYPES = ("rating", "like", "click", "purchase")
+LIKES = ("like", "purchase")  # what a recommender that learns from likes takes as one
 
 metadata = MetaData()
 

@@ -19,7 +19,7 @@ from archives.errors import ArchiveRefused, CannotAnswer
 from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
-from .data import RatingsLog, load, planted, read_pairs
+from .data import RatingsLog, load, planted, read_pairs, with_events
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint, program
 
@@ -46,18 +46,13 @@ class Source:
     features: str = ""
     """Columns of these files that are side features, separated by commas (the usual ones by default)."""
     events: str | None = None
-    """The URL of a store of events whose ratings (or likes) join the log, as if they were its rows. EVENTS_URL stands
-    for the gateway's store: what this variable says, or else events/events.db."""
+    """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
 
     def load(self) -> RatingsLog:
         """The log."""
         names = tuple(name for name in self.features.split(",") if name)
         log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
-        if self.events is None:
-            return log
-        from .data.events import with_events  # SQLAlchemy takes its time to import
-
-        return with_events(log, self.events)
+        return log if self.events is None else with_events(log, self.events)
 
 
 @dataclass(frozen=True)

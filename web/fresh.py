@@ -7,11 +7,10 @@ import json
 from collections.abc import Sequence
 
 from feedback.store import Event
+from feedback.tables import LIKES
 
 from .schema import Ask, Rating
 from .torchserve import Answer
-
-LIKES = ("like", "purchase")  # what a recommender that learns from likes takes as one
 
 
 def with_fresh(ask: Ask, events: Sequence[Event], is_rated: bool) -> Ask:

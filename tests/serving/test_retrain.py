@@ -105,6 +105,8 @@ def test_the_next_version_knows_what_was_rated_since(fm: Server, planted: Plante
     store.forget(str(somebody))
     store.add_events([[rated[0]._replace(user_id="20001")]])
     assert history() == []
+    for version in ("1.2", "1.3"):
+        (fm.store / f"fm-{version}.mar").unlink()
 
 
 def test_the_next_version_counts_on(tmp_path: Path) -> None:

@@ -14,14 +14,13 @@ import pyarrow.compute as pc
 from feedback.blocks import Columns, read_blocks, url_of
 from feedback.database import URLError, without_password
 from feedback.store import StoreDown
+from feedback.tables import LIKES
 from training.data import pairs
 from training.data.ids import WHOLE, are_texts
 from training.data.log import DataError, EventsUsed, RatingsLog, are_categories
 from training.progress import stage
 
 logger = logging.getLogger(__name__)
-
-LIKES = ("like", "purchase")  # what a log of likes alone takes as one; the gateway's requests do the same
 
 
 @stage("reading the events")
