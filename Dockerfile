@@ -108,6 +108,7 @@ RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
  && pip install --no-cache-dir -r /tmp/requirements.txt \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender
 COPY archives/ /app/archives/
+COPY feedback/ /app/feedback/
 COPY handlers/ /app/handlers/
 COPY training/ /app/training/
 COPY data/datasets.toml /app/data/

@@ -28,6 +28,8 @@ STOP ?=
 ARGS ?=
 ## What a new version may be worse by, and other options of a rollout: GATE="--metric 0.02 --keep --drain 5".
 GATE ?=
+## The store of events that retrain adds to DATA: a URL, or EVENTS_URL for the page's store; EVENTS= for none.
+EVENTS ?= EVENTS_URL
 ## Added to every port, TorchServe's (config.properties) and the page's (8000): with 100 they are 8180 and 8100.
 PORT_OFFSET ?= 0
 export PORT_OFFSET
@@ -169,10 +171,10 @@ rollout: install
 rollback: install
 	@for model in $(MODEL); do $(SERVING) rollback $$model $(GATE) || exit 1; done
 
-## The nightly command: train, pack as the next version, roll it out.
+## The nightly command: train on DATA and EVENTS, pack as the next version, roll it out.
 retrain: install
 	@for model in $(MODEL); do \
-		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) --preset $(PRESET) $(ARGS)" $(GATE) \
+		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) \
 			|| exit 1; \
 	done
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parents[1] / 'events' / 'events.db'}"
 WAIT = 5  # seconds: for a lock of another process, and for a server that does not answer
 
 # Another process that migrates at the same time waits. The number is arbitrary, and the project's own.
@@ -25,10 +26,7 @@ def engine_of(url: str) -> Engine:
 
     Raises URLError for any other URL.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise URLError("EVENTS_URL is no URL: give sqlite:///file or postgresql://user:password@host/name") from None
+    parsed = _parsed(url)
     kind = parsed.get_backend_name()
     if kind in ("postgres", "postgresql"):  # "postgres" is what some hosts write
         engine = create_engine(
@@ -51,8 +49,15 @@ def engine_of(url: str) -> Engine:
 
 
 def without_password(url: str) -> str:
-    """The URL, for people."""
-    return make_url(url).render_as_string(hide_password=True)
+    """The URL, for people. Raises URLError for what is none."""
+    return _parsed(url).render_as_string(hide_password=True)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise URLError("EVENTS_URL is no URL: give sqlite:///file or postgresql://user:password@host/name") from None
 
 
 def migrate(engine: Engine) -> None:

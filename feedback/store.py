@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -62,7 +62,7 @@ class Forgotten(NamedTuple):
     """How many rows of a user were deleted."""
 
     events: int
-    impressions: int
+    impressions: int = 0
 
 
 class Store:
@@ -99,12 +99,24 @@ class Store:
         rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
         return [Event(*row) for row in reversed(rows)]
 
-    def forget(self, user_id: str) -> Forgotten:
-        """Delete every row of a user. In SQLite, StoreDown may also mean that their bytes are still in its log."""
+    def known(self, user_id: str, limit: int) -> tuple[list[Event], int]:
+        """The latest events of a user, the oldest of them first, and how many lists they were shown."""
+        shown = select(func.count()).select_from(impressions).where(impressions.c.user_id == user_id)
+        count = self.run(lambda connection: connection.execute(shown).scalar_one(), reads_only=True)
+        return self.events_of(user_id, limit=limit), count
+
+    def forget(self, user_id: str, movie_id: str | None = None) -> Forgotten:
+        """Delete every row of a user, or only their events about one movie.
+
+        In SQLite, StoreDown may also mean that their bytes are still in its log.
+        """
+        tables = (events, impressions)
+        statements = [delete(of).where(of.c.user_id == user_id) for of in tables]
+        if movie_id is not None:
+            statements = [statements[0].where(events.c.movie_id == movie_id)]
 
         def write(connection: Connection) -> Forgotten:
-            tables = (events, impressions)
-            return Forgotten(*(connection.execute(delete(of).where(of.c.user_id == user_id)).rowcount for of in tables))
+            return Forgotten(*(connection.execute(statement).rowcount for statement in statements))
 
         forgotten = self.run(write)
         if self._engine.dialect.name == "sqlite":
@@ -139,8 +151,9 @@ class Store:
             raise
         except (DBAPIError, OSError, CommandError) as error:
             self._is_migrated = False  # what comes back may be another database
-            raise StoreDown(_first_line(error)) from error
+            raise StoreDown(first_line(error)) from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What the database says."""
     return str(getattr(error, "orig", None) or error).strip().split("\n")[0]

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from .store import Event, Impression, Store, StoreDown
+from .store import Event, Forgotten, Impression, Store, StoreDown
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +79,11 @@ class Writer:
         else:
             self._impressions.append(impression)
 
+    async def forget(self, user_id: str, movie_id: str | None = None) -> Forgotten:
+        """Delete what the store has of a user (``Store.forget``), and what waits to be stored. Raises StoreDown."""
+        await self._write_waiting_impressions()
+        return await self._in_thread(self._store.forget, user_id, movie_id)
+
     # --- events
 
     async def _write_events(self) -> None:
@@ -134,10 +139,13 @@ class Writer:
         while not stopping:
             with suppress(TimeoutError):
                 stopping = await asyncio.wait_for(self._stopping.wait(), IMPRESSIONS_EVERY)
-            waiting, self._impressions = self._impressions, deque()
-            if waiting:
-                stored = await self._in_thread(self._store_shown, waiting)
-                self._dropped(len(waiting) - stored)
+            await self._write_waiting_impressions()
+
+    async def _write_waiting_impressions(self) -> None:
+        waiting, self._impressions = self._impressions, deque()
+        if waiting:
+            stored = await self._in_thread(self._store_shown, waiting)
+            self._dropped(len(waiting) - stored)
 
     def _store_shown(self, waiting: Iterable[Callable[[], Impression]]) -> int:
         """How many of the impressions were stored. Called in the thread, where making them delays no request."""

@@ -131,10 +131,11 @@ def test_make_passes_options_on() -> None:
 
 def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() -> None:
     words = ["MODEL=fm", "DATA=log.csv", "ARGS=--sweeps 5", "GATE=--metric 0.02 --keep"]
-    said = subprocess.run(
-        ["make", "--dry-run", "retrain", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert '--train="--data log.csv --preset quick --sweeps 5" --metric 0.02 --keep' in said.stdout
+    stores = {"EVENTS_URL": [], "sqlite:///a.db": ["EVENTS=sqlite:///a.db"], "": ["EVENTS="]}
+    for store, more in stores.items():
+        events = f"--events {store} " if store else ""
+        said = dry("retrain", *words, *more).stdout
+        assert f'--train="--data log.csv {events}--preset quick --sweeps 5" --metric 0.02 --keep' in said
 
 
 @pytest.mark.slow

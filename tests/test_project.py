@@ -16,7 +16,7 @@ from training.estimators import ESTIMATORS
 from web.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-OURS = ("archives", "handlers", "training", "serving")
+OURS = ("archives", "feedback", "handlers", "training", "serving")
 
 # What is used without an import statement: (pin, where it is used, what says so).
 USED_OTHERWISE = {
@@ -25,6 +25,7 @@ USED_OTHERWISE = {
     "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
+    "psycopg[binary]": ("feedback/database.py", "postgresql+psycopg"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
 MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}

@@ -19,7 +19,7 @@ from archives.errors import ArchiveRefused, CannotAnswer
 from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
-from .data import RatingsLog, load, planted, read_pairs
+from .data import RatingsLog, load, planted, read_pairs, with_events
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint, program
 
@@ -45,11 +45,14 @@ class Source:
     """Your movies: a file with movie_id, title, year, genres and other side features."""
     features: str = ""
     """Columns of these files that are side features, separated by commas (the usual ones by default)."""
+    events: str | None = None
+    """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
 
     def load(self) -> RatingsLog:
         """The log."""
         names = tuple(name for name in self.features.split(",") if name)
-        return load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        return log if self.events is None else with_events(log, self.events)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Data:
             f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
             f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
         )
+        if log.events:
+            print(f"{log.events.count:,} events are among them, the last one with the id {log.events.last_id}")
         if self.source.data in planted.NAMES:
             print(f"the best possible prediction has RMSE {planted.best_rmse(self.source.data):.4f}")
 

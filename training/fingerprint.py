@@ -44,6 +44,7 @@ def fingerprint(
     """
     found = dataclasses.asdict(settings) | {
         "log": [log.name, log.sha256],
+        "events": log.events and dataclasses.asdict(log.events),
         "features": [log.user_features, log.movie_features],
         "test": None if test is None else sha256_of(test),
         "split": split,

@@ -193,7 +193,8 @@ def _metrics(
         "test_sha256": digest(plan.test),
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
         "seed": measured.seed,
-        "data": {"name": log.name, "sha256": log.sha256},
+        "data": {"name": log.name, "sha256": log.sha256}
+        | ({"events": dataclasses.asdict(log.events)} if log.events else {}),
         "settings": dataclasses.asdict(measured.settings),
     } | ({"tuning": {name: _before_and_after(**part) for name, part in tuned.items()}} if tuned else {})
 

@@ -25,7 +25,7 @@ from feedback.reader import Reader
 from feedback.store import Store
 from feedback.writer import Writer
 
-from . import feedback
+from . import feedback, visitors
 from .catalogue import Catalogues
 from .experiments import Running
 from .fresh import with_fresh, without_names_of_fresh
@@ -76,9 +76,12 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
         ],
     )
     catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
-    app.state.gateway = Gateway(settings, torchserve, catalogues, writer, reader, Running(reader), user_limit, metrics)
+    app.state.gateway = Gateway(
+        settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics
+    )
     app.include_router(routes)
     app.include_router(feedback.routes)
+    app.include_router(visitors.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.exception_handler(Problem)(_as_it_is)
     app.exception_handler(RequestValidationError)(_invalid)

@@ -64,8 +64,10 @@ def text_of(raw: int | str, kind: str | None, name: str) -> str:
     """
     if kind == "integer" and isinstance(raw, str):
         if not re.fullmatch("-?[0-9]{1,18}", raw):
-            raise InvalidRequest(f"{name} is “{raw[:40]}”: ids are integers here.")
+            raise InvalidRequest(f"{name} is “{raw[:40]}”: ids are integers here, of at most 18 digits.")
         raw = int(raw)
+    elif kind == "integer" and abs(raw) >= 10**18:  # training would read a longer one as a text
+        raise InvalidRequest(f"{name} is {raw}: ids have at most 18 digits.")
     elif kind == "string" and isinstance(raw, int):
         raise InvalidRequest(f"{name} is the number {raw}: ids are texts here, send “{raw}” if that is one of them.")
     return str(raw)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from feedback.store import Store
 
-from .problems import Problem
+from .archived import Archived, archived
 from .settings import Settings
 from .torchserve import TorchServe
 
@@ -25,17 +25,16 @@ async def forget(user: str, settings: Settings, torchserve: TorchServe) -> Async
     deleted = store.forget(user)
     store.close()
     yield f"Deleted of user {user}: {deleted.events} events, {deleted.impressions} lists that were shown."
-    for model in settings.models:
-        yield await _in_archive(model, user, torchserve)
+    for one in await archived(user, torchserve):
+        yield _said(one)
     yield WHAT_REMAINS
 
 
-async def _in_archive(model: str, user: str, torchserve: TorchServe) -> str:
-    try:
-        answer = await torchserve.history(model, user)
-    except Problem as problem:
-        return f"{model}: not known what its archive has of this user. {problem}"
-    if answer.status == 404:
-        return f"{model} {answer.version}: its archive does not know this user."
-    rated = len(answer.json()["history"])
-    return f"{model} {answer.version}: its archive has {rated} ratings of this user, until a new version replaces it."
+def _said(of: Archived) -> str:
+    if of.problem:
+        return f"{of.model}: not known what its archive has of this user. {of.problem}"
+    if not of.ratings:
+        return f"{of.model} {of.version}: its archive does not know this user."
+    return (
+        f"{of.model} {of.version}: its archive has {of.ratings} ratings of this user, until a new version replaces it."
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from feedback.reader import Reader
+from feedback.store import Store
 from feedback.writer import Writer
 
 from .catalogue import Catalogues
@@ -26,6 +27,7 @@ class Gateway:
     settings: Settings
     torchserve: TorchServe
     catalogues: Catalogues
+    store: Store
     writer: Writer
     reader: Reader
     experiments: Running

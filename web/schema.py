@@ -68,6 +68,18 @@ class Feedback(_Closed):
     events: Annotated[list[Event], Field(min_length=1)]
 
 
+class Visitor(_Closed):
+    """Somebody who has given the page a name."""
+
+    name: Annotated[Text, Field(max_length=60)]
+
+
+class Forget(Visitor):
+    """What is to be deleted of them: all, or their events about one movie."""
+
+    movie_id: Id = None
+
+
 class Card(BaseModel):
     """The fields of a model's description that browsers see."""
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedback.database import DEFAULT_URL
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config.properties"  # TorchServe's, where the models' names stand
 
@@ -34,7 +36,7 @@ class Settings:
     fresh: float = 5.0  # seconds that a model card is believed
     max_body: int = 64 * 1024  # bytes of a request
     rate: str = "30/second;900/minute"  # requests to /api of one address
-    events_url: str = f"sqlite:///{ROOT / 'events' / 'events.db'}"  # the store of events; or postgresql://...
+    events_url: str = DEFAULT_URL  # the store of events; or postgresql://...
     events_rate: str = "1000/hour"  # events of one user
     events_used: int = 100  # of a user's latest events, in each of their requests; 0 for none
     max_events: int = 500  # events of one request

@@ -63,6 +63,16 @@ def test_a_user_who_is_forgotten_leaves_no_row_and_the_others_keep_theirs(store:
     assert [(user, json.loads(movies)) for user, movies in rows] == [("197", ["50", "x"]), (None, ["50", "x"])]
 
 
+def test_what_is_known_of_a_user_and_one_movie_of_it_forgotten(store: Store) -> None:
+    given = [event("196", "a", movie="50"), event("196", "b", movie="51", rating=None), event("196", "c", movie="50")]
+    store.add_events([given, [event("197", "a", movie="50")]])
+    store.add_impressions([Impression(user, None, "fm", "1.0", NOW, ["50"]) for user in ("196", "196", "197")])
+    assert store.known("196", 2) == (given[1:], 2)
+    assert store.forget("196", "50") == Forgotten(2, 0)
+    assert store.known("196", 9) == ([given[1]], 2)
+    assert store.known("197", 9)[1] == 1
+
+
 def test_no_file_has_bytes_of_somebody_who_was_forgotten(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/events.db")
     store.add_events([[event("somebody@example.org", str(number)) for number in range(500)]])

@@ -61,6 +61,19 @@ def show(writer: Writer, count: int) -> None:
         writer.show(lambda number=number: Impression(str(number), None, "fm", "1.0", NOW, ["1"]))
 
 
+def test_a_list_that_waits_is_stored_before_its_user_is_forgotten() -> None:
+    order = []
+
+    async def test(writer: Writer, store: Slow, _: list[int]) -> None:
+        store.failure = lambda batches: order.append("written")
+        store.forget = lambda *whom: order.append(whom)  # type: ignore[attr-defined]
+        show(writer, 1)
+        await writer.forget("0", "50")
+
+    run(test)
+    assert order == ["written", ("0", "50")]
+
+
 def test_what_comes_during_a_transaction_is_the_next_one() -> None:
     async def test(writer: Writer, store: Slow, _: list[int]) -> None:
         store.gate.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import requests
 
+from feedback.store import Event, Store
 from serving.config import ROOT
 from serving.management import Management
 from serving.record import Record
@@ -75,6 +77,34 @@ def test_retrain_puts_a_good_version_in_front_of_the_traffic_and_refuses_a_bad_o
     answer = requests.post(f"{fm.inference}/predictions/fm", json={"user_id": 10_000, "k": 3}, timeout=30)
     assert answer.headers["X-Model-Version"] == "1.3"
     assert "unknown" not in answer.json()
+    for version in ("1.2", "1.3"):
+        (fm.store / f"fm-{version}.mar").unlink()
+
+
+@pytest.mark.slow
+def test_the_next_version_knows_what_was_rated_since(fm: Server, planted: Planted, tmp_path: Path) -> None:
+    movies = planted.log.movies["movie_id"].tolist()
+    store, url = Store(f"sqlite:///{tmp_path}/events.db"), f"sqlite:///{tmp_path}/events.db"
+    now = int(planted.log.ratings["timestamp"].max()) + 1
+    somebody = 20_000
+    rated = [Event(str(somebody), str(movie), "rating", 4.0, now, now, str(movie)) for movie in movies[:9]]
+    store.add_events([[*rated, rated[0]._replace(rating=2.0, timestamp=now + 1, key="again")]])
+    options = f"{grown(planted, tmp_path)} --events {url}"
+    command = [sys.executable, "-m", "serving", "retrain", "fm", f"--train={options}", "--build"]
+    command += [str(tmp_path / "build"), "--p99", "20", "--drain", "0", *options_of(fm)]
+
+    def history() -> list[tuple[int, float]]:
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        asked = {"user_id": somebody, "history": True}
+        entries = requests.post(f"{fm.inference}/predictions/fm", json=asked, timeout=30).json()["history"]
+        return sorted((entry["movie_id"], entry["rating"]) for entry in entries)
+
+    assert history() == sorted((movie, 2.0 if movie == movies[0] else 4.0) for movie in movies[:9])
+    data = json.loads((tmp_path / "build/fm/metrics.json").read_text())["data"]
+    assert data["events"] == {"count": 10, "last_id": 10}
+    store.forget(str(somebody))
+    store.add_events([[rated[0]._replace(user_id="20001")]])
+    assert history() == []
     for version in ("1.2", "1.3"):
         (fm.store / f"fm-{version}.mar").unlink()
 

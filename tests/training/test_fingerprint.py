@@ -15,6 +15,7 @@ from training import train as training
 from training.__main__ import main
 from training.config import Settings
 from training.data import generate
+from training.data.log import EventsUsed
 from training.fingerprint import differing, fingerprint
 
 SMALL = ("--sweeps", "2", "--burn-in", "1", "--list-ridges", "300", "--list-factors", "8")
@@ -82,6 +83,8 @@ def test_other_contents_train() -> None:
     assert names(before, fingerprint(dataclasses.replace(LOG, user_features=()), settings, "random", 0, True)) == [
         "features"
     ]
+    with_events = dataclasses.replace(LOG, events=EventsUsed(7, 9))
+    assert names(before, fingerprint(with_events, settings, "random", 0, True)) == ["events"]
     running = SimpleNamespace(sha256="of the version that runs")
     assert names(before, fingerprint(LOG, settings, "random", 0, True, None, running)) == ["running"]
 

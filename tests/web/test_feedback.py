@@ -88,6 +88,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a number with a fraction": ({"user_id": 1.5}, "events[1].user_id"),
     "an id of the other type": ({"user_id": "anna"}, "events[1].user_id is “anna”: ids are integers"),
     "no integer": ({"movie_id": "--5"}, "events[1].movie_id is “--5”: ids are integers"),
+    "19 digits": ({"user_id": 10**18}, "events[1].user_id is 1000000000000000000: ids have at most 18 digits"),
     "a huge id": ({"movie_id": 10**30}, "events[1].movie_id"),
     "a NUL": ({"key": "a\x00b"}, "events[1].key"),
     "half a character": ({"key": "\ud800"}, "events[1].key"),

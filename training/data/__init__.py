@@ -12,7 +12,18 @@ from training.data.log import DataError, RatingsLog
 from training.data.splits import Split, split
 from training.data.synthetic import Truth, generate
 
-__all__ = ["NAMES", "DataError", "RatingsLog", "Split", "Truth", "generate", "load", "read_pairs", "split"]
+__all__ = [
+    "NAMES",
+    "DataError",
+    "RatingsLog",
+    "Split",
+    "Truth",
+    "generate",
+    "load",
+    "read_pairs",
+    "split",
+    "with_events",
+]
 
 NAMES = (*movielens.READERS, "synthetic", *planted.NAMES)
 DEFAULT = "ml-100k"
@@ -62,3 +73,10 @@ def _named(name: str, folder: Path) -> RatingsLog:
     if name == "synthetic":
         return generate().log
     return (planted if name in planted.NAMES else movielens).load(name, folder)
+
+
+def with_events(log: RatingsLog, store: str) -> RatingsLog:
+    """The log with the events of a store (`events.with_events`)."""
+    from training.data import events  # SQLAlchemy takes its time to import
+
+    return events.with_events(log, store)

@@ -14,7 +14,7 @@ from training.data.log import DataError
 log = logging.getLogger(__name__)
 
 # At most 18 digits, so that every match fits into int64; longer digit strings stay strings.
-_WHOLE = r"(?:0|-?[1-9][0-9]{0,17})"
+WHOLE = r"(?:0|-?[1-9][0-9]{0,17})"
 _DECIMAL = r"(?:[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
 
 Part = tuple[Path | str, pd.Series]
@@ -32,7 +32,7 @@ def unify(column: str, parts: list[Part]) -> list[pd.Series]:
     if all(pd.api.types.is_signed_integer_dtype(ids) and not ids.hasnans for _, ids in parts):
         return [ids.astype("int64") for _, ids in parts]
     texts = [_text(column, file, ids) for file, ids in parts]
-    whole = [_matches(text, _WHOLE) for text in texts]
+    whole = [_matches(text, WHOLE) for text in texts]
     if all(mask.all() for mask in whole):
         return [text.astype("str").astype("int64") for text in texts]
     _refuse_decimals(column, parts, texts)
@@ -63,7 +63,7 @@ def narrow(file: Path | str, ids: pd.Series) -> pa.Array:
     unique = pd.Series(ids.cat.categories).astype("str").str.strip()
     codes = ids.cat.codes.to_numpy()  # -1 is missing
     _refuse_missing(str(ids.name), file, ids, (codes < 0) | (unique == "").to_numpy()[codes])
-    if unique.str.fullmatch(_WHOLE).all():
+    if unique.str.fullmatch(WHOLE).all():
         return pa.array(unique.astype("int64").to_numpy()[codes])
     return pa.DictionaryArray.from_arrays(codes.astype(np.int32), pa.array(unique, pa.large_string()))
 
@@ -92,7 +92,7 @@ def coerce(column: str, part: Part, like: pd.Series) -> pd.Series:
     text = _text(column, file, ids)
     if are_texts(like):
         return text
-    whole = _matches(text, _WHOLE)
+    whole = _matches(text, WHOLE)
     if not whole.all():
         row = int(whole.argmin())
         raise DataError(
@@ -145,7 +145,7 @@ def _matches(text: pd.Series, pattern: str) -> np.ndarray:
 
 
 def _refuse_decimals(column: str, parts: list[Part], texts: list[pd.Series]) -> None:
-    if not all(_matches(text, f"(?:{_WHOLE}|{_DECIMAL})").all() for text in texts):
+    if not all(_matches(text, f"(?:{WHOLE}|{_DECIMAL})").all() for text in texts):
         return
     for (file, _), text in zip(parts, texts, strict=True):
         decimal = _matches(text, _DECIMAL)

@@ -45,6 +45,14 @@ def _short(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
 
 
+@dataclass(frozen=True)
+class EventsUsed:
+    """Which events a log includes: the number of those whose type counts, and the largest ``events.id`` of them."""
+
+    count: int
+    last_id: int
+
+
 @dataclass(frozen=True, eq=False)
 class RatingsLog:
     """Ratings in file order, with what is known of the users and the movies.
@@ -61,6 +69,7 @@ class RatingsLog:
       names joined by "|", "" if none) and other attributes, one row a movie. It may name movies that nobody
       rated.
     - `user_features`, `movie_features`: the attributes that are side features.
+    - `events`: which events of the store are among the ratings, None if none are.
 
     Raises DataError where any of this does not hold.
     """
@@ -71,6 +80,7 @@ class RatingsLog:
     movies: pd.DataFrame | None = None
     user_features: tuple[str, ...] = ()
     movie_features: tuple[str, ...] = ()
+    events: EventsUsed | None = None
 
     def __post_init__(self) -> None:
         _check_ratings(self.name, self.ratings)

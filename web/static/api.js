@@ -35,7 +35,12 @@ export const predict = (model, body, signal) => request(`/api/predictions/${mode
 export const models = async () => (await request("/api/models")).data.models;
 export const movies = async (model) => (await request(`/api/movies/${model}`)).data.movies;
 export const randomUser = async (model) => (await request(`/api/users/${model}/random`)).data.user_id;
+export const visitor = async (name, signal) => (await request("/api/visitors", { body: { name }, signal })).data;
+export const feedback = (events) => request("/api/feedback", { body: { events } });
 export const health = async () => (await request("/health")).data;
+
+// Deletes all of a visitor, or what they said about one movie.
+export const forget = async (name, movie_id) => (await request("/api/visitors/forget", { body: { name, movie_id } })).data;
 
 export async function search(model, query, signal) {
   const path = `/api/search/${model}?${new URLSearchParams({ q: query })}`;

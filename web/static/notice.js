@@ -12,6 +12,7 @@ const TITLES = {
   UnknownId: "Not known to this model",
   NoUser: "Nobody is named",
   NothingGiven: "Nothing yet",
+  StoreDown: "Nothing can be stored now",
   TooManyRequests: "A little slower, please",
 };
 const HINTS = {

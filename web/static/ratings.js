@@ -1,4 +1,4 @@
-// The visitor's ratings, in stars: kept in this browser, nowhere else.
+// The visitor's ratings, in stars, as this browser keeps them.
 
 import { ofLikes } from "./format.js";
 
@@ -43,6 +43,32 @@ export function given(card) {
 function onScale(number, [low, high]) {
   const step = high / MOST;
   return low >= 0 && low <= step ? number * step : low + ((number - 1) * (high - low)) / (MOST - 1);
+}
+
+// The stars of a rating on the log's scale, the other way round.
+function inStars(rating, [low, high]) {
+  const step = high / MOST;
+  const number = low >= 0 && low <= step ? rating / step : 1 + ((rating - low) * (MOST - 1)) / (high - low);
+  return Math.min(MOST, Math.max(1, Math.round(number)));
+}
+
+// Of events, those that say what somebody thinks of a movie, as the model of this card takes them.
+export function opinions(events, card) {
+  const types = ofLikes(card) ? ["like", "purchase"] : ["rating"];
+  return events.filter(({ type }) => types.includes(type));
+}
+
+// Takes over stored opinions, the oldest first.
+export function join(stored, card) {
+  const starsOf = ({ rating }) => (rating === undefined ? MOST : inStars(rating, card?.scale ?? [1, MOST]));
+  for (const event of stored) stars.set(event.movie_id, starsOf(event));
+  write();
+}
+
+// Forgets the stars of all other movies.
+export function retain(ids) {
+  stars = new Map([...stars].filter(([id]) => ids.has(id)));
+  write();
 }
 
 export function rate(movie, number) {

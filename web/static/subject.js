@@ -7,6 +7,7 @@ import { h, uniqueId } from "./dom.js";
 import { opinions, title } from "./format.js";
 import * as ratings from "./ratings.js";
 import { go, href } from "./route.js";
+import * as visitor from "./visitor.js";
 
 // An id as the log has it: a number where it is written as one ("007" is a text). The handler takes either for either.
 export const asId = (text) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text);
@@ -23,7 +24,7 @@ export function requestFor(subject, k, card) {
   if (subject.kind === "user") return { user_id: subject.id, k };
   const given = ratings.given(card);
   if (!given.length) throw new Problem("NothingGiven", "Rate a movie, or like one, under “For you”: this list is made of that.");
-  return { ratings: given, k };
+  return { ...visitor.fields(), ratings: given, k };
 }
 
 export const listOf = (answer) => answer.similar ?? answer.recommendations ?? [];

@@ -14,7 +14,7 @@ from web.settings import Settings
 
 # The addresses of every view; each view takes from its address what it shows.
 ADDRESSES = ["/", *(f"/{view['route']}?movie={{movie}}&user={{user}}" for view in VIEWS)]
-WITHOUT_TITLES = {"/map"}  # views that show no title before somebody points at a movie
+WITHOUT_TITLES = {"/map", "/known"}  # views that show no title before somebody points at a movie, or rates one
 PATIENCE = 15_000  # milliseconds: the machines of CI have two cores for TorchServe, Chromium and this
 
 

@@ -7,19 +7,19 @@ import { combobox } from "../combobox.js";
 import { cover } from "../cover.js";
 import { announce, h, uniqueId } from "../dom.js";
 import { facts, ofLikes, plural, title } from "../format.js";
-import { fill, notice } from "../notice.js";
+import { naming } from "../naming.js";
+import { fill, notice, problem } from "../notice.js";
 import { nextQuestions } from "../questions.js";
 import * as ratings from "../ratings.js";
+import { href } from "../route.js";
+import * as visitor from "../visitor.js";
 
 const LENGTH = 12; // of the list
 const AT_ONCE = 6; // questions
 
 export function show(context) {
-  const [questions, list, summary] = [
-    h("div", { class: "results" }),
-    h("div", { class: "results" }),
-    h("div", { class: "row" }),
-  ];
+  const [questions, list] = [h("div", { class: "results" }), h("div", { class: "results" })];
+  const [summary, trouble] = [h("div", {}), h("div", {})];
   const state = { asked: [], shown: new Set(), asking: new AbortController() };
 
   const follow = () => {
@@ -30,8 +30,16 @@ export function show(context) {
     return fill(list, { ...context, signal }, () => listForYou({ ...context, signal }, state));
   };
 
-  const rate = (movie, stars) => {
+  const tell = (error) => trouble.replaceChildren(problem(error, context));
+
+  const rate = async (movie, stars) => {
     ratings.rate(movie, stars);
+    try {
+      await visitor.keep(movie, context.card);
+      trouble.replaceChildren();
+    } catch (error) {
+      tell(error); // the list follows all the same
+    }
     follow();
   };
 
@@ -65,6 +73,7 @@ export function show(context) {
 
   const begin = () =>
     fill(questions, context, async () => {
+      if (visitor.name()) await visitor.enter(visitor.name(), context.card).catch(tell);
       const { popular, byId } = await catalogue(context.model);
       const rated = ratings.ids().map((id) => byId.get(String(id))).filter(Boolean);
       Object.assign(state, { popular, asked: [] });
@@ -74,28 +83,46 @@ export function show(context) {
       return [grid, h("div", { class: "row" }, more, search)];
     });
 
+  const start = async () => {
+    state.shown = new Set();
+    follow();
+    await begin();
+    if (visitor.name()) follow(); // what is stored has come
+  };
+  const remember = h("details", {}, h("summary", {}, "Remember me"), naming(context, start));
+
   const summarize = () => {
     const count = ratings.given(context.card).length;
     const noun = ofLikes(context.card) ? "like" : "rating";
+    const kept = count ? `${plural(count, noun)}, kept` : "What you say is kept";
+    if (visitor.name()) {
+      summary.replaceChildren(
+        h("p", { class: "muted" }, `${kept} under the name “${visitor.name()}”. `, h("a", { href: href("known") }, "See or delete it")),
+      );
+      return;
+    }
     const clear = () => {
       ratings.clear();
-      state.shown = new Set();
-      begin();
-      follow();
+      start();
     };
     summary.replaceChildren(
-      h("span", { class: "muted" }, `${count ? `${plural(count, noun)}, kept` : "What you say is kept"} in this browser only.`),
-      ratings.any() ? h("button", { type: "button", onclick: clear }, `Clear my ${noun}s`) : "",
+      h(
+        "div",
+        { class: "row" },
+        h("span", { class: "muted" }, `${kept} in this browser only.`),
+        ratings.any() && h("button", { type: "button", onclick: clear }, `Clear my ${noun}s`),
+      ),
+      remember,
     );
   };
 
-  begin();
-  follow();
+  start();
   return h(
     "div",
     { class: "view" },
     h("h1", { tabindex: "-1" }, ofLikes(context.card) ? "Like a few. The list follows." : "Rate a few. The list follows."),
     summary,
+    trouble,
     h("div", { class: "split" }, h("section", { "aria-label": "Movies to rate" }, questions), h("section", { "aria-label": "Your list" }, list)),
   );
 }
@@ -106,7 +133,7 @@ async function listForYou({ model, card, signal }, state) {
     const what = ofLikes(card) ? "Choose a movie that you like." : "Give a star to a movie that you know.";
     return [h("h2", {}, "Your list"), notice("Nothing yet", `${what} One is enough to begin; five tell a lot.`)];
   }
-  const ask = { ratings: given, k: LENGTH, ...(card?.options.includes("explain") && { explain: true }) };
+  const ask = { ...visitor.fields(), ratings: given, k: LENGTH, ...(card?.options.includes("explain") && { explain: true }) };
   const { data, time } = await api.predict(model, ask, signal);
   const ids = data.recommendations.map((entry) => String(entry.movie_id));
   const fresh = new Set(state.shown.size ? ids.filter((id) => !state.shown.has(id)) : []);

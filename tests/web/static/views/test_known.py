@@ -1,0 +1,114 @@
+"""What the system knows of a visitor, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from tests.web.static.conftest import settled, titles
+
+
+def rate(page: Page, row: int, stars: int) -> str:
+    """Gives a movie stars, and waits for the list; the movie's title."""
+    question = page.locator(".questions li").nth(row)
+    question.locator(".stars label").nth(stars - 1).click()
+    settled(page)
+    return question.locator(".card-title").inner_text()
+
+
+def name(page: Page, called: str) -> None:
+    page.get_by_text("Remember me", exact=True).first.click()
+    page.get_by_label("Your name").fill(called)
+    page.get_by_role("button", name="Remember me").click()
+    expect(page.get_by_text(f"kept under the name “{called}”")).to_be_visible()
+    settled(page)
+
+
+def test_what_somebody_rates_is_known_in_another_browser_until_they_delete_it(open_page: Any, address: str) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    rated = {rate(page, 0, 5), rate(page, 1, 2)}
+    name(page, "Anna")
+    expect(page.get_by_text("2 ratings, kept under the name “Anna”")).to_be_visible()
+    rated.add(rate(page, 2, 4))
+    expect(page.get_by_text("3 ratings, kept under the name")).to_be_visible()
+    mine = titles(page)
+
+    elsewhere = open_page(f"{address}/known")
+    expect(elsewhere.get_by_text("there is no password")).to_be_visible()
+    elsewhere.get_by_label("Your name").fill("anna")
+    elsewhere.get_by_role("button", name="Remember me").click()
+    expect(elsewhere.get_by_text("Stored: 3 events, and ")).to_be_visible()
+    assert set(elsewhere.locator("main ol li a").all_inner_texts()) == rated
+    expect(elsewhere.get_by_text("fm 1.0 has learnt nothing from you.", exact=True)).to_be_visible()
+    elsewhere.get_by_role("link", name="For you").click()
+    settled(elsewhere)
+    expect(elsewhere.locator(".stars :checked")).to_have_count(3)
+    assert titles(elsewhere) == mine
+
+    elsewhere.get_by_role("link", name="See or delete it").click()
+    elsewhere.get_by_role("button", name="Delete all of this").click()
+    elsewhere.get_by_role("button", name="Keep it").click()
+    elsewhere.get_by_role("button", name="Delete all of this").click()
+    elsewhere.get_by_role("button", name="Yes, delete it").click()
+    expect(elsewhere.get_by_role("heading", name="You are forgotten")).to_be_visible()
+    expect(elsewhere.get_by_role("paragraph").filter(has_text="3 events and ")).to_be_visible()
+    known = httpx.post(f"{address}/api/visitors", json={"name": "Anna"}).json()
+    assert (known["events"], known["impressions"]) == ([], 0)
+    page.reload()  # the other browser does not bring it back
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    settled(page)
+    assert httpx.post(f"{address}/api/visitors", json={"name": "Anna"}).json()["events"] == []
+    elsewhere.get_by_role("button", name="Go on").click()
+    expect(elsewhere.get_by_label("Your name")).to_be_visible()
+    assert elsewhere.evaluate("[localStorage.getItem('stars'), localStorage.getItem('visitor')]") == ["[]", None]
+
+
+def test_a_browser_that_others_use_forgets_the_name_and_the_store_does_not(open_page: Any, address: str) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    name(page, "Berta")
+    rate(page, 0, 3)
+    page.goto(f"{address}/known")
+    page.get_by_role("button", name="I am not “Berta”").click()
+    expect(page.get_by_label("Your name")).to_be_visible()
+    page.goto(f"{address}/you")
+    expect(page.get_by_text("Nothing yet")).to_be_visible()
+    assert len(httpx.post(f"{address}/api/visitors", json={"name": "Berta"}).json()["events"]) == 1
+
+
+def test_likes_are_remembered_and_taken_back(open_page: Any, likes_address: str) -> None:
+    page = open_page(f"{likes_address}/you")
+    settled(page)
+    liked = page.locator(".questions .like")
+    liked.nth(0).click()
+    name(page, "Clara")
+    expect(page.get_by_text("1 like, kept under the name “Clara”")).to_be_visible()
+    settled(page)
+    liked.nth(1).click()
+    expect(page.get_by_text("2 likes, kept")).to_be_visible()
+    liked.nth(0).click()  # no longer
+    expect(page.get_by_text("1 like, kept")).to_be_visible()
+    known = httpx.post(f"{likes_address}/api/visitors", json={"name": "Clara"}).json()
+    assert (known["user_id"], [event["type"] for event in known["events"]]) == ("visitor:clara", ["like"])
+    page.reload()
+    settled(page)
+    expect(page.locator(".like :checked")).to_have_count(1)
+
+
+def test_a_store_that_is_down_is_said_and_the_list_follows(open_page: Any, address: str) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    name(page, "Dora")
+    down = '{"code": 503, "type": "StoreDown", "message": "The events were not stored: the store is down."}'
+    page.route("**/api/feedback", lambda route: route.fulfill(status=503, content_type="application/json", body=down))
+    rate(page, 0, 5)
+    expect(page.get_by_role("alert")).to_contain_text("Nothing can be stored now")
+    assert len(titles(page)) == 12
+    page.unroute("**/api/feedback")
+    page.get_by_role("button", name="Try again").click()  # what was not stored is stored now
+    expect(page.get_by_role("alert")).to_have_count(0)
+    settled(page)
+    assert len(httpx.post(f"{address}/api/visitors", json={"name": "Dora"}).json()["events"]) == 1
