@@ -14,6 +14,7 @@ import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
+from archives.contents import METADATA, Format
 from archives.errors import ArchiveRefused, CannotAnswer
 
 from . import progress
@@ -193,15 +194,21 @@ class Archive:
     """Where the archive goes."""
     profile: Literal["throughput", "latency"] = "throughput"
     """How it is served: many requests a second, or the shortest answer to one client."""
+    format: Format = "torchscript"
+    """The network: TorchScript, or programs of torch.export (docs/hosts.md says which when)."""
 
     def run(self) -> None:
         """Pack and check."""
         from archives.contents import file_name
         from archives.pack import archive
 
+        if self.format == "export" and (self.build / self.model / METADATA).is_file():
+            from .programs import write_programs
+
+            write_programs(self.build / self.model)
         target = self.store / file_name(self.model, self.version)
         verb = "kept, with the same contents," if target.exists() else "wrote"
-        print(f"{verb} {archive(self.model, self.version, self.build, self.store, self.profile)}")
+        print(f"{verb} {archive(self.model, self.version, self.build, self.store, self.profile, self.format)}")
 
 
 @dataclass(frozen=True)
