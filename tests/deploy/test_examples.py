@@ -65,15 +65,11 @@ class Ray:
     def __init__(self, store: Path, log: Path) -> None:
         self.port = int(on_free_ports()["inference_address"].rpartition(":")[2])
         program = Path(__file__).parent / "ray_program.py"
-        environment = os.environ | {
-            "SERVING_STORE": str(store),
-            "PYTHONPATH": str(ROOT),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
+        variables = {"SERVING_STORE": str(store), "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, str(program), str(self.port)],
-                cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT,
+                cwd=ROOT, env=os.environ | variables, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT,
             )  # fmt: skip
 
     def replicas(self) -> set[int]:
