@@ -94,6 +94,7 @@ def _traced(network: TwoEncoder, method: str, inputs: tuple[Tensor, ...]) -> Exp
     program = torch.export.export(module, inputs, dynamic_shapes=tuple({0: rows} for _ in inputs))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it has the paths of this machine
+    program.example_inputs = None  # they would be pickled
     return program
 
 

@@ -83,7 +83,7 @@ class Ray:
     def answers(self) -> bool:
         try:
             return requests.get(f"http://127.0.0.1:{self.port}/ping", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
 

@@ -53,13 +53,14 @@ def test_they_compute_the_same_for_any_number_of_rows(model: str, rows: int, bui
     torch.testing.assert_close(exported.score_pairs(*encodings), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_program_has_the_parameters_that_it_uses(exported_build: Path) -> None:
+def test_a_program_has_the_parameters_that_it_uses_and_no_pickle(exported_build: Path) -> None:
     with zipfile.ZipFile(exported_build / "deepfm/deepfm.pt2") as packed:
         loaded = {name: torch.export.load(io.BytesIO(packed.read(f"{name}.pt2"))) for name in METHODS}
     names = {method: set(program.state_dict) for method, program in loaded.items()}
     assert names["user_embeddings"] == {"users.embeddings.weight"}
     assert names["encode_users"] == {"users.features.weight", "first_users.weight", "mean"}
     assert {name.partition(".")[0] for name in names["score_pairs"]} == {"rest"}
+    assert {program.example_inputs for program in loaded.values()} == {None}
 
 
 def test_the_same_network_gives_the_same_bytes_and_no_path_of_this_machine(folder: Path) -> None:
