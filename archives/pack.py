@@ -62,9 +62,9 @@ def archive(
     """
     check_version(version)
     source = build / model
-    if not (source / METADATA).is_file():
-        raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")
     network = source / f"{model}{NETWORKS[network_format]}"
+    if not (source / METADATA).is_file() or not network.is_file():
+        raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")
     target, default = store / file_name(model, version), store / default_name(model)
     store.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{model}-{version}-", dir=store) as work_name:
