@@ -30,7 +30,7 @@ from training.config import MODELS
 from training.programs import write_programs
 
 RESULTS = Path(__file__).with_suffix(".json")
-ROUNDS = 300
+ROUNDS = 100
 ONE = "--one"  # the word by which this program measures one folder, for itself
 
 
