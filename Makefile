@@ -14,6 +14,8 @@ PRESET ?= quick
 TUNE ?=
 ## What an archive is tuned for: throughput (many requests a second) or latency (one client).
 PROFILE ?= throughput
+## What an archive's network is: torchscript, or export (programs of torch.export).
+FORMAT ?= torchscript
 ## How many movies are in each list of recommend.
 K ?= 100
 ## The two versions of an experiment: A=1.0 B=1.1.
@@ -127,7 +129,9 @@ train: install
 
 ## Pack and check what was trained, as model_store/<model>-VERSION.mar.
 archive: install
-	@for model in $(MODEL); do $(TRAINING) archive $$model --version $(or $(VERSION),1.0) --profile $(PROFILE) || exit 1; done
+	@for model in $(MODEL); do \
+		$(TRAINING) archive $$model --version $(or $(VERSION),1.0) --profile $(PROFILE) --format $(FORMAT) || exit 1; \
+	done
 
 ## Show what training left, a page a model: reports/<model>.html.
 report: install
@@ -174,8 +178,8 @@ rollback: install
 ## The nightly command: train on DATA and EVENTS, pack as the next version, roll it out.
 retrain: install
 	@for model in $(MODEL); do \
-		$(SERVING) retrain $$model --profile $(PROFILE) --train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) \
-			|| exit 1; \
+		$(SERVING) retrain $$model --profile $(PROFILE) --format $(FORMAT) \
+			--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) || exit 1; \
 	done
 
 # --- measuring

@@ -6,7 +6,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 CHECKSUMS = "SHA256SUMS"  # in an archive: of its files; in the store: of the archives (sha256sum -c reads both)
 MANIFEST = "MAR-INF/MANIFEST.json"  # written by torch-model-archiver: the name of the model, its version, its handler
@@ -14,6 +14,8 @@ HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
+Format = Literal["torchscript", "export"]  # of the network
+NETWORKS: dict[Format, str] = {"torchscript": ".pt", "export": ".pt2"}  # the suffix of its file
 PIECE = 1 << 20  # bytes of a file that are in memory at once
 
 

@@ -22,6 +22,8 @@ from .contents import (
     HANDLER,
     MANIFEST,
     METADATA,
+    NETWORKS,
+    Format,
     checksums_in,
     copied,
     default_name,
@@ -36,13 +38,21 @@ from .version import check_version
 Profile = Literal["throughput", "latency"]
 
 HANDLERS = Path(__file__).resolve().parents[1] / "handlers"
+_NETWORK_FILES = tuple(f"*{suffix}" for suffix in NETWORKS.values())
 DETAILS = "report.json"  # what only the report shows, and what training was asked for: it stays in build/
 
 
-def archive(model: str, version: str, build: Path, store: Path, profile: Profile = "throughput") -> Path:
+def archive(
+    model: str,
+    version: str,
+    build: Path,
+    store: Path,
+    profile: Profile = "throughput",
+    network_format: Format = "torchscript",
+) -> Path:
     """Pack ``build/<model>`` as ``store/<model>-<version>.mar``, check it, and move it into place.
 
-    ``profile``: how it is served (``config_of``).
+    ``profile``: how it is served (``config_of``). ``network_format``: which of the network's files it gets.
 
     An archive never changes once it is written: the same version again is accepted when its contents are the same.
     ``<model>.mar``, which ``config.properties`` loads, is made where there is none.
@@ -52,7 +62,8 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
     """
     check_version(version)
     source = build / model
-    if not (source / METADATA).is_file():
+    network = source / f"{model}{NETWORKS[network_format]}"
+    if not (source / METADATA).is_file() or not network.is_file():
         raise ArchiveRefused(f"{source} holds no model: train it first (make train MODEL={model})")
     target, default = store / file_name(model, version), store / default_name(model)
     store.mkdir(parents=True, exist_ok=True)
@@ -60,9 +71,9 @@ def archive(model: str, version: str, build: Path, store: Path, profile: Profile
         work = Path(work_name)
         _stage(source, work / "contents", config_of(profile))
         if target.exists():
-            _check_same(target, written_checksums(_digests(source, work / "contents")))
+            _check_same(target, written_checksums(_digests(network, work / "contents")))
         else:
-            os.replace(_pack(model, version, source, work), target)
+            os.replace(_pack(version, network, work), target)
         if not default.exists():
             copy = shutil.copyfile(target, work / default.name)
             os.replace(copy, default)
@@ -83,9 +94,10 @@ def lay_out(source: Path, folder: Path) -> None:
 
     Its arrays are links to those of ``source``.
     """
+    network = source / f"{source.name}{NETWORKS['torchscript']}"
     _stage(source, folder, config_of("throughput"))
-    (folder / CHECKSUMS).write_text(written_checksums(_digests(source, folder)))
-    for path in _added(source):
+    (folder / CHECKSUMS).write_text(written_checksums(_digests(network, folder)))
+    for path in _added(network):
         shutil.copyfile(path, folder / path.name)
     _link(_arrays(source), folder)
     (folder / MANIFEST).parent.mkdir()
@@ -95,15 +107,15 @@ def lay_out(source: Path, folder: Path) -> None:
 def _stage(source: Path, contents: Path, config: str) -> None:
     """Lay out what goes to the archive's root, except for arrays and for what torch-model-archiver adds itself."""
     contents.mkdir()
-    ignored = shutil.ignore_patterns("__pycache__", HANDLER, "*.pt", "*.npy", "model-config*.yaml", DETAILS)
+    ignored = shutil.ignore_patterns("__pycache__", HANDLER, *_NETWORK_FILES, "*.npy", "model-config*.yaml", DETAILS)
     shutil.copytree(HANDLERS, contents, ignore=ignored, dirs_exist_ok=True)
     (contents / CONFIG).write_text(config)
     shutil.copytree(source, contents, ignore=ignored, dirs_exist_ok=True)
 
 
-def _added(source: Path) -> list[Path]:
+def _added(network: Path) -> list[Path]:
     """What torch-model-archiver takes from where it lies: the handler and the network."""
-    return [HANDLERS / HANDLER, *source.glob("*.pt")]
+    return [HANDLERS / HANDLER, network]
 
 
 def _arrays(source: Path) -> list[Path]:
@@ -115,9 +127,9 @@ def _link(files: list[Path], folder: Path) -> None:
         (folder / path.name).symlink_to(path.resolve())
 
 
-def _digests(source: Path, contents: Path) -> dict[str, str]:
+def _digests(network: Path, contents: Path) -> dict[str, str]:
     """The SHA-256 of each file of the archive by its name in it; as many files at once as there are cores."""
-    files = {path.name: path for path in [*_added(source), *_arrays(source)]}
+    files = {path.name: path for path in [*_added(network), *_arrays(network.parent)]}
     files |= {str(path.relative_to(contents)): path for path in contents.rglob("*") if path.is_file()}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(files, pool.map(sha256_of, files.values()), strict=True))
@@ -135,21 +147,21 @@ def _check_same(target: Path, checksums: str) -> None:
         )
 
 
-def _pack(model: str, version: str, source: Path, work: Path) -> Path:
+def _pack(version: str, network: Path, work: Path) -> Path:
     """Make the archive in ``work``, and check that it works on its own.
 
     torch-model-archiver makes it of all but the arrays, because it copies what it packs: the arrays are added from
     where they lie. The list of checksums is of what was written, and the finished archive is unpacked as a server
     unpacks it: files that changed while they were copied do not fit each other there.
     """
-    made, unpacked = work / f"{model}.mar", work / "unpacked"
-    _run_archiver(model, version, source, work)
+    made, unpacked = work / f"{network.stem}.mar", work / "unpacked"
+    _run_archiver(version, network, work)
     with zipfile.ZipFile(made, "a") as packed:
         digests = {}
         for name in set(packed.namelist()) - {MANIFEST}:
             with packed.open(name) as file:
                 digests[name] = copied(file, None)
-        for path in _arrays(source):
+        for path in _arrays(network.parent):
             entry, zip64 = aligned_entry(packed, path)
             with path.open("rb") as array, packed.open(entry, "w", force_zip64=zip64) as target:
                 digests[path.name] = copied(array, target)
@@ -165,15 +177,15 @@ def _pack(model: str, version: str, source: Path, work: Path) -> Path:
     return made
 
 
-def _run_archiver(model: str, version: str, source: Path, work: Path) -> None:
+def _run_archiver(version: str, network: Path, work: Path) -> None:
     # torch-model-archiver stages in <temporary folder>/<model>, so builds side by side need folders of their own.
     staging = work / "archiver"
     staging.mkdir()
     # fmt: off
     command = [
         sys.executable, "-m", "model_archiver.model_packaging",
-        "--model-name", model, "--version", version,
-        "--serialized-file", str(source / f"{model}.pt"),
+        "--model-name", network.stem, "--version", version,
+        "--serialized-file", str(network),
         "--handler", str(HANDLERS / HANDLER),
         "--extra-files", str(work / "contents"),
         "--config-file", str(work / "contents" / CONFIG),

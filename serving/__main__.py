@@ -12,7 +12,7 @@ import requests
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
-from archives.contents import file_name
+from archives.contents import Format, file_name
 from archives.errors import ArchiveRefused, StoreError
 from archives.pack import Profile
 from archives.store import locked
@@ -224,6 +224,8 @@ class Retrain(Switching):
     """Where the model is trained."""
     profile: Profile = "throughput"
     """How the archive is served."""
+    format: Format = "torchscript"
+    """What its network is."""
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
 
     def run(self) -> None:
@@ -231,7 +233,8 @@ class Retrain(Switching):
         from . import console
 
         server = self.options.running()
-        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), self.profile)
+        packing = ["--profile", self.profile, "--format", self.format]
+        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), packing)
         settings = (None, self.tolerance, self.keep, self.drain)
         console.run(Rollout(server, self.model, version, *settings, why="retrain"))
 

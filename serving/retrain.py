@@ -23,8 +23,10 @@ def next_version(store: Path, model: str) -> str:
     return ".".join(map(str, (*front, last + 1)))
 
 
-def train_and_pack(store: Path, model: str, build: Path, options: list[str], profile: str) -> str:
-    """Train in ``build`` with ``options`` of ``python -m training train``, pack for a profile, return the version.
+def train_and_pack(store: Path, model: str, build: Path, options: list[str], packing: list[str]) -> str:
+    """Train in ``build`` with ``options`` of ``python -m training train``, pack the next version and return it.
+
+    ``packing``: options of ``python -m training archive``.
 
     Where there is a default version, the new version is measured beside it. Raises RetrainError.
     """
@@ -33,7 +35,7 @@ def train_and_pack(store: Path, model: str, build: Path, options: list[str], pro
     beside = ["--running", str(default)] if default.exists() else []
     for arguments in (
         ["train", model, *where, *beside, *options],
-        ["archive", model, *where, "--version", version, "--store", str(store), "--profile", profile],
+        ["archive", model, *where, "--version", version, "--store", str(store), *packing],
     ):
         if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT).returncode:
             raise RetrainError(f"python -m training {' '.join(arguments)} failed; the running version goes on")

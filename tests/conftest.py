@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from serving.server import Host, Server
 from training.config import preset
 from training.data import RatingsLog, Truth, generate
 from training.estimators import ESTIMATORS
+from training.programs import write_programs
 from training.train import Run, train
 
 # What may be skipped where CI runs, and what it needs; any other skip there is a failure.
@@ -123,6 +125,27 @@ def store(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exported_build(build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same ``build/`` with networks of torch.export alone."""
+    folder = shutil.copytree(build, tmp_path_factory.mktemp("exported") / "build")
+    for model in MODELS:
+        write_programs(folder / model)
+        (folder / model / f"{model}.pt").unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mixed_store(store: Path, exported_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model store, with an FM whose network is of torch.export."""
+    folder = tmp_path_factory.mktemp("mixed_store")
+    for model in ("mf", "deepfm"):
+        for path in (store / f"{model}-1.0.mar", store / f"{model}.mar"):
+            shutil.copy2(path, folder)
+    archive("fm", "1.0", exported_build, folder, network_format="export")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real TorchServe with all models, shared by all tests that leave it as it was."""
     running = server_on_free_ports(store, tmp_path_factory.mktemp("torchserve"))
@@ -132,9 +155,9 @@ def server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 @pytest.fixture(scope="session")
-def asgi_server(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The same under our own server (serving/asgi)."""
-    running = server_on_free_ports(store, tmp_path_factory.mktemp("asgi"), host="asgi")
+def asgi_server(mixed_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same under our own server (serving/asgi), one of its networks as torch.export writes it."""
+    running = server_on_free_ports(mixed_store, tmp_path_factory.mktemp("asgi"), host="asgi")
     running.start()
     yield running
     running.stop()

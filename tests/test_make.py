@@ -68,6 +68,13 @@ def test_make_train_hands_its_words_on_each_time(folder: Path, echo: str) -> Non
     assert "train mf --data ml-100k --preset quick --seed 3" in said["ARGS=--seed 3",]
 
 
+def test_make_archive_hands_profile_and_format_on(folder: Path, echo: str) -> None:
+    said = make(folder, echo, "archive", "MODEL=fm", "VERSION=1.1").strip()
+    assert said == "-m training archive fm --version 1.1 --profile throughput --format torchscript"
+    assert "--profile latency --format export" in make(folder, echo, "archive", "PROFILE=latency", "FORMAT=export")
+    assert "retrain fm --profile throughput --format export" in make(folder, echo, "retrain", "FORMAT=export")
+
+
 def test_targets_wait_for_one_another_whatever_the_jobs(folder: Path, echo: str) -> None:
     """The program takes its time over training, and the archive is packed after it all the same."""
     (folder / "bin/python").write_text('#!/bin/sh\n[ "$3" = train ] && sleep 0.5\necho "$@"\n')

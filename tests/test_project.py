@@ -80,7 +80,8 @@ def test_everything_that_the_gateway_imports_is_pinned() -> None:
 
 
 def test_the_image_has_what_serving_needs() -> None:
-    listed = re.search(r'ENV SERVING="([^"]*)"', (ROOT / "Dockerfile").read_text())[1].replace("\\", "").split()
+    lists = dict(re.findall(r'ENV (ASGI|SERVING)="([^"]*)"', (ROOT / "Dockerfile").read_text()))
+    listed = lists["SERVING"].replace("${ASGI}", lists["ASGI"]).split()
     needed = {pin for pin in pins("requirements.txt") if MODULES.get(pin, pin) in imports("serving", "handlers")}
     needed |= {pin for pin, (place, _) in USED_OTHERWISE.items() if place.startswith("serving/")}
     assert needed <= {*listed, "torch"}  # which is installed from an index of its own

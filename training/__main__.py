@@ -14,7 +14,9 @@ import tyro
 from tqdm.contrib.logging import logging_redirect_tqdm
 from tyro.conf import OmitArgPrefixes, Positional
 
+from archives.contents import Format, file_name
 from archives.errors import ArchiveRefused, CannotAnswer
+from archives.pack import Profile, archive
 
 from . import progress
 from .comparison.running import Running, opened
@@ -196,17 +198,21 @@ class Archive:
     """Where the model is."""
     store: Path = Path("model_store")
     """Where the archive goes."""
-    profile: Literal["throughput", "latency"] = "throughput"
+    profile: Profile = "throughput"
     """How it is served: many requests a second, or the shortest answer to one client."""
+    format: Format = "torchscript"
+    """The network: TorchScript, or programs of torch.export."""
 
     def run(self) -> None:
         """Pack and check."""
-        from archives.contents import file_name
-        from archives.pack import archive
 
+        if self.format == "export":
+            from .programs import write_programs
+
+            write_programs(self.build / self.model)
         target = self.store / file_name(self.model, self.version)
         verb = "kept, with the same contents," if target.exists() else "wrote"
-        print(f"{verb} {archive(self.model, self.version, self.build, self.store, self.profile)}")
+        print(f"{verb} {archive(self.model, self.version, self.build, self.store, self.profile, self.format)}")
 
 
 @dataclass(frozen=True)
@@ -242,7 +248,6 @@ class Recommend:
     """Where the lists go. The same command after one that was killed goes on where that stopped."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     """Where the lists are made: auto takes a GPU where there is one."""
-
     diversity: float = 0.0
     """How much a list avoids similar movies, from 0 to 1."""
     popularity_damping: float = 0.0

@@ -95,7 +95,9 @@ def without_ids(network: TwoEncoder) -> TwoEncoder:
     """
     tables = [side.embeddings for side in (network.users, network.items)]
     # ``deepcopy`` takes what stands in its memo for the copy of a part.
-    return copy.deepcopy(network, {id(table): torch.nn.Embedding.from_pretrained(table.weight[:1]) for table in tables})
+    # A slice that is no copy would be saved with all that it is a slice of.
+    rows = {id(table): torch.nn.Embedding.from_pretrained(table.weight[:1].clone()) for table in tables}
+    return copy.deepcopy(network, rows)
 
 
 def write_side(

@@ -51,7 +51,7 @@ def run(server: Server, workers: int, drain: float) -> None:
     settings = Settings(int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]))
     server.write_home()
     try:
-        fleet = Workers(listeners, settings, _unpack(server.store, server.unpacked))
+        fleet = Workers(listeners, settings, unpack_store(server.store, server.unpacked))
         try:
             fleet.start()
             own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
@@ -102,8 +102,11 @@ def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
     return listener
 
 
-def _unpack(store: Path, unpacked: Path) -> State:
-    """Unpack all archives of a store that may be served; an old one that only TorchServe can serve is left out."""
+def unpack_store(store: Path, unpacked: Path) -> State:
+    """Unpack all archives of a store that may be served, in folders in ``unpacked``, which is emptied first.
+
+    An old one that only TorchServe can serve is left out.
+    """
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     state = State([], {})

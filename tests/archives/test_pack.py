@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from archives import pack
-from archives.contents import checksums_in
+from archives.contents import NETWORKS, checksums_in
 from archives.errors import ArchiveRefused
 from archives.pack import archive
 from archives.unpack import aligned_entry
+from tests.archives.packing import verify
 from tests.archives.test_version import NO_VERSIONS
 from tests.conftest import MODELS
 
@@ -36,6 +37,19 @@ def test_holds_all_that_an_answer_needs_and_no_pickle(model: str, store: Path) -
     } <= names
     assert {"model-config.yaml", "recommender_handler.py", "recommender/api/service.py", "SHA256SUMS"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle")) or "training" in name]
+
+
+def test_has_one_network_in_the_format_that_was_asked_for(build: Path, exported_build: Path, tmp_path: Path) -> None:
+    shutil.copytree(build / "fm", tmp_path / "both/fm")
+    shutil.copy(exported_build / "fm/fm.pt2", tmp_path / "both/fm")
+    names = {}
+    for format in NETWORKS:
+        made = archive("fm", "1.0", tmp_path / "both", tmp_path / format, network_format=format)
+        assert verify(made, "fm", "1.0")
+        names[format] = set(zipfile.ZipFile(made).namelist())
+    assert names["torchscript"] ^ names["export"] == {"fm.pt", "fm.pt2"}
+    with pytest.raises(ArchiveRefused, match=r"other contents \(fm\.pt, fm\.pt2\)"):
+        archive("fm", "1.0", tmp_path / "both", tmp_path / "export")
 
 
 def test_its_checksums_are_those_of_its_contents(store: Path, tmp_path: Path) -> None:

@@ -8,9 +8,12 @@ def mix(features: Tensor, weights: Tensor, table: Tensor, dense: int = 1 << 20) 
     """Weighted sums of rows: ``features`` [B, C] of ``table`` [V, D] by ``weights`` [B, C] to [B, D].
 
     As a product with a matrix where that has up to ``dense`` numbers: the gradient of looking rows up adds them one
-    by one.
+    by one. A program of ``torch.export`` cannot choose by the number of rows; it has no gradient of the table, either.
     """
-    if features.size(1) > 0 and features.size(0) * table.size(0) > dense:
+    exporting = False
+    if not torch.jit.is_scripting():
+        exporting = torch.compiler.is_exporting()
+    if features.size(1) > 0 and (exporting or features.size(0) * table.size(0) > dense):
         return torch.nn.functional.embedding_bag(features, table, mode="sum", per_sample_weights=weights)
     mixing = torch.zeros(features.size(0), table.size(0), dtype=weights.dtype, device=weights.device)
     return torch.matmul(mixing.scatter_add_(1, features, weights), table)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..model.link import Link, Logistic, Regression
+from ..model.network import Network
 
 # Pairs in a block. A block is smaller where OpenBLAS would use several threads for a layer's product: it does so from
 # this many multiplications on, for a matrix and for a vector.
@@ -21,11 +22,14 @@ MATRIX_LIMIT, VECTOR_LIMIT = 1 << 18, 9 << 10
 class Kernel:
     """``network.score_pairs`` of rows of the encodings ``users`` [users, D] and ``items`` [movies, D]."""
 
-    def __init__(self, network: torch.jit.ScriptModule, users: Tensor, items: Tensor) -> None:
+    def __init__(self, network: Network, users: Tensor, items: Tensor) -> None:
         state = {name: tensor.numpy() for name, tensor in network.state_dict().items() if name.startswith("rest.")}
-        weights = [name for name in state if name.endswith(".weight")] if getattr(network, "use_mlp", True) else []
+        weights = [name for name in state if name.endswith(".weight")]
+        # An encoding ends with what the first layer takes.
+        self.split = users.size(1) - (state[weights[0]].shape[1] if weights else 0)
+        if not getattr(network, "use_mlp", True):
+            weights = []
         self.layers = [(state[name].T.copy(), state.get(name.replace("weight", "bias"))) for name in weights]
-        self.split = getattr(network, "split", users.size(1))
         self.users, self.items = users.numpy(), items.numpy()
         self.block_size = min([BLOCK_SIZE, *(_block_size(weight) for weight, _ in self.layers)])
 
@@ -67,7 +71,7 @@ def _block_size(weight: np.ndarray) -> int:
     return (MATRIX_LIMIT if weight.shape[1] > 1 else VECTOR_LIMIT) // weight.size
 
 
-def matching(network: torch.jit.ScriptModule, users: Tensor, items: Tensor) -> Kernel | None:
+def matching(network: Network, users: Tensor, items: Tensor) -> Kernel | None:
     """The kernel of a network; None where the network has another architecture, or is not on a CPU."""
     if users.device.type != "cpu":
         return None

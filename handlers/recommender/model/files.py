@@ -104,24 +104,24 @@ def read_titles(files: ArrayFiles, genres: Sequence[str]) -> Titles:
 
 def check_sizes(
     metadata: Metadata,
-    network: torch.jit.ScriptModule,
+    network: str,
+    state: Mapping[str, Tensor],
     rows: Mapping[str, int],
     titles: int,
     arrays: Mapping[str, Tensor],
 ) -> None:
     """Raise ArchiveError where two files do not fit each other.
 
-    ``rows``: of the dictionaries "user" and "movie", the unknown one included. ``titles``: how many rows have one.
+    ``network``: the name of its file, and ``state`` its tables. ``rows``: of the dictionaries "user" and "movie", the
+    unknown one included. ``titles``: how many rows have one.
     """
-    state = network.state_dict()
-    pt = f"{metadata.model}.pt"
     for name in NETWORK_TABLES:
         if name not in state:
-            raise ArchiveError(f"{pt} has no {name}: another release made it, so train it again")
+            raise ArchiveError(f"{network} has no {name}: another release made it, so train it again")
     for name in ("users.embeddings.weight", "items.embeddings.weight"):
         if state[name].size(0) != 1:
             raise ArchiveError(
-                f"{pt} has {state[name].size(0)} rows of {name}, expected that of the unknown ids alone: "
+                f"{network} has {state[name].size(0)} rows of {name}, expected that of the unknown ids alone: "
                 "another release made it, so train it again"
             )
     embeddings = state["users.embeddings.weight"]
@@ -132,11 +132,11 @@ def check_sizes(
             raise ArchiveError(f"{name}.npy does not lead from 0 on and never back: copy or pack the archive again")
     # What has a size, where the same size stands, and that size.
     expected = {
-        f"{pt} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
-        f"{pt} (user features)": (
+        f"{network} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
+        f"{network} (user features)": (
             state["users.features.weight"].size(0), "metadata.json (user_features)", user_values,
         ),
-        f"{pt} (movie features)": (
+        f"{network} (movie features)": (
             state["items.features.weight"].size(0), "metadata.json (movie_features)", movie_values,
         ),
         "movie_titles.npy": (titles, "movie_ids.npy", rows["movie"]),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .link import Link
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,7 @@ def with_jacobian(score: Callable[[Tensor], Tensor], embedding: Tensor, count: i
     return raw.detach(), jacobian
 
 
-def scorer(
-    network: torch.jit.ScriptModule, features: Tensor, weights: Tensor, items: Tensor
-) -> Callable[[Tensor], Tensor]:
+def scorer(network: Network, features: Tensor, weights: Tensor, items: Tensor) -> Callable[[Tensor], Tensor]:
     """Scores of ``items`` [n, D] for n embeddings [n, E] of one person with side features [C] and weights [C]."""
     features, weights = features.expand(len(items), -1), weights.expand(len(items), -1)
     return lambda embeddings: network.score_pairs(network.encode_users(embeddings, features, weights), items)

@@ -34,6 +34,7 @@ from .foldin import Prior, Solution, prior_that_gives, scorer, solve
 from .link import Link
 from .list_ranker import ListRanker
 from .metadata import Metadata
+from .network import Network, load_network, network_file
 from .positions import evenly_spread
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
@@ -53,7 +54,7 @@ class Model:
 
     metadata: Metadata
     metrics: dict[str, Any]
-    network: torch.jit.ScriptModule
+    network: Network
     users: Vocabulary
     movies: Vocabulary
     catalogue: Catalogue
@@ -89,12 +90,13 @@ class Model:
             titles = read_titles(files, metadata.genres)
             users, movies = (read_vocabulary(files, side) for side in ("user", "movie"))
             arrays = read_arrays(files, ARRAYS | optional_arrays(metadata))
-            network = torch.jit.load(str(folder / f"{metadata.model}.pt"), map_location=device).eval()
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
-        for parameter in network.parameters():
-            parameter.requires_grad_(False)
-        check_sizes(metadata, network, {"user": len(users), "movie": len(movies)}, len(titles), arrays)
+        path = network_file(folder, metadata.model)
+        network = load_network(path, device)
+        check_sizes(
+            metadata, path.name, network.state_dict(), {"user": len(users), "movie": len(movies)}, len(titles), arrays
+        )
         checksums = folder / CHECKSUMS
         tables = [arrays[name].to(device) for name in RANK_TABLES if name in arrays]
         return cls(

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from serving.__main__ import main
-from serving.asgi.supervisor import _unpack
+from serving.asgi.supervisor import unpack_store
 from serving.asgi.worker import Control, Settings, State
 from serving.asgi.workers import Workers
 from serving.management import CallRefused, Management
@@ -215,7 +215,7 @@ def test_an_old_archive_that_this_server_cannot_serve_is_left_out(store: Path, t
     for name in ("fm-1.0.mar", "fm.mar"):
         shutil.copyfile(store / "fm-1.0.mar", tmp_path / name)
     shutil.copy(PACKED_BEFORE, tmp_path)
-    state = _unpack(tmp_path, tmp_path / "unpacked")
+    state = unpack_store(tmp_path, tmp_path / "unpacked")
     assert [Path(folder).name.split("-")[:2] for folder in state.folders] == [["fm", "1.0"]]
     assert state.defaults == {"fm": "1.0"}
     assert len(list((tmp_path / "unpacked").iterdir())) == 1
