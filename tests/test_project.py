@@ -25,7 +25,8 @@ USED_OTHERWISE = {
     "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
-    "psycopg[binary]": ("feedback/database.py", "postgresql+psycopg"),
+    "psycopg": ("feedback/database.py", "postgresql+psycopg"),
+    "psycopg-binary": ("feedback/database.py", "postgresql+psycopg"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
 MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}

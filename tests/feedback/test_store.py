@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 
 from feedback import database
 from feedback.store import Event, Forgotten, Impression, Store, StoreDown
+from feedback.tables import metadata
 from tests.feedback.conftest import NOW, event
 
 
@@ -142,7 +143,7 @@ def test_tables_that_were_dropped_are_made_anew(postgresql: str) -> None:
     store.add_events([[event("dropped tables", "a")]])
     engine = create_engine(postgresql.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        for table in ("events", "impressions", "alembic_version"):
+        for table in (*metadata.tables, "alembic_version"):
             connection.execute(text(f"DROP TABLE {table}"))
     engine.dispose()
     with pytest.raises(StoreDown, match="does not exist"):
