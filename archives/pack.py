@@ -90,11 +90,11 @@ def config_of(profile: Profile) -> str:
 
 
 def lay_out(source: Path, folder: Path) -> None:
-    """Make ``folder`` what an archive of ``source``, a folder like ``build/<model>``, is when it is unpacked.
+    """Make ``folder`` what an archive of ``source``, a folder of any name like ``build/<model>``, is when it is unpacked.
 
     Its arrays are links to those of ``source``.
     """
-    network = source / f"{source.name}{NETWORKS['torchscript']}"
+    (network,) = source.glob(f"*{NETWORKS['torchscript']}")
     _stage(source, folder, config_of("throughput"))
     (folder / CHECKSUMS).write_text(written_checksums(_digests(network, folder)))
     for path in _added(network):
