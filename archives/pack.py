@@ -90,7 +90,7 @@ def config_of(profile: Profile) -> str:
 
 
 def lay_out(source: Path, folder: Path) -> None:
-    """Make ``folder`` what an archive of ``source``, a folder of any name like ``build/<model>``, is when it is unpacked.
+    """Make ``folder`` what an archive of ``source``, a folder like ``build/<model>``, is when it is unpacked.
 
     Its arrays are links to those of ``source``.
     """
