@@ -53,9 +53,11 @@ class ExportedNetwork:
 
     def __init__(self, programs: Mapping[str, torch.export.ExportedProgram]) -> None:
         self._state = {name: tensor for program in programs.values() for name, tensor in program.state_dict.items()}
-        self.user_embeddings, self.item_embeddings, self.encode_users, self.encode_items, self.score_pairs = (
-            programs[name].module() for name in METHODS
-        )
+        modules = [programs[name].module() for name in METHODS]
+        for module in modules:
+            for parameter in module.parameters():
+                parameter.requires_grad_(False)
+        self.user_embeddings, self.item_embeddings, self.encode_users, self.encode_items, self.score_pairs = modules
 
     def score_all(self, users: Tensor, items: Tensor) -> Tensor:
         """As ``Network.score_all``. No program: DeepFM's loop over users has no fixed length, so it cannot be one."""
@@ -79,16 +81,16 @@ def network_file(folder: Path, model: str) -> Path:
 def load_network(path: Path, device: torch.device) -> Network:
     """The network in a file, on ``device``, without gradients of its parameters. Raises ArchiveError."""
     try:
-        network = _load_exported(path, device) if path.suffix == EXPORTED else _load_scripted(path, device)
+        return _load_exported(path, device) if path.suffix == EXPORTED else _load_scripted(path, device)
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
-    for parameter in network.state_dict().values():
-        parameter.requires_grad_(False)
-    return network
 
 
 def _load_scripted(path: Path, device: torch.device) -> Network:
-    return torch.jit.load(str(path), map_location=device).eval()
+    network = torch.jit.load(str(path), map_location=device).eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    return network
 
 
 def _load_exported(path: Path, device: torch.device) -> Network:
