@@ -105,8 +105,8 @@ class Settings:
     list_dampings: tuple[float, ...] = (0.1, 0.0, 0.2)
     """Lists: the power of a movie's popularity that its number is divided by; chosen in the same way."""
     list_half_lives: tuple[float, ...] = (0.0, 7.0, 14.0, 30.0, 90.0, 365.0)
-    """Lists: days after which a rating counts half for what is popular now; the validation rows choose. 0: no trend.
-    A log without timestamps has none."""
+    """Lists: days after which a rating counts half for what is popular now; the validation rows choose where they are
+    later than the training rows (--split time), else the first counts. 0: no trend."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
     """Lists: length of the vectors; chosen in the same way. Those above the number of components are left out."""
     list_ridge_power: float = 0.5

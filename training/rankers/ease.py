@@ -40,7 +40,7 @@ from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .svd import in_threads, truncated_svd
-from .trend import following, trend_of
+from .trend import comes_after, following, trend_of
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
@@ -71,11 +71,12 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     first ridge and damping, with the first half-life; then, where any other half-life is better with these, all three
     together. The first half-life stays unless another is better by more than one standard error of the difference
     (Breiman and others, Classification and regression trees, 1984): a few users may ask for what is new by chance.
+    Others are tried only where ``validation`` comes after ``train``, as rows drawn at random cannot show a trend.
     Last, the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of these
     lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no metrics.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
-    half_lives = settings.list_half_lives if train.timestamps is not None else (0.0,)
+    half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
     if not len(validation) or len(pairs) == len(half_lives) == len(settings.list_factors) == 1:
         return settings, {}
     enough = max(CHOOSING_COMPONENTS, *settings.list_factors)

@@ -35,6 +35,16 @@ def trend_of(train: Interactions, half_life: float) -> torch.Tensor | None:
     return torch.from_numpy(((recent + SHRINKAGE) / (expected + SHRINKAGE)) ** POWER).float()
 
 
+def comes_after(train: Interactions, later: Interactions) -> bool:
+    """Whether the rows of ``later``, or nearly all of them, are younger than all those of ``train``.
+
+    Rows of one second may lie on either side of a cut.
+    """
+    if train.timestamps is None or not len(later):
+        return False
+    return bool(np.median(later.timestamps) >= train.timestamps.max())
+
+
 def following(ranker: ListRanker, trend: torch.Tensor | None) -> ListRanker:
     """The ranker whose number of each movie is multiplied by that of ``trend`` [movies]; the same one for None.
 
