@@ -89,24 +89,29 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
-    def short(ridge: float, damping: float, half_life: float) -> ListRanker:
-        ranker = regression.ranker(ridge, damping, min(lengths[-1], CHOOSING_FACTORS), similar=False)
-        return following(ranker, trends[half_life])
+    found: dict[Way, float] = {}
 
-    def best_of(tried: list[Way]) -> tuple[float, Way]:
-        found = [
-            (lists_of(short(*way)).get(Metric.NDCG, 0.0), way)
-            for way in counted(tried, "ridges, dampings, half-lives", len(tried), "choice")
-        ]
-        return max(found, key=lambda each: each[0])
+    def short(ridge: float, damping: float) -> ListRanker:
+        return regression.ranker(ridge, damping, min(lengths[-1], CHOOSING_FACTORS), similar=False)
 
-    ndcg, way = best_of([(*pair, half_lives[0]) for pair in pairs])
+    def best_of(pairs: list[tuple[float, float]], half_lives: tuple[float, ...]) -> Way:
+        """The best of all that were tried with these half-lives, after trying these ``pairs`` with them."""
+        for pair in counted(pairs, "ridges, dampings, half-lives", len(pairs), "choice"):
+            ranker = short(*pair)
+            for half_life in half_lives:
+                ndcg = lists_of(following(ranker, trends[half_life])).get(Metric.NDCG, 0.0)
+                found[*pair, half_life] = ndcg
+        return max((way for way in found if way[2] in half_lives), key=found.__getitem__)
+
+    way = best_of(pairs, half_lives[:1])
     if len(half_lives) > 1:
-        other_ndcg, _ = best_of([(*way[:2], half_life) for half_life in half_lives[1:]])
-        if other_ndcg > ndcg:
-            _, other = best_of([(*pair, half_life) for pair in pairs for half_life in half_lives[1:]])
+        other = best_of([way[:2]], half_lives[1:])
+        if found[other] > found[way]:
+            other = best_of([pair for pair in pairs if pair != way[:2]], half_lives[1:])
             of_users = [
-                ndcg_of_users(order(short(*each), train), train, validation, USERS_TO_CHOOSE_BY)
+                ndcg_of_users(
+                    order(following(short(*each[:2]), trends[each[2]]), train), train, validation, USERS_TO_CHOOSE_BY
+                )
                 for each in (other, way)
             ]
             gain = of_users[0] - of_users[1]

@@ -100,7 +100,7 @@ def test_a_random_split_chooses_none(coming_and_going) -> None:
 )
 def test_what_may_be_chance_chooses_none(coming_and_going, monkeypatch, of_users, half_life) -> None:
     train, validation, _ = split(coming_and_going, "time", 0).take(encode(coming_and_going, False))
-    found = iter([0.2, 0.3, 0.3, 0.3])  # without trend, with it twice, and then of the one number of factors
+    found = iter([0.2, 0.3, 0.3])  # without trend, with it, and then of the one number of factors
     both = iter([np.array(of_users), np.zeros(len(of_users))])
     monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
     monkeypatch.setattr(ease, "ndcg_of_users", lambda *_: next(both))
