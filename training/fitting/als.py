@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -55,32 +55,30 @@ def fit(
     if settings.target != "like":
         raise SettingsError("als fits likes: use --method gibbs for --target rating")
 
-    def solved(rows: Interactions, regularization: float, on_sweep: Callable[[float], None]) -> Solver:
-        solver = Solver.of(rows, settings, regularization, seed, network.uses_features, network.mean.device)
-        try:
-            for loss in calls.in_step(solver):
-                on_sweep(loss)
-        except torch.linalg.LinAlgError as error:
-            raise DivergedError(
-                f"--regularizations {regularization:g} is too little to solve for: give more"
-            ) from error
-        return solver
+    def solver_of(rows: Interactions, regularizations: tuple[float, ...]) -> Solver:
+        return Solver.of(rows, settings, regularizations, seed, network.uses_features, network.mean.device)
 
     rest, held_out = _parts(dataclasses.replace(train, timestamps=None), seed)
-    ways = []
-    for regularization in settings.regularizations:
-        ways.append((_logits(solved(rest, regularization, lambda _: None), held_out, seed), regularization))
+    solver = solver_of(rest, settings.regularizations)
+    ways = [(_logits(solver, held_out, seed), solver.regularization) for _ in _swept(solver) if not solver.left]
     logits, regularization = min(ways, key=lambda way: way[0].log_loss)
-    del rest  # as large as the log
-    losses = Losses()
-
-    def tell(loss: float) -> None:
+    del rest, solver  # as large as the log
+    losses, solver = Losses(), solver_of(train, (regularization,))
+    for loss in _swept(solver):
         losses.train.append(loss)
         on_epoch(len(losses.train), loss, None)
-
-    solver = solved(train, regularization, tell)
     _write(network, train, solver, logits)
     return Fit(network, losses, Logistic(settings.like_above))
+
+
+def _swept(solver: Solver) -> Iterator[float]:
+    """The loss after each sweep. Raises DivergedError."""
+    try:
+        yield from calls.in_step(solver)
+    except torch.linalg.LinAlgError as error:
+        raise DivergedError(
+            f"--regularizations {solver.regularization:g} is too little to solve for: give more"
+        ) from error
 
 
 def _parts(train: Interactions, seed: int) -> tuple[Interactions, Interactions]:

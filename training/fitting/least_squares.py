@@ -16,6 +16,7 @@ the Gibbs sampler.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import ClassVar
 
 import torch
@@ -39,14 +40,18 @@ FEATURE_RIDGE = 10.0  # squared singular values of the features are added to thi
 
 
 class Solver:
-    """Alternating least squares on the ratings of all processes together; going through it gives the loss of sweeps."""
+    """Alternating least squares on the likes of all processes together; going through it gives the loss of each sweep.
+
+    The sweeps of each of ``regularizations`` (``Settings.regularizations``) in turn, each from the same start.
+    ``regularization``: the present one; ``left``: how many of its sweeps are to come.
+    """
 
     @classmethod
     def of(
         cls,
         train: Interactions,
         settings: Settings,
-        regularization: float,
+        regularizations: tuple[float, ...],
         seed: int,
         use_features: bool,
         device: torch.device | str,
@@ -54,17 +59,17 @@ class Solver:
         """The first process's, which gives the others their share of the likes; they follow (``calls.in_step``)."""
         likes = Likes(torch.ones(len(train), device=device))
         known, held = Known.of(train, likes, settings, seed, use_features, device)
-        calls.give(_follow, known, regularization)
+        calls.give(_follow, known, regularizations)
         shares = known.shares()
         deal(held, *shares)
-        return cls(known, regularization, *known.views(held, *shares, settings.n_factors))
+        return cls(known, regularizations, *known.views(held, *shares, settings.n_factors))
 
-    def __init__(self, known: Known, regularization: float, user_view: View, movie_view: View) -> None:
-        """With views of this process's likes; ``regularization``: of ``Settings.regularizations``."""
+    def __init__(self, known: Known, regularizations: tuple[float, ...], user_view: View, movie_view: View) -> None:
+        """With views of this process's likes."""
         settings, self.count = known.settings, known.likelihood.count
-        self.sweeps, weight = settings.als_sweeps, settings.unobserved_weight
+        self.regularizations, self.sweeps, weight = regularizations, settings.als_sweeps, settings.unobserved_weight
         features, size = known.features or (None, None), settings.n_factors + 1
-        total = regularization * (1 + weight) * self.count
+        total = (1 + weight) * self.count
         self.users, self.movies = (
             LeastSquares(view, matrix, size, total / len(view.rated), Stream(known.seed, 0, purpose))
             for view, matrix, purpose in zip((user_view, movie_view), features, (USERS, MOVIES), strict=True)
@@ -75,7 +80,11 @@ class Solver:
 
     def __iter__(self) -> Iterator[float]:
         """The mean squared error of the likes after each sweep."""
-        for _ in counted(range(self.sweeps), "alternating least squares", self.sweeps, "sweep"):
+        sweeps = list(product(self.regularizations, reversed(range(self.sweeps))))
+        for self.regularization, self.left in counted(sweeps, "alternating least squares", len(sweeps), "sweep"):
+            if self.left == self.sweeps - 1:
+                for side in (self.users, self.movies):
+                    side.begin(self.regularization)
             with one_thread_each():
                 self.movies.solve(self.users, self.gram(self.users))
                 errors = self.users.solve(self.movies, self.gram(self.movies))
@@ -87,10 +96,10 @@ class Solver:
         return self.alpha_0 * (design.T @ design)
 
 
-def _follow(known: Known, regularization: float) -> None:
+def _follow(known: Known, regularizations: tuple[float, ...]) -> None:
     """The sweeps, in another process than the first, with the likes that this one deals out."""
     held = dealt(Likes.value_type, known.counts[0].device)
-    calls.follow(Solver(known, regularization, *known.views(held, *known.shares(), known.settings.n_factors)))
+    calls.follow(Solver(known, regularizations, *known.views(held, *known.shares(), known.settings.n_factors)))
 
 
 class Likes:
@@ -111,18 +120,22 @@ class Likes:
 class LeastSquares:
     """One side: ``embeddings`` float32 [entities, E], zero (but for features) where an entity has no like.
 
-    ``penalty``: of their squared distances from what features explain. ``stream``: of the first embeddings.
+    ``penalty``: of their squared distances from what features explain; ``weight``: what an entity's likes and pairs
+    weigh, on average. ``stream``: of the first embeddings.
     """
 
-    def __init__(
-        self, view: View, features: sparse.csr_array | None, size: int, penalty: float, stream: Stream
-    ) -> None:
-        self.view, self.size, self.penalty = view, size, penalty
-        self.embeddings = stream.normals(torch.arange(len(view.counts), device=view.device), size).float() * 0.1
-        self.embeddings[:, -1] = 0.0
+    def __init__(self, view: View, features: sparse.csr_array | None, size: int, weight: float, stream: Stream) -> None:
+        self.view, self.size, self.weight, self.stream = view, size, weight, stream
         self.block = None
         if features is not None:
             self.block = FeatureBlock.of_matrix(features, view.rated, size, 1.0, FEATURE_VECTORS)
+
+    def begin(self, regularization: float) -> None:
+        """Start anew, with the penalty of a regularization."""
+        self.penalty = regularization * self.weight
+        entities = torch.arange(len(self.view.counts), device=self.view.device)
+        self.embeddings = self.stream.normals(entities, self.size).float() * 0.1
+        self.embeddings[:, -1] = 0.0
 
     def coefficients(self) -> Tensor:
         """What side features add to an embedding: float32 [feature rows, E]."""

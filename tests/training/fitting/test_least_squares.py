@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from torch.multiprocessing import spawn
 
 from tests.training.fits import quick
-from training import calls, distributed
+from tests.training.processes import found_together
 from training.data import RatingsLog, generate
 from training.estimators import ESTIMATORS
 from training.fitting.least_squares import Solver
@@ -30,7 +25,7 @@ def likes(count: int = 900) -> RatingsLog:
 
 def solver_of(train: Interactions, use_features: bool, sweeps: int = 4) -> Solver:
     settings = quick("mf", "like", n_factors=5, als_sweeps=sweeps)
-    solver = Solver.of(train, settings, 0.1, 0, use_features, "cpu")
+    solver = Solver.of(train, settings, (0.1,), 0, use_features, "cpu")
     for _ in solver:
         pass
     return solver
@@ -60,7 +55,7 @@ def test_users_are_at_the_optimum_of_the_loss_over_all_pairs(use_features: bool)
 
 def test_the_loss_of_the_likes_is_told() -> None:
     train = encode(likes(), False)
-    solver = Solver.of(train, quick("mf", "like", n_factors=5, als_sweeps=6), 0.1, 0, False, "cpu")
+    solver = Solver.of(train, quick("mf", "like", n_factors=5, als_sweeps=6), (0.1,), 0, False, "cpu")
     told = list(solver)
     users, movies = solver.users.embeddings, solver.movies.embeddings
     liked = pair_scores(users, movies, *(torch.from_numpy(rows).long() for rows in (train.user_rows, train.movie_rows)))
@@ -77,18 +72,7 @@ def fits() -> list[torch.Tensor]:
     return found
 
 
-def process(rank: int, folder: Path) -> None:
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (folder / "port").read_text()}
-    torch.set_num_threads(1)
-    with distributed.processes(torch.device("cpu")):
-        calls.led(lambda: torch.save(fits(), folder / "together.pt"))
-
-
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds(tmp_path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        (tmp_path / "port").write_text(str(server.getsockname()[1]))
-    spawn(process, (tmp_path,), nprocs=2)
-    for alone, together in zip(fits(), torch.load(tmp_path / "together.pt"), strict=True):
+    for alone, together in zip(fits(), found_together(fits, tmp_path), strict=True):
         torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from pathlib import Path
-
 import pytest
 import torch
-from torch.multiprocessing import spawn
 
 from tests.training.fits import quick
-from training import calls, distributed
+from tests.training.processes import found_together
+from training import distributed
 from training.data import generate
 from training.estimators import ESTIMATORS
 from training.fitting import parallel
@@ -35,21 +31,10 @@ def fits() -> dict[str, dict[str, torch.Tensor]]:
     return found
 
 
-def process(rank: int, folder: Path) -> None:
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": (folder / "port").read_text()}
-    torch.set_num_threads(1)
-    with distributed.processes(torch.device("cpu")):
-        calls.led(lambda: torch.save(fits(), folder / "together.pt"))
-
-
 @pytest.mark.slow
 def test_two_processes_fit_what_one_fits(tmp_path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        (tmp_path / "port").write_text(str(server.getsockname()[1]))
-    spawn(process, (tmp_path,), nprocs=2)
     alone = fits()
-    together = torch.load(tmp_path / "together.pt")
+    together = found_together(fits, tmp_path)
     for model, expected in alone.items():
         for name, values in expected.items():
             torch.testing.assert_close(together[model][name], values, rtol=2e-3, atol=2e-4)
