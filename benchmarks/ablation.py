@@ -203,11 +203,8 @@ def main(options: Options) -> None:
     threadpool_limits(1)
     log = load("ml-100k")
     kept = Records(options.results, {"machine": f"{platform.machine()}, one thread", "torch": torch.__version__})
-    for task in tasks(log, split(log, "u1", 0)):
-        if task.table in options.table and options.name in task.name and not kept.has(task):
-            found = task.measure()
-            kept.add(task, found)
-            print(f"{task}: {found}", flush=True)
+    every = tasks(log, split(log, "u1", 0))
+    kept.measure(task for task in every if task.table in options.table and options.name in task.name)
     tables = named(ON_THE_PAGE, list(kept.by_key.values()))
     print(*tables.values(), sep="\n")
     if options.results == RESULTS:

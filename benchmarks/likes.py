@@ -180,11 +180,8 @@ def main(options: Options) -> None:
     threadpool_limits(1)
     kept = Records(options.results, {"machine": f"{platform.machine()}, one thread", "torch": torch.__version__})
     for data, log, parts in logs(options.ml_1m):
-        for task in tasks(data, log, parts) if data in options.data else ():
-            if options.name in task.name and not kept.has(task):
-                found = task.measure()
-                kept.add(task, found)
-                print(f"{task}: {found}", flush=True)
+        if data in options.data:
+            kept.measure(task for task in tasks(data, log, parts) if options.name in task.name)
     tables = named(ON_THE_PAGE, list(kept.by_key.values()))
     print(*tables.values(), sep="\n")
     if options.results == RESULTS:

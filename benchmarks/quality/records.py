@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,14 @@ class Records:
         temporary = self.path.with_name(f".{self.path.name}.tmp")
         temporary.write_text(json.dumps(whole, indent=1) + "\n")
         os.replace(temporary, self.path)
+
+    def measure(self, tasks: Iterable[Task]) -> None:
+        """Measure the tasks without a record, add what is found, and print it."""
+        for task in tasks:
+            if not self.has(task):
+                found = task.measure()
+                self.add(task, found)
+                print(f"{task}: {found}", flush=True)
 
 
 def _key(record: Record) -> tuple:

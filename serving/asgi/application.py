@@ -46,9 +46,6 @@ class Application:
     def _load(self, folder: Path) -> Inference:
         settings = Server(self._store).settings
         state = unpack_store(self._store, folder)
-        fleet = Fleet(int(settings["job_queue_size"]), asyncio.get_running_loop())
-        for unpacked in state.folders:
-            fleet.add(unpacked, fleets.load(unpacked))
-        for model, version in state.defaults.items():
-            fleet.set_default(model, version)
+        hosted = ((unpacked, fleets.load(unpacked)) for unpacked in state.folders)
+        fleet = Fleet.of(int(settings["job_queue_size"]), asyncio.get_running_loop(), hosted, state.defaults)
         return Inference(fleet, int(settings["max_request_size"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,22 @@ class Fleet:
         self.draining = False
         self._queue = queue
         self._loop = loop
+
+    @classmethod
+    def of(
+        cls,
+        queue: int,
+        loop: asyncio.AbstractEventLoop,
+        hosted: Iterable[tuple[str, code.Hosted]],
+        defaults: Mapping[str, str],
+    ) -> Fleet:
+        """Of archives by the folder that each is unpacked in, and the default version of each model."""
+        fleet = cls(queue, loop)
+        for folder, one in hosted:
+            fleet.add(folder, one)
+        for model, version in defaults.items():
+            fleet.set_default(model, version)
+        return fleet
 
     @property
     def is_ready(self) -> bool:

@@ -77,11 +77,7 @@ async def _serve(
     hosted: list[tuple[str, Hosted]],
 ) -> None:
     loop = asyncio.get_running_loop()
-    fleet = Fleet(settings.queue, loop)
-    for folder, one in hosted:
-        fleet.add(folder, one)
-    for model, version in state.defaults.items():
-        fleet.set_default(model, version)
+    fleet = Fleet.of(settings.queue, loop, hosted, state.defaults)
     config = uvicorn.Config(
         Inference(fleet, settings.max_body),
         http=protocol_for(fleet, settings.max_body),

@@ -21,6 +21,7 @@ import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 from handlers.recommender.api.limits import Limits
+from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from web.app import create_app
 from web.settings import Settings
@@ -175,10 +176,8 @@ def make_stand_in() -> Callable[[int], StandIn]:
     return make
 
 
-@pytest.fixture(scope="session")
-def of_likes(likes_build: Path) -> httpx.MockTransport:
-    """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
-    service = load_service(likes_build / "fm", Limits(named_users=50))
+def transport_of(service: Service) -> httpx.MockTransport:
+    """In TorchServe's place: the handler's own answers."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         version = {"X-Model-Version": "1.0"}
@@ -188,6 +187,12 @@ def of_likes(likes_build: Path) -> httpx.MockTransport:
         return httpx.Response(answer.code, content=answer.body, headers=version)
 
     return httpx.MockTransport(answer)
+
+
+@pytest.fixture(scope="session")
+def of_likes(likes_build: Path) -> httpx.MockTransport:
+    """In TorchServe's place: the handler's own answers, of a model of likes whose ids are strings."""
+    return transport_of(load_service(likes_build / "fm", Limits(named_users=50)))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from feedback.store import Event
 from handlers.recommender.api.limits import Limits
 from handlers.recommender.loading import load_service
+from tests.web.conftest import transport_of
 from web.fresh import with_fresh, without_names_of_fresh
 from web.schema import Ask
 from web.settings import Settings
@@ -61,16 +62,7 @@ def test_only_what_the_request_named_is_named_as_unknown() -> None:
 @pytest.fixture(scope="module")
 def ratings(build: Path) -> httpx.MockTransport:
     """In TorchServe's place: the handler's own answers, of a model of ratings."""
-    service = load_service(build / "fm", Limits())
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        version = {"X-Model-Version": "1.0"}
-        if not request.content:
-            return httpx.Response(200, json=service.describe(), headers=version)
-        (answer,) = service.answer([request.content])
-        return httpx.Response(answer.code, content=answer.body, headers=version)
-
-    return httpx.MockTransport(answer)
+    return transport_of(load_service(build / "fm", Limits()))
 
 
 Post = Callable[[str, dict[str, Any]], dict[str, Any]]
