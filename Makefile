@@ -37,6 +37,8 @@ PORT_OFFSET ?= 0
 export PORT_OFFSET
 ## The server: torchserve, or asgi, which needs no Java.
 HOST ?= torchserve
+## How many processes "make test" runs in; a test file is run by one of them.
+TEST_PROCESSES ?= 2
 ## Where pip finds torch; CPU only, and several GB less: https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 ## The Python that makes .venv.
@@ -260,7 +262,7 @@ web-stop:
 test: install-dev stubs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(TEST_PROCESSES) --dist loadfile
 
 ## Run the tests that take minutes.
 test-slow: install-dev stubs

@@ -19,13 +19,13 @@ from training.data import RatingsLog, generate
 
 
 @pytest.fixture(scope="module")
-def server(client: Client) -> Server:
+def host_server(client: Client) -> Server:
     return client.server
 
 
 @pytest.fixture
-def management(server: Server) -> Management:
-    return Management(server.management)
+def management(host_server: Server) -> Management:
+    return Management(host_server.management)
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +34,19 @@ def strings() -> RatingsLog:
 
 
 @pytest.fixture(scope="module")
-def string_version(server: Server, strings: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def string_version(host_server: Server, strings: RatingsLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Version 2.0 of all three models, of another log with string ids, served beside 1.0."""
     folder = tmp_path_factory.mktemp("strings")
-    versions = {model: Versions(server, model) for model in MODELS}
+    versions = {model: Versions(host_server, model) for model in MODELS}
     for model, here in versions.items():
         train_small(model, strings, folder, sweeps=20)
-        archive(model, "2.0", folder / "build", server.store)
+        archive(model, "2.0", folder / "build", host_server.store)
         assert here.register_and_wait("2.0")
         assert not here.register_and_wait("2.0"), "the same version again is there already"
     yield "2.0"
     for model, here in versions.items():
         here.unregister("2.0")
-        (server.store / f"{model}-2.0.mar").unlink()
+        (host_server.store / f"{model}-2.0.mar").unlink()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -87,7 +87,7 @@ def test_the_default_can_be_changed_and_every_version_answers_by_its_number(
 
 
 def test_versions_whose_code_differs_each_run_their_own(
-    client: Client, management: Management, server: Server, build: Path, tmp_path: Path, monkeypatch
+    client: Client, management: Management, host_server: Server, build: Path, tmp_path: Path, monkeypatch
 ) -> None:
     handlers = Path(shutil.copytree(archive_module.HANDLERS, tmp_path / "handlers"))
     service = handlers / "recommender/api/description.py"
@@ -95,12 +95,12 @@ def test_versions_whose_code_differs_each_run_their_own(
     assert changed != service.read_text()
     service.write_text(changed)
     monkeypatch.setattr(archive_module, "HANDLERS", handlers)
-    archive("mf", "1.1", build, server.store)
-    versions = Versions(server, "mf")
+    archive("mf", "1.1", build, host_server.store)
+    versions = Versions(host_server, "mf")
     versions.register_and_wait("1.1")
     try:
         assert management.about("mf", "1.1")["greeting"] == "hello"
         assert "greeting" not in management.about("mf", "1.0")
     finally:
         versions.unregister("1.1")
-        (server.store / "mf-1.1.mar").unlink()
+        (host_server.store / "mf-1.1.mar").unlink()

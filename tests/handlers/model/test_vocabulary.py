@@ -45,7 +45,7 @@ def test_what_an_archive_keeps_makes_the_same_vocabulary(ids: np.ndarray | Texts
 ORDERS = [[2, 1], [1, 1], ["b", "a"], ["a", "a"], np.array([2, 1]), Texts.of(["b", "a"]), Texts.of(["a", "a"])]
 
 
-@pytest.mark.parametrize("ids", ORDERS, ids=str)
+@pytest.mark.parametrize("ids", ORDERS, ids=lambda ids: str(list(ids)))
 def test_ids_that_are_not_in_order_or_come_twice_are_refused(ids: list) -> None:
     with pytest.raises(ValueError, match="not in ascending order, or one of them occurs more than once"):
         Vocabulary(ids)
