@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pandas as pd
 import tyro
@@ -40,11 +40,18 @@ class Source:
     """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or
     a ratings file's path."""
     ratings: Path | None = None
-    """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
+    """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id (or item_id)[, rating][,
+    timestamp][, weight]."""
     users: Path | None = None
     """Your users: a file with user_id and side features."""
-    movies: Path | None = None
-    """Your movies: a file with movie_id, title, year, genres and other side features."""
+    movies: Annotated[Path | None, tyro.conf.arg(aliases=["--items"])] = None
+    """Your movies: a file with movie_id (or item_id), title, year, genres and other columns."""
+    columns: str = ""
+    """Names of columns in these files: user=customer,item=sku,rating=stars,time=bought_at,weight=count."""
+    item_name: str = ""
+    """What one item is called on the page, in the report and in messages: product, or story,stories."""
+    show: str = ""
+    """Columns of the movies file, separated by commas, that answers show and lists can be narrowed by (where)."""
     features: str = ""
     """Columns of these files that are side features, separated by commas (the usual ones by default)."""
     events: str | None = None
@@ -52,9 +59,21 @@ class Source:
 
     def load(self) -> RatingsLog:
         """The log."""
-        names = tuple(name for name in self.features.split(",") if name)
-        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        log = load(
+            self.data,
+            ratings=self.ratings,
+            users=self.users,
+            movies=self.movies,
+            features=_names(self.features),
+            columns=self.columns,
+            item_name=self.item_name,
+            show=_names(self.show),
+        )
         return log if self.events is None else with_events(log, self.events)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class Data:
         kind = f"ratings from {log.scale[0]:g} to {log.scale[1]:g}" if log.has_ratings else "likes"
         print(
             f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
-            f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
+            f"of {log.ratings['movie_id'].nunique():,} {log.words.many}; sha256 {log.sha256}"
         )
         if log.events:
             print(f"{log.events.count:,} events are among them, the last one with the id {log.events.last_id}")
@@ -234,7 +253,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Recommend:
-    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id, score.
+    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id (or item_id), score.
 
     What a user has rated is left out. Under torchrun the users are shared out among the processes.
     """
@@ -252,6 +271,8 @@ class Recommend:
     """How much a list avoids similar movies, from 0 to 1."""
     popularity_damping: float = 0.0
     """How much less popular movies count, from 0 to 1."""
+    where: str = ""
+    """Conditions that all movies of the lists meet, as in a request: '{"category": ["Bikes"], "price": {"max": 500}}'."""
 
     def run(self) -> None:
         """Make the lists."""
@@ -261,7 +282,9 @@ class Recommend:
 
         device = chosen(self.device)
         with distributed.processes(device):
-            made = recommend(self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping)
+            made = recommend(
+                self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping, self.where
+            )
             say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, options and code")
 
 

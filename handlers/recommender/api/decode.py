@@ -45,7 +45,7 @@ NOT_JSON = "the body is not JSON: {}; send one JSON object, encoded as UTF-8"
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_request = msgspec.json.Decoder(Request).decode
-PARTS = {".ratings": GivenRating, ".where": Range}  # objects inside a request, by where they stand
+A_CONDITION = 'give a text, a number, true or false, an array of them, or {"min": 10, "max": 500}'
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -174,18 +174,18 @@ def _explained(complaint: str, body: Any) -> str:
     match = _PATH.match(complaint)
     what, path = (match["what"], match["path"] or "") if match else (complaint, "")
     what = what.replace("`", "")
+    if path.startswith(".where["):
+        wrong = [(name, given) for name, given in body["where"].items() if not _is_condition(given)][:1]
+        for name, given in wrong:
+            return f"where.{name} is {shortened(given)}: {A_CONDITION}"
     unknown = re.fullmatch(r"Object contains unknown field (.*)", what, re.DOTALL)
     if unknown:
         where = f" in {path.lstrip('.')}" if path else ""
-        fields = next((part for name, part in PARTS.items() if path.startswith(name)), Request)
+        fields = GivenRating if path.startswith(".ratings") else Request
         return (
             f"{shortened(unknown[1])}{where} is not a field of the contract; its fields are "
             f"{', '.join(fields.__struct_fields__)}"
         )
-    if path.startswith(".where[...]"):
-        name = next(name for name, given in body["where"].items() if not _is_condition(given))
-        value = body["where"][name]
-        return f"where.{name} is {shortened(value)}: {what[:1].lower()}{what[1:]}"
     if not path:
         return f"the body is {shortened(body)}: {what}; send one JSON object"
     value = body

@@ -64,7 +64,7 @@ RANK_ARRAYS = {
     "rank_alike": "float32",  # [movies, R], by column: ListRanker.item_similarity
 }
 
-# Attribute n is ``attribute_<n>``: values or codes, by its kind. Texts are a dictionary beside it; tags have more parts.
+# Attribute n is ``attribute_<n>``: values or codes. Its texts are a dictionary beside it, and tags have more parts.
 ATTRIBUTE_VALUES: dict[Kind, tuple[str, ...]] = {
     "number": ("int32", "int64", "float64"),
     "boolean": ("int8",),

@@ -16,3 +16,6 @@ class Words(Struct, frozen=True):
     def id(self) -> str:
         """The field that holds an id."""
         return f"{self.field}_id"
+
+
+MOVIES = Words()
