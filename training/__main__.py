@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import tyro
@@ -21,9 +21,10 @@ from archives.pack import Profile, archive
 from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
-from .data import RatingsLog, load, planted, read_pairs, with_events
+from .data import RatingsLog, planted, read_pairs
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint, program
+from .source import USUAL, Source
 
 if TYPE_CHECKING:
     import torch  # slow to import, and most commands need none of it
@@ -33,54 +34,10 @@ Preset = Literal["quick", "best"]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the ratings come from."""
-
-    data: str | None = None
-    """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or
-    a ratings file's path."""
-    ratings: Path | None = None
-    """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id (or item_id)[, rating][,
-    timestamp][, weight]."""
-    users: Path | None = None
-    """Your users: a file with user_id and side features."""
-    movies: Annotated[Path | None, tyro.conf.arg(aliases=["--items"])] = None
-    """Your movies: a file with movie_id (or item_id), title, year, genres and other columns."""
-    columns: str = ""
-    """Names of columns in these files: user=customer,item=sku,rating=stars,time=bought_at,weight=count."""
-    item_name: str = ""
-    """What one item is called on the page, in the report and in messages: product, or story,stories."""
-    show: str = ""
-    """Columns of the movies file, separated by commas, that answers show and lists can be narrowed by (where)."""
-    features: str = ""
-    """Columns of these files that are side features, separated by commas (the usual ones by default)."""
-    events: str | None = None
-    """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
-
-    def load(self) -> RatingsLog:
-        """The log."""
-        log = load(
-            self.data,
-            ratings=self.ratings,
-            users=self.users,
-            movies=self.movies,
-            features=_names(self.features),
-            columns=self.columns,
-            item_name=self.item_name,
-            show=_names(self.show),
-        )
-        return log if self.events is None else with_events(log, self.events)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-@dataclass(frozen=True)
 class Data:
     """Fetch and check a data set, and say what is in it."""
 
-    source: OmitArgPrefixes[Source] = Source()
+    source: OmitArgPrefixes[Source] = USUAL
 
     def run(self) -> None:
         """Print a summary."""
@@ -102,7 +59,7 @@ class Train:
 
     model: Positional[Model]
     settings: OmitArgPrefixes[Settings]
-    source: OmitArgPrefixes[Source] = Source()
+    source: OmitArgPrefixes[Source] = USUAL
     preset: Preset = "quick"
     """Which settings to start from."""
     split: str = "random"
@@ -272,7 +229,7 @@ class Recommend:
     popularity_damping: float = 0.0
     """How much less popular movies count, from 0 to 1."""
     where: str = ""
-    """Conditions that all movies of the lists meet, as in a request: '{"category": ["Bikes"], "price": {"max": 500}}'."""
+    """Conditions that all movies of the lists meet, as in a request: '{"category": ["Bikes"], "price": {"max": 5}}'."""
 
     def run(self) -> None:
         """Make the lists."""
