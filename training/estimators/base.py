@@ -73,7 +73,8 @@ class Recommender(ABC):
         """The ``k`` best movies for each of ``users``, best first, without those that they have rated in ``train``.
 
         Columns ``user_id``, ``movie_id`` (``item_id`` where the log has that) and ``score``, the prediction for the
-        pair. A list is shorter where there are no more movies. Raises NotFittedError before ``fit``, ValueError for a ``k`` below 1.
+        pair. A list is shorter where there are no more movies. Raises NotFittedError before ``fit``, ValueError for a
+        ``k`` below 1.
         """
         if k < 1:
             raise ValueError(f"k is {k}: give 1 or more")
