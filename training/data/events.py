@@ -52,7 +52,9 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
         events["weight"] = np.float32(1)
     events = events[list(log.ratings)]
     if not events["movie_id"].isin(_unique(log.ratings["movie_id"])).any():
-        logger.warning("%s: no movie of its events is in %s; is it another log's?", without_password(url), log.name)
+        logger.warning(
+            "%s: no %s of its events is in %s; is it another log's?", without_password(url), log.words.one, log.name
+        )
     return dataclasses.replace(log, ratings=_joined(log.ratings, events), events=used)
 
 
