@@ -5,7 +5,7 @@ all pairs of a batch share one look-up, one forward pass and one conversion.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -36,8 +36,19 @@ class Pair(Struct, forbid_unknown_fields=True, gc=False):
     movie_id: Id
 
 
+class ItemPair(Struct, forbid_unknown_fields=True, gc=False, rename={"movie_id": "item_id"}):
+    """The same in the contract's other word."""
+
+    user_id: Id
+    movie_id: Id
+
+
 class _Instances(Struct, forbid_unknown_fields=True):
     instances: list[Pair]
+
+
+class _ItemInstances(Struct, forbid_unknown_fields=True):
+    instances: list[ItemPair]
 
 
 class ScoredPair(Struct, gc=False):
@@ -49,32 +60,59 @@ class ScoredPair(Struct, gc=False):
     unknown: list[str] | UnsetType = UNSET
 
 
-_decode_pair = msgspec.json.Decoder(Pair).decode
-_decode_instances = msgspec.json.Decoder(_Instances).decode
+class ScoredItemPair(Struct, gc=False, rename={"movie_id": "item_id"}):
+    """The same in the contract's other word."""
+
+    user_id: Id
+    movie_id: Id
+    score: float
+    unknown: list[str] | UnsetType = UNSET
+
+
+AnyPair = Pair | ItemPair
+PAIRS = {Pair, ItemPair}
+SCORED = {"movie": ScoredPair, "item": ScoredItemPair}  # by the word of the log
+
+Read = Callable[[Body], AnyPair | list[AnyPair] | None]
+
 _MANY = b'{"instances"'
 # No shorter body of a pair repeats a key, and most are shorter.
-_SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"movie_id":1}')
+_SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"item_id":1}')
 
 
-def read(body: Body) -> Pair | list[Pair] | None:
-    """The pair, or the pairs of ``instances``, in a body; None for everything else."""
-    if not isinstance(body, (bytes, bytearray)):
-        return None
-    try:
-        # A guess by the first bytes. A wrong guess leaves the body to the service, which gives the same answer.
-        if body.startswith(_MANY):
-            pairs = _decode_instances(body).instances
-            return pairs if _has_no_duplicates(body, pairs, 1) else None
-        pair = _decode_pair(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
-    if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2:
-        return pair
-    return pair if _has_no_duplicates(body, [pair], 0) else None
+def reader_of(word: str) -> Read:
+    """What gives the pair, or the pairs of ``instances``, in a body; None for everything else.
+
+    It takes both words of the contract; ``word``, that of the log, is tried first.
+    """
+    movies, items = _reader(Pair, _Instances), _reader(ItemPair, _ItemInstances)
+    own, other, others_name = (items, movies, b'"movie_id"') if word == "item" else (movies, items, b'"item_id"')
+    return lambda body: own(body, other, others_name)
 
 
-def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[Pair], other_keys: int) -> bool:
+def _reader(pair: type[AnyPair], instances: type[Struct]) -> Callable[..., Any]:
+    decode_pair, decode_instances = (msgspec.json.Decoder(kind).decode for kind in (pair, instances))
+
+    def read(body: Body, other: Callable[..., Any] | None = None, others_name: bytes = b"") -> Any:
+        if not isinstance(body, (bytes, bytearray)):
+            return None
+        try:
+            # A guess by the first bytes. A wrong guess leaves the body to the service, which gives the same answer.
+            if body.startswith(_MANY):
+                pairs = decode_instances(body).instances
+                return pairs if _has_no_duplicates(body, pairs, 1) else None
+            found = decode_pair(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return other(body) if other and others_name in body else None
+        # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
+        if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2:
+            return found
+        return found if _has_no_duplicates(body, [found], 0) else None
+
+    return read
+
+
+def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[AnyPair], other_keys: int) -> bool:
     """Whether the body of these pairs gives no key twice; ``other_keys`` of its keys are not those of pairs."""
     surplus = body.count(b":") - 2 * len(pairs) - other_keys
     if not surplus:
@@ -88,6 +126,7 @@ class PairScorer:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._scored, self._movie_id = SCORED[model.metadata.words.field], model.metadata.words.id
         self.staging = Staging(model.device)
         encodings = model.arrays["user_encodings"], model.arrays["item_encodings"]
         kernel = matching(model.network, *encodings)
@@ -95,7 +134,7 @@ class PairScorer:
         self.kernel = kernel if kernel and kernel.block_size == BLOCK_SIZE else None
         self.inverse_link = inverse_link_of(model.link)
 
-    def score(self, pairs: Sequence[Pair], counts: BatchCounts) -> list[ScoredPair]:
+    def score(self, pairs: Sequence[AnyPair], counts: BatchCounts) -> list[ScoredPair | ScoredItemPair]:
         """The answers in order, with ids in the archive's own type and unknown ones named. Adds to ``counts``."""
         users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
         movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
@@ -103,11 +142,11 @@ class PairScorer:
         rows = np.array([user_rows, movie_rows])
         scores = self.score_rows(rows)
         counts.lap(metrics.FORWARD_TIME)
-        answers = list(map(ScoredPair, users, movies, scores.tolist()))
+        answers = list(map(self._scored, users, movies, scores.tolist()))
         if not rows.all():
             for answer, user, movie in zip(answers, *rows.tolist(), strict=True):
                 if not (user and movie):
-                    answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
+                    answer.unknown = [name for name, row in (("user_id", user), (self._movie_id, movie)) if not row]
                     counts.add(metrics.UNKNOWN_IDS, len(answer.unknown))
                     counts.add(metrics.FALLBACKS)
         counts.add(metrics.INSTANCES, len(pairs))
@@ -139,11 +178,12 @@ class PairShortcut:
     def __init__(self, model: Model, limits: Limits) -> None:
         self.scorer = PairScorer(model)
         self._limits = limits
+        self._read = reader_of(model.metadata.words.field)
 
     def answer(self, bodies: Sequence[Body], counts: BatchCounts) -> list[Answer | None]:
         """The answers to bodies that are pairs alone, None in the place of all others."""
-        requests = list(map(read, bodies))
-        single = set(map(type, requests)) == {Pair}  # what most batches are
+        requests = list(map(self._read, bodies))
+        single = set(map(type, requests)) <= PAIRS  # what most batches are
         groups = [] if single else [self._group(request) for request in requests]
         pairs = requests if single else [pair for group in groups for pair in group]
         counts.lap(metrics.DECODE_TIME)
@@ -162,14 +202,18 @@ class PairShortcut:
         counts.lap(metrics.ENCODE_TIME)
         return answers
 
-    def _group(self, request: Pair | list[Pair] | None) -> list[Pair]:
+    def _group(self, request: AnyPair | list[AnyPair] | None) -> list[AnyPair]:
         """The pairs of one body; none where instances are too many, which the service refuses."""
-        if isinstance(request, Pair):
+        if isinstance(request, AnyPair):
             return [request]
         return request if request and len(request) <= self._limits.max_instances else []
 
     def _answer_groups(
-        self, requests: Sequence[Any], groups: Sequence[list[Pair]], scored: Iterator[ScoredPair], counts: BatchCounts
+        self,
+        requests: Sequence[Any],
+        groups: Sequence[list[AnyPair]],
+        scored: Iterator[ScoredPair],
+        counts: BatchCounts,
     ) -> list[Answer | None]:
         answers: list[Answer | None] = []
         for request, group in zip(requests, groups, strict=True):
@@ -177,7 +221,7 @@ class PairShortcut:
             if not predictions:
                 answers.append(None)
                 continue
-            value = predictions[0] if isinstance(request, Pair) else {"predictions": predictions}
+            value = predictions[0] if isinstance(request, AnyPair) else {"predictions": predictions}
             answer = answer_of(value, self._limits.max_answer_bytes)
             if answer.code != 200:  # refused as a whole
                 counts.add(metrics.ERRORS, len(predictions), str(answer.code))
