@@ -61,6 +61,4 @@ class Alert:
         try:
             write_to_textfile(str(path), registry)  # written beside it and moved into place
         except OSError as error:
-            raise AutopilotError(
-                f"{path} cannot be written ({error.strerror}): give a folder to --textfiles"
-            ) from error
+            raise AutopilotError(f"--textfiles: {path} cannot be written ({error.strerror})") from error

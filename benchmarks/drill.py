@@ -5,7 +5,9 @@ before every 20 ratings their user asks for a list and for some scores, clicks w
 night's run of the autopilot watches its new version during the next day. Planted: on the evening of one day somebody
 sends many earlier ratings mixed up, and on one day visitors click less on the lists of whatever version is new.
 
-    python -m benchmarks.drill
+    python -m benchmarks.drill --work /tmp/drill
+
+Each day is kept in the folder: a drill that was cut short goes on with the next day.
 """
 
 from __future__ import annotations
@@ -15,8 +17,6 @@ import json
 import os
 import platform
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -74,6 +74,11 @@ class Never:
         self.service: Service = load_service(folder)
         self.rated: dict[int, dict[int, float]] = {}
 
+    def learn(self, rows: pd.DataFrame) -> None:
+        """What somebody has rated since goes into their next requests."""
+        for user, of_user in rows.groupby("user_id"):
+            self.rated.setdefault(user, {}).update(zip(of_user["movie_id"], of_user["rating"], strict=True))
+
     def answers(self, user: int, pairs: list[int], fresh: bool) -> tuple[list[float], list[int]]:
         """The scores of ``pairs``, and a list without what the user has rated since."""
         since = self.rated.get(user, {})
@@ -103,7 +108,7 @@ def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str,
                 found[name].add(*_ordered(never.answers(user, pairs, fresh), ratings), liked)
             system.events(click(user, movie) for movie in shown if movie in liked)
             system.events(rated(chunk))
-            never.rated.setdefault(user, {}).update(zip(chunk["movie_id"], chunk["rating"], strict=True))
+            never.learn(chunk)
     return {name: numbers.metrics() for name, numbers in found.items()}
 
 
@@ -135,19 +140,20 @@ def visit(system: System, users: list[int], known: str) -> None:
                 system.events([click(user, rng.choice(movies))])
 
 
-def drill(system: System, log: pd.DataFrame, first: int, days: int) -> Iterator[dict[str, Any]]:
-    """Play the days; yields what happened on each, with the night before it."""
+def drill(system: System, log: pd.DataFrame, first: int, days: range) -> Iterator[dict[str, Any]]:
+    """Play some days; yields what happened on each, with the night before it. ``first``: when day 1 begins."""
     base, never = log[log["timestamp"] < first], Never(system.first_model)
+    since = (log["timestamp"] - first) // DAY + 1
+    never.learn(log[(since >= 1) & (since < days.start)])
     mixed = base.sample(MANY, random_state=0)
     shuffled = mixed.assign(rating=mixed["rating"].sample(frac=1, random_state=1).to_numpy())
     users = base["user_id"].drop_duplicates().sample(VISITORS, random_state=0).tolist()
-    for number in range(1, days + 1):
+    for number in days:
         started, version, before = time.monotonic(), system.default(), system.counts()
         with background(system, users):
             if number > 1:
                 system.start_night()
-            day = log[(log["timestamp"] >= first + DAY * (number - 1)) & (log["timestamp"] < first + DAY * number)]
-            during = system.default()
+            during, day = system.default(), log[since == number]
             earned = play(system, never, day)
             if number == WORSE:
                 visit(system, users, version)
@@ -166,30 +172,28 @@ def drill(system: System, log: pd.DataFrame, first: int, days: int) -> Iterator[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Thirty days of the loop, with the autopilot each night.")
-    parser.add_argument("--days", type=int, default=DAYS, help="how many of the days are played")
-    parser.add_argument("--work", type=Path, help="a folder for all files, which stays")
+    parser.add_argument("--days", type=int, default=DAYS, help="the last of the days that are played")
+    parser.add_argument("--work", type=Path, required=True, help="a folder for all files; delete it at the end")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = load("ml-100k")
     log = data.ratings.sort_values("timestamp", kind="stable")
     first = int(log["timestamp"].max()) + 1 - DAYS * DAY
-    work = options.work or Path(tempfile.mkdtemp(prefix="drill-"))
-    try:
-        with System.started(work, log[log["timestamp"] < first], data.movies) as system:
-            played = []
-            for day in drill(system, log, first, options.days):
-                played.append(day)
-                print(json.dumps({name: value for name, value in day.items() if name != "earned"}), flush=True)
-    finally:
-        if not options.work:
-            shutil.rmtree(work)
+    kept = options.work / "days.jsonl"
+    played = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    with System.started(options.work, log[log["timestamp"] < first], data.movies) as system:
+        for day in drill(system, log, first, range(len(played) + 1, options.days + 1)):
+            played.append(day)
+            with kept.open("a") as file:
+                file.write(json.dumps(day) + "\n")
+            print(json.dumps({name: value for name, value in day.items() if name != "earned"}), flush=True)
     results = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "data": {"name": data.name, "sha256": data.sha256},
         "days": played,
     }
-    save(results, publish=options.days == DAYS)
+    save(results, publish=len(played) == DAYS)
 
 
 if __name__ == "__main__":

@@ -45,19 +45,12 @@ class System:
     @classmethod
     @contextmanager
     def started(cls, folder: Path, base: pd.DataFrame, movies: pd.DataFrame) -> Iterator[System]:
-        """Train the first version in ``folder`` on the rows of ``base``, and serve it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        base.to_csv(folder / "base.csv", index=False)
-        movies.to_csv(folder / "movies.csv", index=False)
-        store, build = folder / "store", folder / "build"
-        for command in (
-            ["train", MODEL, "--build", str(build), *shlex.split(_training(folder))],
-            ["archive", MODEL, "--build", str(build), "--store", str(store)],
-        ):
-            subprocess.run([sys.executable, "-m", "training", *command], cwd=ROOT, check=True)
-        shutil.copytree(build / MODEL, folder / "first")
-        server = Server(store, folder / "home", on_free_ports() | {"load_models": f"{MODEL}={MODEL}.mar"}, host="asgi")
-        server.home.mkdir()
+        """Serve what is in ``folder``: at first MF, trained on the rows of ``base``."""
+        if not (folder / "first").exists():
+            _train(folder, base, movies)
+        ports = on_free_ports() | {"load_models": f"{MODEL}={MODEL}.mar"}
+        server = Server(folder / "store", folder / "home", ports, host="asgi")
+        server.home.mkdir(exist_ok=True)
         with ExitStack() as stack:
             stack.callback(server.stop)
             server.start()
@@ -154,12 +147,12 @@ class System:
 
 @contextmanager
 def background(system: System, users: list[int]) -> Iterator[None]:
-    """Somebody asks for a list ten times a second while the block runs."""
+    """Somebody asks for a list five times a second while the block runs."""
     ended = threading.Event()
 
     def ask() -> None:
         rng = random.Random(2)
-        while not ended.wait(0.1):
+        while not ended.wait(0.2):
             try:
                 system.top(rng.choice(users))
             except requests.RequestException as error:  # it is counted
@@ -172,6 +165,19 @@ def background(system: System, users: list[int]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _train(folder: Path, base: pd.DataFrame, movies: pd.DataFrame) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    base.to_csv(folder / "base.csv", index=False)
+    movies.to_csv(folder / "movies.csv", index=False)
+    build = folder / "build"
+    for command in (
+        ["train", MODEL, "--build", str(build), *shlex.split(_training(folder))],
+        ["archive", MODEL, "--build", str(build), "--store", str(folder / "store")],
+    ):
+        subprocess.run([sys.executable, "-m", "training", *command], cwd=ROOT, check=True)
+    shutil.copytree(build / MODEL, folder / "first")
 
 
 def _training(folder: Path) -> str:
