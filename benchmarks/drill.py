@@ -1,7 +1,8 @@
 """Thirty simulated days of the whole loop: people ask and rate through the gateway, and each night the autopilot runs.
 
 MF is trained on all of ML-100K but its last 30 days. Then each of these days is played, in the order of its timestamps:
-before every 20 ratings their user asks for a list and for some scores, clicks what they will like, and then rates. The
+before every 20 ratings their user asks for some scores and for a list without what they have rated in these days, clicks
+what they will like, and then rates. The
 night's run of the autopilot watches its new version during the next day. Planted: on the evening of one day somebody
 sends many earlier ratings mixed up, and on one day visitors click less on the lists of whatever version is new.
 
@@ -101,7 +102,7 @@ def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str,
             liked = set(rest["movie_id"][rest["rating"] >= LIKED].tolist())
             asked = sorted(rng.sample(range(len(chunk)), min(PAIRS, len(chunk))))
             pairs, ratings = (chunk[name].iloc[asked].tolist() for name in ("movie_id", "rating"))
-            shown = system.top(user)
+            shown = system.top(user, [*never.rated.get(user, {})])
             scores = [system.ask({"user_id": user, "movie_id": movie})["score"] for movie in pairs]
             found["automation"].add(scores, ratings, shown, liked)
             for name, fresh in (("never, fresh", True), ("never", False)):
