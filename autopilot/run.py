@@ -203,7 +203,11 @@ class Run:
     def _tell(self, state: State) -> State:
         """Say how the run ended: twice where it was killed in between, rather than never."""
         state = replace(state, step="done", ended=time.time())
-        self.alert.ended(state)
+        try:
+            self.alert.ended(state)
+        except AutopilotError:
+            self.file.write(state)  # a command that does not work must not keep the next run from beginning
+            raise
         return state
 
     def _or_say(self, work: Callable[[], None]) -> None:

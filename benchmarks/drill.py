@@ -1,10 +1,10 @@
 """Thirty simulated days of the whole loop: people ask and rate through the gateway, and each night the autopilot runs.
 
-MF is trained on all of ML-100K but its last 30 days. Then each of these days is played, in the order of its timestamps:
-before every 20 ratings their user asks for some scores and for a list without what they have rated in these days, clicks
-what they will like, and then rates. The
-night's run of the autopilot watches its new version during the next day. Planted: on the evening of one day somebody
-sends many earlier ratings mixed up, and on one day visitors click less on the lists of whatever version is new.
+MF is trained on all of ML-100K but its last 30 days. Then each of these days is played, in the order of its timestamps.
+Before every 20 ratings, their user asks for some scores, and for a list without what they have rated in these days;
+clicks what they will like; and then rates. The night's run of the autopilot watches its new version during the next
+day. Planted: on the evening of one day somebody sends many earlier ratings mixed up, and on one day visitors click less
+on the lists of whatever version is new.
 
     python -m benchmarks.drill --work /tmp/drill
 

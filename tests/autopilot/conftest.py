@@ -44,7 +44,7 @@ def fm(asgi_fm: Server) -> Server:
         if version != "1.0":
             versions.unregister(version)
     shutil.rmtree(asgi_fm.store / "autopilot", ignore_errors=True)
-    for name in ("served.jsonl", "SHA256SUMS", "fm-1.1.mar", killed_run.FLAG):
+    for name in ("served.jsonl", "SHA256SUMS", "fm-1.1.mar", "fm-1.2.mar", killed_run.FLAG):
         (asgi_fm.store / name).unlink(missing_ok=True)
     return asgi_fm
 

@@ -155,6 +155,16 @@ def test_a_training_that_fails_is_told_and_done_again(run: Run, tmp_path: Path, 
     assert run.run().outcome == "rolled out"
 
 
+def test_a_command_that_does_not_work_keeps_no_later_run_from_beginning(run: Run) -> None:
+    run.alert, tolerance = Alert(notify="exit 3"), run.tolerance
+    run.tolerance = replace(tolerance, correlation=1.1)
+    with pytest.raises(AutopilotError, match="--notify 'exit 3' ended with 3"):
+        run.run()
+    run.tolerance = tolerance
+    state = run.run()
+    assert (state.version, state.outcome) == ("1.2", "rolled out")
+
+
 def test_a_server_that_is_down_fails_a_run_which_goes_on_when_it_is_back(run: Run, monkeypatch) -> None:
     with monkeypatch.context() as patch:
 
