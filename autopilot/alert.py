@@ -15,6 +15,7 @@ from .errors import AutopilotError
 from .state import Outcome, State
 
 GOOD = "rolled out"
+PATIENCE = 60.0  # seconds for the command
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class Alert:
 
     def ended(self, state: State) -> None:
         """A run has ended with ``state.outcome``. Raises AutopilotError where the command or the folder fails."""
-        self._write(state)
-        if state.outcome != GOOD:
-            self._notify(state)
+        try:
+            self._write(state)
+        finally:
+            if state.outcome != GOOD:
+                self._notify(state)
 
     def failed(self, state: State, why: str) -> None:
         """A run cannot go on at ``state.step``. Raises nothing: there is an error already."""
@@ -44,9 +47,10 @@ class Alert:
         if not self.notify:
             return
         told = {name: getattr(state, name) for name in ("model", "outcome", "version", "before", "why", "ended")}
-        done = subprocess.run(self.notify, shell=True, input=msgspec.json.encode(told), timeout=120)
-        if done.returncode:
-            raise AutopilotError(f"--notify {self.notify!r} ended with {done.returncode}; it was to tell {told}")
+        try:
+            subprocess.run(self.notify, shell=True, check=True, input=msgspec.json.encode(told), timeout=PATIENCE)
+        except subprocess.SubprocessError as error:
+            raise AutopilotError(f"--notify failed: {error} It was to tell {told}") from error
 
     def _write(self, state: State) -> None:
         if self.textfiles is None:

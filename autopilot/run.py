@@ -47,6 +47,12 @@ class Watching:
     """The share of failed answers (5XX) that is allowed beyond that before the rollout."""
     holdout: Measure = field(default_factory=Measure)
 
+    def __post_init__(self) -> None:
+        """Raises AutopilotError for a number that cannot be."""
+        for name, value, least in (("watch", self.watch, 0), ("every", self.every, 0.1), ("errors", self.errors, 0)):
+            if not least <= value < float("inf"):
+                raise AutopilotError(f"--{name} is {value:g}: give a finite number from {least:g}")
+
 
 @dataclass
 class Run:
@@ -88,18 +94,23 @@ class Run:
         requests' exceptions where it cannot go on; the next run goes on from there.
         """
         with self.file.locked() as self.lock:
-            state = self.file.read()
-            if state is None or state.step == "done":
-                state = self.file.write(self._begin())
-            else:
-                self.say(f"{self.model} {state.version}: the run before was cut short; it goes on at: {state.step}")
+            state = State(model=self.model, started=time.time(), version="", before="")
             try:
+                state = self._cut_short() or self.file.write(self._begin())
                 while state.step != "done":
                     state = self.file.write(self.steps[state.step](state))
             except Exception as error:
                 self.alert.failed(state, str(error))
                 raise
             return state
+
+    def _cut_short(self) -> State | None:
+        """The state of a run that did not come to its end."""
+        state = self.file.read()
+        if state is None or state.step == "done":
+            return None
+        self.say(f"{self.model} {state.version}: the run before was cut short; it goes on at: {state.step}")
+        return state
 
     def _begin(self) -> State:
         before = self.versions.default()

@@ -55,9 +55,16 @@ def test_a_run_that_cannot_go_on_is_told_with_its_step(tmp_path: Path) -> None:
 
 def test_a_command_or_a_folder_that_fails_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alert = Alert(notify="exit 3")
-    with pytest.raises(AutopilotError, match=r"--notify 'exit 3' ended with 3; it was to tell .*refused"):
+    with pytest.raises(AutopilotError, match=r"--notify failed: .*'exit 3' .*status 3.* It was to tell .*refused"):
         alert.ended(state("refused"))
     alert.failed(state(""), "no disk")
     assert "no disk" in capsys.readouterr().out
     with pytest.raises(AutopilotError, match=r"--textfiles: .*nowhere/autopilot-fm.prom cannot be written"):
-        Alert(textfiles=tmp_path / "nowhere").ended(state("refused"))
+        Alert(f"cat > {tmp_path}/told", tmp_path / "nowhere").ended(state("refused"))
+    assert (tmp_path / "told").exists(), "one of both is told at least"
+
+
+def test_a_command_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autopilot.alert.PATIENCE", 0.1)
+    with pytest.raises(AutopilotError, match=r"--notify failed: .*timed out"):
+        Alert(notify="exec sleep 60").ended(state("refused"))

@@ -158,7 +158,7 @@ def test_a_training_that_fails_is_told_and_done_again(run: Run, tmp_path: Path, 
 def test_a_command_that_does_not_work_keeps_no_later_run_from_beginning(run: Run) -> None:
     run.alert, tolerance = Alert(notify="exit 3"), run.tolerance
     run.tolerance = replace(tolerance, correlation=1.1)
-    with pytest.raises(AutopilotError, match="--notify 'exit 3' ended with 3"):
+    with pytest.raises(AutopilotError, match=r"--notify failed: .*'exit 3'"):
         run.run()
     run.tolerance = tolerance
     state = run.run()
@@ -202,11 +202,13 @@ def test_the_errors_of_a_watch_that_was_killed_are_not_forgotten(run: Run) -> No
     assert served(run.server)[0] == "1.0"
 
 
-def test_an_experiment_of_somebody_keeps_its_versions(run: Run, events: str) -> None:
+def test_an_experiment_of_somebody_keeps_its_versions(run: Run, events: str, tmp_path: Path) -> None:
+    told(run, tmp_path)
     stored.start(Store(events), Experiment("fm", "1.0", "0.9", 0.1, "salt", "click", 3.0, 3600, 0.1, 1))
     with pytest.raises(AutopilotError, match=r"an experiment with fm 1\.0 and 0\.9 runs: end it first"):
         run.run()
     assert run.file.read() is None
+    assert [message["outcome"] for message in told(run, tmp_path)] == ["failed"]
 
 
 def test_a_share_that_cannot_be_is_refused_before_anything_is_trained(run: Run, events: str) -> None:
@@ -215,6 +217,12 @@ def test_a_share_that_cannot_be_is_refused_before_anything_is_trained(run: Run, 
     with pytest.raises(ExperimentError, match=r"SHARE is 1\.5"):
         run.run()
     assert run.file.read() is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("watch", -1), ("every", 0), ("errors", float("nan"))])
+def test_a_watch_that_cannot_be_is_a_clear_error(name: str, value: float) -> None:
+    with pytest.raises(AutopilotError, match=rf"--{name} is {value:g}: give a finite number from"):
+        Watching(**{name: value})
 
 
 GOOD = ("train", "roll out", "watch", "retire", "tell", "done")
