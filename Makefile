@@ -32,7 +32,7 @@ STOP ?=
 ARGS ?=
 ## What a new version may be worse by, and other options of a rollout: GATE="--metric 0.02 --keep --drain 5".
 GATE ?=
-## The store of events that retrain adds to DATA: a URL, or EVENTS_URL for the page's store; EVENTS= for none.
+## The store of events that retrain and autopilot add to DATA: a URL, or EVENTS_URL for the page's store; EVENTS= for none.
 EVENTS ?= EVENTS_URL
 ## Added to every port, TorchServe's (config.properties) and the page's (8000): with 100 they are 8180 and 8100.
 PORT_OFFSET ?= 0
@@ -59,7 +59,7 @@ PAGE_RUNS := [ -f logs/web.pid ] && kill -0 $$(cat logs/web.pid) 2>/dev/null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo install install-dev stubs data train archive ports serve stop status register unregister rollout rollback \
-        retrain report recommend benchmark benchmark-quality docker web web-start web-stop forget experiment \
+        retrain autopilot report recommend benchmark benchmark-quality docker web web-start web-stop forget experiment \
         experiment-report test test-slow lint format clean
 
 # Checked before any training: are the server's ports free, is the version named?
@@ -187,6 +187,14 @@ retrain: install
 		$(SERVING) retrain $$model --profile $(PROFILE) --format $(FORMAT) \
 			--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) || exit 1; \
 	done
+
+# A model that is refused does not keep the next one from its run.
+## The nightly command, guarded: retrain, compare, roll out, watch, roll back what does harm (docs/automation.md).
+autopilot: install
+	@status=0; for model in $(MODEL); do \
+		$(BIN)/python -m autopilot $$model --profile $(PROFILE) --format $(FORMAT) \
+			--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) || status=1; \
+	done; exit $$status
 
 # --- measuring
 

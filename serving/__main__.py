@@ -26,7 +26,7 @@ from .gate import Tolerance
 from .management import ManagementError
 from .options import ServerOptions
 from .ports import PortError
-from .retrain import RetrainError, train_and_pack
+from .retrain import RetrainError, next_version, train_and_pack
 from .rollout import Rollout, RolloutRefused, rollback
 from .server import Host, ServerError
 from .versions import BY_HAND, Versions
@@ -234,7 +234,8 @@ class Retrain(Switching):
 
         server = self.options.running()
         packing = ["--profile", self.profile, "--format", self.format]
-        version = train_and_pack(server.store, self.model, self.build, shlex.split(self.train), packing)
+        version = next_version(server.store, self.model)
+        train_and_pack(server.store, self.model, self.build, shlex.split(self.train), packing, version)
         settings = (None, self.tolerance, self.keep, self.drain)
         console.run(Rollout(server, self.model, version, *settings, why="retrain"))
 

@@ -23,20 +23,27 @@ def next_version(store: Path, model: str) -> str:
     return ".".join(map(str, (*front, last + 1)))
 
 
-def train_and_pack(store: Path, model: str, build: Path, options: list[str], packing: list[str]) -> str:
-    """Train in ``build`` with ``options`` of ``python -m training train``, pack the next version and return it.
+def train_and_pack(
+    store: Path,
+    model: str,
+    build: Path,
+    options: list[str],
+    packing: list[str],
+    version: str,
+    held: tuple[int, ...] = (),
+) -> None:
+    """Train in ``build`` with ``options`` of ``python -m training train``, and pack what comes out as ``version``.
 
-    ``packing``: options of ``python -m training archive``.
+    ``packing``: options of ``python -m training archive``. ``held``: file descriptors that training holds open, so that
+    a lock goes on where this process is killed and training is not.
 
     Where there is a default version, the new version is measured beside it. Raises RetrainError.
     """
-    version = next_version(store, model)
     where, default = ["--build", str(build)], store / default_name(model)
     beside = ["--running", str(default)] if default.exists() else []
     for arguments in (
         ["train", model, *where, *beside, *options],
         ["archive", model, *where, "--version", version, "--store", str(store), *packing],
     ):
-        if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT).returncode:
+        if subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT, pass_fds=held).returncode:
             raise RetrainError(f"python -m training {' '.join(arguments)} failed; the running version goes on")
-    return version

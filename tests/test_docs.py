@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ablation, beyond, fresh, likes, new_users, scale_page, training
+from benchmarks import ablation, beyond, drill_page, fresh, likes, new_users, scale_page, training
 from benchmarks.quality import report as quality
 from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
@@ -21,6 +21,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "data").glob("*
 RESULTS = {
     ablation: ablation.load_records,
     beyond: beyond.load_results,
+    drill_page: drill_page.load_results,
     fresh: fresh.load_results,
     likes: likes.load_records,
     new_users: new_users.load_results,
@@ -29,9 +30,14 @@ RESULTS = {
     serving: serving.load,
     training: training.load_results,
 }
-PAGE_OF = {scale_page: scale_page.SCALE_PAGE}  # the others have their tables on docs/benchmarks.md
+PAGE_OF = {  # the others have their tables on docs/benchmarks.md
+    drill_page: drill_page.AUTOMATION_PAGE,
+    scale_page: scale_page.SCALE_PAGE,
+}
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-FOLDERS = "archives|benchmarks|client|deploy|docs|experiments|feedback|handlers|serving|tests|tools|training|web"
+FOLDERS = (
+    "archives|autopilot|benchmarks|client|deploy|docs|experiments|feedback|handlers|serving|tests|tools|training|web"
+)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -145,6 +145,16 @@ def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() 
         assert f'--train="--data log.csv {events}--preset quick --sweeps 5" --metric 0.02 --keep' in said
 
 
+def test_the_autopilot_flies_each_model_and_fails_where_one_did(folder: Path, echo: str) -> None:
+    (folder / "bin/python").write_text('#!/bin/sh\necho "$@"\n[ "$3" != mf ]\n')
+    words = (echo, "autopilot", "MODEL=mf fm", "EVENTS=", "ARGS=--sweeps 5", "GATE=--watch 30")
+    with pytest.raises(AssertionError):
+        make(folder, *words)
+    said = make(folder, *words, "--ignore-errors").splitlines()
+    assert [line.split()[2] for line in said] == ["mf", "fm"]
+    assert said[1].endswith("--train=--data ml-100k --preset quick --sweeps 5 --watch 30")
+
+
 @pytest.mark.slow
 def test_make_train_trains_on_what_is_new_and_on_nothing_else(folder: Path) -> None:
     def train(arguments: str = SMALL, *words: str) -> str:

@@ -16,7 +16,9 @@ from training.estimators import ESTIMATORS
 from web.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-OURS = ("archives", "feedback", "handlers", "training", "serving")
+OURS = ("archives", "feedback", "handlers", "training", "serving", "autopilot")
+
+OTHERS = ("client", "experiments", "recommender", "recommender_handler")
 
 # What is used without an import statement: (pin, where it is used, what says so).
 USED_OTHERWISE = {
@@ -60,7 +62,7 @@ def test_every_pin_is_used() -> None:
 
 def test_everything_imported_is_pinned() -> None:
     known = {MODULES.get(pin, pin).replace("-", "_") for pin in pins("requirements.txt")}
-    foreign = imports(*OURS) - set(sys.stdlib_module_names) - {*OURS, "client", "recommender", "recommender_handler"}
+    foreign = imports(*OURS) - set(sys.stdlib_module_names) - {*OURS, *OTHERS}
     assert foreign <= known
 
 
@@ -97,7 +99,10 @@ def test_imports_go_one_way() -> None:
     assert not imports("client", "web", "feedback") & {"archives", "training", "serving", "handlers", "torch"}
     assert not imports("client", "feedback") & {"web"}
     assert not imports("experiments") & {"archives", "training", "serving", "handlers", "client", "torch"}
-    assert not imports("archives", "handlers", "training", "serving", "client", "web", "feedback") & {"experiments"}
+    everything = ("archives", "handlers", "training", "serving", "client", "web", "feedback")
+    assert not imports(*everything) & {"experiments", "autopilot"}
+    assert not imports("experiments") & {"autopilot"}
+    assert not imports("autopilot") & {"training", "handlers", "web", "torch"}
 
 
 def test_the_models_are_those_that_the_servers_configuration_loads() -> None:
@@ -107,7 +112,9 @@ def test_the_models_are_those_that_the_servers_configuration_loads() -> None:
     assert re.search(rf"^  MODEL +{' '.join(MODELS)} ", shown, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [["training"], ["training", "train", "fm"], ["serving"], ["serving", "register"]])
+@pytest.mark.parametrize(
+    "command", [["training"], ["training", "train", "fm"], ["serving"], ["serving", "register"], ["autopilot"]]
+)
 def test_commands_explain_themselves(command: list[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-m", *command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True

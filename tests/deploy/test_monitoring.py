@@ -17,6 +17,8 @@ import requests
 import tenacity
 import yaml
 
+from autopilot.alert import Alert
+from autopilot.state import State
 from handlers.recommender.api.metrics import METRICS
 from serving.config import ROOT
 from serving.ports import free_ports
@@ -60,6 +62,13 @@ def test_only_metrics_that_the_gateway_has_are_named() -> None:
     named = set(re.findall(r"\bgateway_\w+\b", RULES.read_text()))
     assert named
     assert named <= {sample.name for metric in Metrics().registry.collect() for sample in metric.samples}
+
+
+def test_only_metrics_that_the_autopilot_writes_are_named(tmp_path: Path) -> None:
+    Alert(textfiles=tmp_path).ended(State(model="fm", started=0, version="1.1", before="1.0", outcome="rolled out"))
+    named = set(re.findall(r"\bautopilot_\w+\b", RULES.read_text()))
+    assert named
+    assert named <= set(re.findall(r"^(\w+)\{", (tmp_path / "autopilot-fm.prom").read_text(), re.MULTILINE))
 
 
 @pytest.fixture(scope="module")

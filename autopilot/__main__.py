@@ -1,0 +1,74 @@
+"""The command line: ``python -m autopilot MODEL --help``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional
+
+from archives.contents import Format
+from archives.pack import Profile
+from feedback.database import URLError
+from feedback.experiments import ExperimentError
+from feedback.store import StoreDown
+from serving.__main__ import MENDABLE as OF_SERVING
+from serving.__main__ import Model
+from serving.config import ROOT
+from serving.gate import Tolerance
+from serving.options import ServerOptions
+
+from .alert import GOOD, Alert
+from .errors import AutopilotError
+from .run import Run, Watching
+
+MENDABLE = (*OF_SERVING, AutopilotError, ExperimentError, StoreDown, URLError)
+
+
+@dataclass(frozen=True)
+class Autopilot:
+    """Retrain a model, roll the new version out if it is no worse, watch it, and roll it back if it does harm.
+
+    A run that was killed goes on when this is run again. The exit code is 0 where the new version stays, else 1.
+    """
+
+    model: Positional[Model]
+    train: str = ""
+    """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
+    build: Path = ROOT / "build"
+    """Where the model is trained."""
+    profile: Profile = "throughput"
+    """How the archive is served."""
+    format: Format = "torchscript"
+    """What its network is."""
+    drain: float | None = None
+    """Seconds from an empty queue to a version's end (its responseTimeout by default)."""
+    tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
+    watching: OmitArgPrefixes[Watching] = field(default_factory=Watching)
+    alert: OmitArgPrefixes[Alert] = field(default_factory=Alert)
+    options: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
+
+    def run(self) -> int:
+        """Run; returns the exit code."""
+        packing = ["--profile", self.profile, "--format", self.format]
+        state = Run(
+            self.options.running(), self.model, shlex.split(self.train), packing, self.build, self.tolerance,
+            self.watching, self.alert, self.drain,
+        ).run()  # fmt: skip
+        print(f"{state.model} {state.version}: {state.outcome}. {state.why}", flush=True)
+        return int(state.outcome != GOOD)
+
+
+def main(arguments: list[str]) -> None:
+    """Run once; an error that the user can mend is one line, and exit code 1."""
+    try:
+        sys.exit(tyro.cli(Autopilot, prog="python -m autopilot", args=arguments).run())
+    except MENDABLE as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
