@@ -53,7 +53,7 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
 
 
 def _orthonormal(rest: Tensor, known: Tensor, noise: float) -> Tensor:
-    """An orthonormal basis [n, k] of ``rest`` [n, b], which the orthonormal columns of ``known`` [n, d] were taken from.
+    """An orthonormal basis [n, k] of ``rest`` [n, b], from which the orthonormal ``known`` [n, d] have been taken.
 
     Directions that are no longer than ``noise`` are left out: they are nothing but rounding.
     """
