@@ -10,9 +10,10 @@ from torch import Tensor
 from ..config import Settings
 from ..interactions import Interactions
 from ..models import TwoEncoder
+from ..samplers.workers import each
 from .targets import targets_of
 
-ROWS_AT_A_TIME = 65_536
+ROWS_AT_A_TIME = 16_384  # so that their encodings stay in cache
 
 
 class InteractionTensors:
@@ -73,16 +74,21 @@ class InteractionTensors:
 
 
 def _by_parts(compute: Callable[..., Tensor], *rows: Tensor) -> Tensor:
-    """What ``compute`` gives for aligned rows [n], a bounded number at a time: [n, ...].
+    """What ``compute`` gives for aligned rows [n], a part at a time, in threads: [n, ...].
 
     Into one tensor: results that are kept apart until the end would lie between what each part needs and frees.
     """
-    found = compute(*(each[:ROWS_AT_A_TIME] for each in rows))
-    if len(rows[0]) > ROWS_AT_A_TIME:
-        found = found.new_empty(len(rows[0]), *found.shape[1:])
-        for start in range(0, len(found), ROWS_AT_A_TIME):
-            part = slice(start, start + ROWS_AT_A_TIME)
-            found[part] = compute(*(each[part] for each in rows))
+    found = compute(*(column[:ROWS_AT_A_TIME] for column in rows))
+    if len(rows[0]) <= ROWS_AT_A_TIME:
+        return found
+    found = found.new_empty(len(rows[0]), *found.shape[1:])
+
+    def write(start: int) -> None:
+        part = slice(start, start + ROWS_AT_A_TIME)
+        found[part] = compute(*(column[part] for column in rows))
+
+    threads = torch.get_num_threads() if found.device.type == "cpu" else 1
+    each(write, range(0, len(found), ROWS_AT_A_TIME), threads)
     return found
 
 
