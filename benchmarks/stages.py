@@ -17,8 +17,10 @@ STAGES = {
     "splitting the log": "split",
     "turning ids into rows": "encode",
     "fitting": "fit",
+    "fitting the drift": "drift",
     "choosing the list ranker": "rank",
     "fitting the list ranker": "rank",
+    "predicting the test rows": "evaluate",
     "evaluating": "evaluate",
     "exporting": "export",
 }

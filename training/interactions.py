@@ -51,8 +51,8 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.user_rows)
 
-    def take(self, index: np.ndarray) -> Interactions:
-        """The same sides, the ratings at the positions ``index`` (int64) alone."""
+    def take(self, index: np.ndarray | slice) -> Interactions:
+        """The same sides, the ratings at the positions ``index`` (int64) alone; of a slice, without a copy."""
         return dataclasses.replace(
             self,
             user_rows=self.user_rows[index],

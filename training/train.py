@@ -157,9 +157,11 @@ def _select_and_fit(
         del train, validation  # a third of the memory of a large log
         return chosen.fit(everything.take(plan.seen), on_epoch=on_epoch), {"rows": len(plan.validation)} | lists
     with stage("validating"):
-        selected = estimator.fit(train, validation, on_epoch)
+        selected = estimator.with_settings(estimator.settings).fit(train, validation, on_epoch)
         metrics = evaluate(selected, validation)
-    return selected.with_choices().fit(everything.take(plan.seen)), metrics
+    chosen = selected.with_choices()
+    del train, validation, selected
+    return chosen.fit(everything.take(plan.seen)), metrics
 
 
 def _measured_on(test: pd.DataFrame, measured: TwoEncoderEstimator) -> tuple[dict[str, Any], dict[str, Any]]:

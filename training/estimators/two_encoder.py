@@ -20,7 +20,7 @@ from ..fitting.fit import Fit
 from ..fitting.losses import OnEpoch
 from ..fitting.methods import ADAM, ALS, Method
 from ..fitting.targets import targets_of
-from ..fitting.tensors import InteractionTensors
+from ..fitting.tensors import ROWS_AT_A_TIME, InteractionTensors
 from ..fitting.unknown import fit_unknown_rows
 from ..interactions import Interactions
 from ..metrics.names import Metric
@@ -112,15 +112,18 @@ class TwoEncoderEstimator(Recommender):
         return type(self)(settings, seed=self.seed, device=self.device, list_ranker=list_ranker)
 
     def _fit(self, train: Interactions, validation: Interactions | None, on_epoch: OnEpoch) -> None:
-        settings, method = self.settings, self.method(train)
+        settings, method, regression = self.settings, self.method(train), None
         if self.list_ranker and validation is not None:
-            settings, _ = ease.choose(train, validation, settings)
+            with stage("choosing the list ranker"):
+                regression = ease.Regression(train, settings)
+                settings, _ = ease.choose(train, validation, settings, regression)
         with stage("fitting"):
             network = self.fresh_network(train).to(self.device)
             fitted = method.fit(network, train, validation, settings, self.seed, on_epoch)
             fit_unknown_rows(network.eval(), fitted.link, train, settings, copy_to_unrated=not method.draws_unrated)
         if self.list_ranker:
-            self._ranker = ease.fit(train, settings)
+            self._ranker = ease.fit(train, settings, regression)
+            del regression
             self._order = ease.order(self._ranker, train)
         self._fitted, self._drift = fitted, self._fit_drift(fitted, train)
         self._chosen = settings if validation is None else method.with_best_epoch(settings, fitted.losses)
@@ -129,7 +132,7 @@ class TwoEncoderEstimator(Recommender):
         if not self.settings.drift or not train.has_ratings or train.timestamps is None:
             return None
         with stage("fitting the drift"), torch.no_grad():
-            return fit_drift(train, _scores(fitted.network, train, self.settings), fitted.link)
+            return fit_drift(train, lambda rows: _scores(fitted.network, rows, self.settings), fitted.link)
 
     def fresh_network(self, train: Interactions) -> TwoEncoder:
         """A network for the sides of ``train``, centred on its mean target, with the seed's initial weights."""
@@ -184,9 +187,11 @@ class TwoEncoderEstimator(Recommender):
         network = self.network
         pairs = self.train.with_pairs(users, movies)
         scores = _scores(network, pairs, self.settings)
-        if self.drift is None or timestamps is None:
-            return scores
-        return scores + torch.from_numpy(self.drift.at(users, timestamps))
+        if self.drift is not None and timestamps is not None:
+            for start in range(0, len(users), ROWS_AT_A_TIME):
+                part = slice(start, start + ROWS_AT_A_TIME)
+                scores[part] += torch.from_numpy(self.drift.at(users[part], timestamps[part]))
+        return scores
 
     def predict_rows(self, users: np.ndarray, movies: np.ndarray, timestamps: np.ndarray | None = None) -> np.ndarray:
         """Ratings, or probabilities of a like, float32 [n] of aligned rows int64 [n]."""

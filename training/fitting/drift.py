@@ -11,7 +11,7 @@ of a user's drift at successive moments is tridiagonal, so all is linear in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,8 @@ from handlers.recommender.model.link import Link
 
 from ..interactions import Interactions
 
-RATINGS_AT_A_TIME = 1 << 20  # of whole users; the hyperparameters are fitted to about so many
+RATINGS_AT_A_TIME = 1 << 18  # of whole users; about so many are in cache
+RATINGS_TO_CHOOSE_BY = 1 << 18  # that the hyperparameters are fitted to, of whole users
 SECONDS = (60.0, 3600.0, 86_400.0, 30 * 86_400.0)  # the search begins with the best: a page, a session, a day, a season
 VARIANCE = 0.1  # of the drift when the search begins, as a share of the noise
 # Limits of the search: variance (as a share of the noise), seconds and dispersion.
@@ -62,9 +63,10 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, rows: Interactions, raw: Tensor, link: Link, curvature: float) -> Moments:
-        """Of ``rows`` by user and timestamp, with raw scores float32 [n]; ``curvature``: the mean one of a rating."""
-        users, times = rows.user_rows, rows.timestamps
-        gradient = _derivatives(raw, rows.ratings, link)[0].numpy()
+        """Of ``rows``, with raw scores float32 [n]; ``curvature``: the mean one of a rating."""
+        order = np.lexsort((rows.timestamps, rows.user_rows))
+        users, times = rows.user_rows[order], rows.timestamps[order]
+        gradient = _derivatives(raw, rows.ratings, link)[0].numpy()[order]
         first = np.ones(len(users), bool)
         first[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
         starts = np.flatnonzero(first)
@@ -92,31 +94,43 @@ class Moments(NamedTuple):
         return deviation * eta, 0.5 * float(log_likelihood)
 
 
-def fit_drift(train: Interactions, raw: Tensor, link: Link) -> Drift | None:
-    """The drift of users given the raw scores float32 [n] of ``train``, which has ratings and timestamps.
+def fit_drift(train: Interactions, scores: Callable[[Interactions], Tensor], link: Link) -> Drift | None:
+    """The drift of users given the raw scores of ``train``, which has ratings and timestamps.
 
-    The hyperparameters are those of the largest likelihood. None where that gains less than they cost, by the Bayesian
-    information criterion (Schwarz, Estimating the Dimension of a Model, 1978).
+    ``scores`` gives those of any of its ratings: float32 [n]. The hyperparameters are those of the largest likelihood,
+    given some users. None where that gains less than they cost, by the Bayesian information criterion (Schwarz,
+    Estimating the Dimension of a Model, 1978); then no other ratings are looked at.
     """
-    order = np.lexsort((train.timestamps, train.user_rows))
-
-    stride = 1 + len(order) // RATINGS_AT_A_TIME
-    curvature = float(_derivatives(raw[::stride], train.ratings[::stride], link)[1].mean())
-
-    def moments(positions: np.ndarray) -> Moments:
-        return Moments.of(train.take(positions), raw[torch.from_numpy(positions)], link, curvature)
-
-    found = most_likely(moments(order if stride == 1 else order[train.user_rows[order] % stride == 0]))
+    some = _of_some_users(train)
+    raw = scores(some)
+    curvature = float(_derivatives(raw, some.ratings, link)[1].mean())
+    found = most_likely(Moments.of(some, raw, link, curvature))
     if found is None:
         return None
-    counts, times, values = np.zeros(train.shape[0], np.int64), [], []
-    for part in _parts(np.bincount(train.user_rows, minlength=train.shape[0])):
-        some = moments(order[part])
-        counts += np.bincount(some.users, minlength=len(counts))
-        times.append(some.times)
-        values.append(some.drift(found)[0].astype(np.float32))
-    offsets = np.append(0, counts.cumsum())
-    return Drift(offsets, np.concatenate(times), np.concatenate(values), found.seconds)
+    raw, users = scores(train), train.user_rows
+    order = None if (users[1:] >= users[:-1]).all() else np.argsort(users, kind="stable")
+    counts = np.bincount(users, minlength=train.shape[0])
+    offsets, last = np.zeros(len(counts) + 1, np.int64), 0
+    times, values = np.empty(len(train), np.int64), np.empty(len(train), np.float32)  # as many as there can be
+    for part in _parts(counts):
+        rows = part if order is None else order[part]
+        moments = Moments.of(train.take(rows), raw[rows], link, curvature)
+        lowest, first, last = moments.users[0], last, last + len(moments.times)
+        times[first:last], values[first:last] = moments.times, moments.drift(found)[0]
+        offsets[lowest + 1 : moments.users[-1] + 2] = np.bincount(moments.users - lowest)
+    return Drift(offsets.cumsum(), times[:last], values[:last], found.seconds)
+
+
+def _of_some_users(train: Interactions) -> Interactions:
+    """All ratings of users drawn at random, about ``RATINGS_TO_CHOOSE_BY``; everything where there are fewer."""
+    if len(train) <= RATINGS_TO_CHOOSE_BY:
+        return train
+    counts = np.bincount(train.user_rows, minlength=train.shape[0])
+    drawn = np.random.default_rng(0).permutation(len(counts))
+    enough = 1 + np.searchsorted(counts[drawn].cumsum(), RATINGS_TO_CHOOSE_BY)
+    chosen = np.zeros(len(counts), bool)
+    chosen[drawn[:enough]] = True
+    return train.take(np.flatnonzero(chosen[train.user_rows]))
 
 
 def _derivatives(raw: Tensor, ratings: np.ndarray, link: Link) -> tuple[Tensor, Tensor]:

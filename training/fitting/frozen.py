@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..config import Settings
 from ..interactions import Interactions
@@ -47,12 +47,18 @@ class FrozenEmbeddings(InteractionTensors):
         super().__init__(interactions, settings, device)
         self.machine, self.fields = parts
 
+    def encode_users(self, network: DeepFM, rows: Tensor) -> Tensor:
+        """Encodings of user rows: [B, D]."""
+        return self._encode(0, network.first_users, rows)
+
+    def encode_movies(self, network: DeepFM, rows: Tensor) -> Tensor:
+        """Encodings of movie rows: [B, D]."""
+        return self._encode(1, network.first_items, rows)
+
     def encode(self, network: DeepFM, users: Tensor, movies: Tensor) -> tuple[Tensor, Tensor]:
-        """Encodings of aligned user and movie rows: [B, D] each."""
-        of_users, of_movies = (
-            torch.cat([machine.index_select(0, rows), first(fields.index_select(0, rows))], dim=1)
-            for machine, fields, first, rows in zip(
-                self.machine, self.fields, (network.first_users, network.first_items), (users, movies), strict=True
-            )
-        )
-        return of_users, of_movies
+        """Encodings of aligned user and movie rows: [B, D] each, of all rows, as a row costs little."""
+        return self.encode_users(network, users), self.encode_movies(network, movies)
+
+    def _encode(self, side: int, first: nn.Linear, rows: Tensor) -> Tensor:
+        machine, fields = self.machine[side], self.fields[side]
+        return torch.cat([machine.index_select(0, rows), first(fields.index_select(0, rows))], dim=1)

@@ -53,9 +53,12 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 
 @stage("fitting the list ranker")
-def fit(train: Interactions, settings: Settings) -> ListRanker:
-    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors."""
-    regression = Regression(train, settings)
+def fit(train: Interactions, settings: Settings, regression: Regression | None = None) -> ListRanker:
+    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors.
+
+    ``regression``: that of ``train``, where it has been made.
+    """
+    regression = regression or Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
     return following(ranker, trend_of(train, settings.list_half_lives[0]))
 
@@ -64,7 +67,9 @@ Way = tuple[float, float, float]  # ridge, damping, half-life
 
 
 @stage("choosing the list ranker")
-def choose(train: Interactions, validation: Interactions, settings: Settings) -> tuple[Settings, dict[Metric, float]]:
+def choose(
+    train: Interactions, validation: Interactions, settings: Settings, regression: Regression | None = None
+) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge, damping, half-life and number of factors whose ranker, fitted to ``train``, is best.
 
     Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``, by rankers of ``CHOOSING_FACTORS``:
@@ -74,14 +79,14 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
     Others are tried only where ``validation`` comes after ``train``, as rows drawn at random cannot show a trend.
     Last, the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of these
     lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no metrics.
+    ``regression``: that of ``train``, where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
     if not len(validation) or len(pairs) == len(half_lives) == len(settings.list_factors) == 1:
         return settings, {}
-    enough = max(CHOOSING_COMPONENTS, *settings.list_factors)
-    components = min(settings.list_components, enough)
-    regression = Regression(train, dataclasses.replace(settings, list_components=components))
+    components = min(settings.list_components, max(CHOOSING_COMPONENTS, *settings.list_factors))
+    regression = regression or Regression(train, dataclasses.replace(settings, list_components=components))
     lengths = [n_factors for n_factors in sorted(settings.list_factors) if n_factors <= len(regression.singular)]
     lengths = lengths or [min(settings.list_factors)]
     trends = {half_life: trend_of(train, half_life) for half_life in half_lives}

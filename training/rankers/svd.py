@@ -15,6 +15,7 @@ from ..progress import stage
 BLOCKS_A_RANK = 16  # a block is so many times narrower than the rank; narrow ones find more with as many products
 NARROWEST = 16
 OVERSAMPLED = 1.25  # the basis is so many times as long as the rank; with less the last vectors would be inexact
+SMALL_SHARE = 0.1  # of a unit vector; what is left of it then has all the digits that float32 has
 ROUNDING = 1e-6  # squares of singular values below this share of the largest are noise
 
 
@@ -39,9 +40,11 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
             basis[:, first:end] = block
             image = torch.from_numpy(matrix.H @ (matrix @ block.numpy()))
             known = basis[:, :end]
-            projected[:end, first:end] = (known.t() @ image).double()
+            shares = known.t() @ image
+            projected[:end, first:end] = shares.double()
             advance()
-            block = _orthonormal(image[:, : length - end], known, ROUNDING * projected.diagonal().max().item())
+            rest = (image - known @ shares)[:, : length - end]
+            block = _orthonormal(rest, known, ROUNDING * projected.diagonal().max().item())
     basis = basis[:, :end]
     squares, vectors = torch.linalg.eigh(projected[:end, :end], UPLO="U")
     squares, vectors = squares.flip(0)[:rank], vectors.flip(1)[:, :rank]
@@ -49,18 +52,23 @@ def truncated_svd(matrix: LinearOperator, rank: int, seed: int = 0) -> tuple[np.
     return squares[kept].sqrt().float().numpy(), (basis @ vectors[:, kept].float()).numpy()
 
 
-def _orthonormal(block: Tensor, known: Tensor, noise: float) -> Tensor:
-    """An orthonormal basis [n, k] of what ``block`` [n, b] has beside the orthonormal columns of ``known`` [n, d].
+def _orthonormal(rest: Tensor, known: Tensor, noise: float) -> Tensor:
+    """An orthonormal basis [n, k] of ``rest`` [n, b], from which the orthonormal ``known`` [n, d] have been taken.
 
-    Directions of which the block has no more than ``noise`` are left out: they are nothing but rounding.
+    Directions that are no longer than ``noise`` are left out: they are nothing but rounding.
     """
-    if not block.numel():
-        return block
-    basis, triangle = torch.linalg.qr(block - known @ (known.t() @ block))
+    if not rest.numel():
+        return rest
+    basis, triangle = torch.linalg.qr(rest)
     directions, singular, _ = torch.linalg.svd(triangle)
     basis = basis @ directions[:, singular > max(noise, 1e-7 * singular[0].item(), 1e-30)]
-    for _ in range(2):  # rounding leaves something of the known vectors, most where little is new
-        basis = torch.linalg.qr(basis - known @ (known.t() @ basis))[0]
+    # Rounding leaves something of the known vectors, most where little is new. Where it was a small share, taking it
+    # away once is enough (Parlett, The Symmetric Eigenvalue Problem, 1980, section 6.9: twice is enough).
+    for _ in range(2):
+        shares = known.t() @ basis
+        basis = torch.linalg.qr(basis - known @ shares)[0]
+        if not shares.numel() or shares.norm(dim=0).max() < SMALL_SHARE:
+            break
     return basis
 
 

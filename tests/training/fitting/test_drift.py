@@ -37,6 +37,11 @@ def in_order(rows: Interactions) -> Interactions:
     return rows.take(np.lexsort((rows.timestamps, rows.user_rows)))
 
 
+def zero(rows: Interactions) -> torch.Tensor:
+    """The raw scores of a network that explains nothing."""
+    return torch.zeros(len(rows))
+
+
 def test_it_is_the_posterior_of_a_gaussian_process(planted) -> None:
     rows, _, ratings = planted
     rows = in_order(dataclasses.replace(rows, ratings=ratings))
@@ -61,7 +66,7 @@ def test_it_is_the_posterior_of_a_gaussian_process(planted) -> None:
 
 def test_the_hyperparameters_of_a_planted_drift_are_found(planted) -> None:
     rows, _, ratings = planted
-    rows = in_order(dataclasses.replace(rows, ratings=ratings))
+    rows = dataclasses.replace(rows, ratings=ratings)
     found = most_likely(Moments.of(rows, torch.zeros(len(rows)), WIDE, 1 / NOISE))
     assert found.variance == pytest.approx(VARIANCE, rel=0.2)
     assert found.seconds == pytest.approx(SECONDS, rel=0.3)
@@ -71,7 +76,7 @@ def test_the_hyperparameters_of_a_planted_drift_are_found(planted) -> None:
 def test_ratings_without_drift_have_none(planted) -> None:
     rows = planted[0]
     noise = np.random.default_rng(1).normal(size=len(rows)).astype(np.float32)
-    assert fit_drift(dataclasses.replace(rows, ratings=noise), torch.zeros(len(rows)), WIDE) is None
+    assert fit_drift(dataclasses.replace(rows, ratings=noise), zero, WIDE) is None
 
 
 @pytest.mark.parametrize("scale", [0.7, 1.0, 1.5])
@@ -81,14 +86,14 @@ def test_likes_without_drift_have_none_however_sure_the_scores_are(planted, scal
     logits = rng.normal(0, 2, len(rows))
     likes = np.where(rng.random(len(rows)) < 1 / (1 + np.exp(-logits / scale)), 4, 2).astype(np.float32)
     raw = torch.from_numpy(logits).float()
-    assert fit_drift(dataclasses.replace(rows, ratings=likes), raw, Logistic(3.0)) is None
+    assert fit_drift(dataclasses.replace(rows, ratings=likes), lambda _: raw, Logistic(3.0)) is None
 
 
 def test_likes_have_a_drift_too(planted) -> None:
     rows, drift, _ = planted
     logits = 3 * drift
     likes = np.where(np.random.default_rng(1).random(len(rows)) < 1 / (1 + np.exp(-logits)), 4, 2).astype(np.float32)
-    found = fit_drift(dataclasses.replace(rows, ratings=likes), torch.zeros(len(rows)), Logistic(3.0))
+    found = fit_drift(dataclasses.replace(rows, ratings=likes), zero, Logistic(3.0))
     assert np.corrcoef(found.at(rows.user_rows, rows.timestamps), drift)[0, 1] > 0.7
 
 
@@ -96,26 +101,64 @@ def test_likes_have_a_drift_too(planted) -> None:
 def test_few_ratings_have_none(planted, ratings: list[float]) -> None:
     rows = planted[0].take(np.arange(len(ratings)))
     rows = dataclasses.replace(rows, ratings=np.array(ratings, np.float32))
-    assert fit_drift(rows, torch.zeros(len(rows)), WIDE) is None
+    assert fit_drift(rows, zero, WIDE) is None
 
 
 def test_ordered_levels_have_a_drift_too(planted) -> None:
     rows, drift, ratings = planted
     levels = np.clip(np.round(ratings + 3), 1, 5).astype(np.float32)
     link = Ordinal((1.0, 2.0, 3.0, 4.0, 5.0), (1.5, 2.5, 3.5, 4.5), NOISE**0.5)
-    found = fit_drift(dataclasses.replace(rows, ratings=levels), torch.full((len(rows),), 3.0), link)
+    found = fit_drift(dataclasses.replace(rows, ratings=levels), lambda some: torch.full((len(some),), 3.0), link)
     assert np.corrcoef(found.at(rows.user_rows, rows.timestamps), drift)[0, 1] > 0.8
 
 
-def test_the_division_of_the_work_does_not_change_it(planted, monkeypatch) -> None:
+@pytest.mark.parametrize("in_which_order", ["by user and time", "any"])
+def test_neither_parts_nor_order_of_the_ratings_change_it(planted, in_which_order: str, monkeypatch) -> None:
     rows, _, ratings = planted
     rows, drifts = dataclasses.replace(rows, ratings=ratings), []
     monkeypatch.setattr(module, "most_likely", lambda moments: Hyperparameters(VARIANCE, SECONDS, 1.0))
-    for at_a_time in (1 << 20, 100):
+    other = in_order(rows) if in_which_order != "any" else rows.take(np.random.default_rng(5).permutation(len(rows)))
+    for given, at_a_time in ((rows, 1 << 20), (other, 100)):
         monkeypatch.setattr(module, "RATINGS_AT_A_TIME", at_a_time)
-        drifts.append(fit_drift(rows, torch.zeros(len(rows)), WIDE))
+        drifts.append(fit_drift(given, zero, WIDE))
     for name in ("offsets", "times", "values"):
         np.testing.assert_allclose(getattr(drifts[0], name), getattr(drifts[1], name), atol=1e-6)
+
+
+def test_some_users_are_enough_for_the_hyperparameters(planted, monkeypatch) -> None:
+    rows, drift, ratings = planted
+    rows, seen = dataclasses.replace(rows, ratings=ratings), []
+
+    def scores(some: Interactions) -> torch.Tensor:
+        seen.append(some)
+        return zero(some)
+
+    monkeypatch.setattr(module, "RATINGS_TO_CHOOSE_BY", 2000)
+    found = fit_drift(rows, scores, WIDE)
+    first, all_rows = seen
+    assert 2000 <= len(first) < 2200
+    counts = np.bincount(rows.user_rows)
+    assert all(count in (0, counts[user]) for user, count in enumerate(np.bincount(first.user_rows)))
+    assert all_rows is rows
+    assert found.seconds == pytest.approx(SECONDS, rel=0.5)
+    assert np.corrcoef(found.at(rows.user_rows, rows.timestamps), drift)[0, 1] > 0.8
+
+
+def test_no_more_ratings_are_looked_at_where_some_have_no_drift(planted, monkeypatch) -> None:
+    noise = np.random.default_rng(1).normal(size=len(planted[0])).astype(np.float32)
+    seen = []
+    monkeypatch.setattr(module, "RATINGS_TO_CHOOSE_BY", 500)
+    fit_drift(dataclasses.replace(planted[0], ratings=noise), lambda some: seen.append(len(some)) or zero(some), WIDE)
+    assert len(seen) == 1
+    assert seen[0] < 1000
+
+
+def test_one_user_may_have_all_ratings(planted, monkeypatch) -> None:
+    rows, _, ratings = planted
+    monkeypatch.setattr(module, "RATINGS_TO_CHOOSE_BY", 100)
+    everybody = dataclasses.replace(rows, ratings=ratings, user_rows=np.full_like(rows.user_rows, 7))
+    found = fit_drift(everybody, zero, WIDE)
+    assert found is None or found.offsets[7] == 0
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import torch
 from tests.training.fits import gradients
 from training.config import preset
 from training.estimators import ESTIMATORS
+from training.fitting import tensors as module
 from training.fitting.tensors import InteractionTensors
 from training.interactions import encode
 
@@ -36,3 +37,18 @@ def test_whoever_is_in_a_batch_twice_is_encoded_as_ever(log_and_truth, model: st
     assert ours.keys() == expected.keys()
     for name, gradient in ours.items():
         torch.testing.assert_close(gradient, expected[name])
+
+
+@pytest.mark.parametrize("count", [0, 30, 5000])
+@pytest.mark.parametrize("model", list(ESTIMATORS))
+def test_many_rows_score_as_few_do(log_and_truth, model: str, count: int, monkeypatch) -> None:
+    """For 30 rows there are more users and movies than rows."""
+    estimator = ESTIMATORS[model]()
+    everything = encode(log_and_truth[0], estimator.uses_features)
+    network = estimator.fresh_network(everything).eval()
+    tensors = InteractionTensors(everything, estimator.settings, torch.device("cpu"))
+    users, movies = tensors.users[:count], tensors.movies[:count]
+    with torch.no_grad():
+        expected = tensors.scores(network, users, movies)
+    monkeypatch.setattr(module, "ROWS_AT_A_TIME", 7)
+    torch.testing.assert_close(tensors.all_scores(network, users, movies), expected)
