@@ -8,8 +8,8 @@ A field that an answer leaves out is ``msgspec.UNSET``, which is false in an ``i
 """
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from typing import Any, NotRequired, TypedDict, Unpack, get_args
+from contextlib import ExitStack
+from typing import Any, TypedDict, Unpack, get_args
 
 import msgspec
 import requests
@@ -21,24 +21,20 @@ Id = int | str
 Feature = str | int | float | list[str] | None
 
 
-class GivenRating(TypedDict):
-    """A rating that comes with the request; without ``rating`` it is a like."""
-
-    movie_id: Id
-    rating: NotRequired[float]
-
-
 class _UserFields(TypedDict, total=False):
     user_id: Id  # or ratings and/or user
-    ratings: list[GivenRating]  # of somebody new; with user_id: fresh ratings, which the model does not know yet
+    # Of somebody new; with user_id: fresh ratings, which the model does not know yet: {"movie_id": 50, "rating": 5}.
+    ratings: list[dict[str, Id | float]]
     user: dict[str, Feature]
     timestamp: int
     on_unknown: str  # "fallback" (the default) or "error"
 
 
 class _MovieFields(TypedDict, total=False):
-    movie_id: Id  # or movie
+    movie_id: Id  # or movie, item_id or item
     movie: dict[str, Feature]
+    item_id: Id
+    item: dict[str, Feature]
     on_unknown: str
 
 
@@ -47,6 +43,7 @@ class _ListFields(TypedDict, total=False):
     exclude: list[Id]
     candidates: list[Id]
     genres: list[str]
+    where: dict[str, Any]  # conditions on the archive's columns
 
 
 class ScoreRequest(_UserFields, _MovieFields, total=False):
@@ -66,29 +63,38 @@ class SimilarRequest(_MovieFields, _ListFields, total=False):
     """Similar to which movie, and out of which movies."""
 
 
-class Score(Struct, kw_only=True):
+class _OfMovie(Struct, kw_only=True):
+    movie_id: Id | UnsetType = UNSET
+    item_id: Id | UnsetType = UNSET
+
+    @property
+    def id(self) -> Id | UnsetType:
+        """The id, which answers have under the word of the log: movie_id or item_id."""
+        return self.item_id if self.movie_id is UNSET else self.movie_id
+
+
+class Score(_OfMovie, kw_only=True):
     """The score of one user and one movie."""
 
     user_id: Id | UnsetType = UNSET
-    movie_id: Id | UnsetType = UNSET
     movie: dict[str, Feature] | UnsetType = UNSET
+    item: dict[str, Feature] | UnsetType = UNSET
     score: float
     unknown: list[str] = []
 
 
-class Movie(Struct, kw_only=True):
-    """A movie of the catalogue."""
+class Movie(_OfMovie, kw_only=True):
+    """A movie of the catalogue. A catalogue of items has year, genres and attributes where any of its items has."""
 
-    movie_id: Id
     title: str | None
-    year: int | None
-    genres: list[str]
+    year: int | UnsetType | None = UNSET
+    genres: list[str] = []
+    attributes: dict[str, bool | int | float | str | list[str]] = {}
 
 
-class Reason(Struct, kw_only=True):
+class Reason(_OfMovie, kw_only=True):
     """What moved a number: a rated movie, a side feature of the user, what is true of everybody, or the remainder."""
 
-    movie_id: Id | UnsetType = UNSET
     title: str | UnsetType | None = UNSET
     feature: str | UnsetType = UNSET
     everybody: bool | UnsetType = UNSET
@@ -115,19 +121,18 @@ class Recommendations(Struct, kw_only=True):
     unknown: list[str] = []
 
 
-class Similar(Struct, kw_only=True):
+class Similar(_OfMovie, kw_only=True):
     """The movies most like one, most like first."""
 
-    movie_id: Id | UnsetType = UNSET
     movie: dict[str, Feature] | UnsetType = UNSET
+    item: dict[str, Feature] | UnsetType = UNSET
     similar: list[ScoredMovie]
     unknown: list[str] = []
 
 
-class RatedMovie(Struct, kw_only=True):
+class RatedMovie(_OfMovie, kw_only=True):
     """A movie that a user has rated; without ``rating`` it was a like."""
 
-    movie_id: Id
     title: str | None
     rating: float | UnsetType = UNSET
 
@@ -193,7 +198,7 @@ def _is_broken(error: BaseException) -> bool:
     return isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)) and not slow
 
 
-class Recommender(AbstractContextManager):
+class Recommender(ExitStack):
     """Asks one model (and one ``version`` of it, the server's default if None) of a server.
 
     ``timeout``: seconds for connecting and for each wait for bytes; a request that exceeds it is not sent again. After
@@ -212,9 +217,10 @@ class Recommender(AbstractContextManager):
         retries: int = 3,
         longest_wait: float = 5.0,
     ) -> None:
+        super().__init__()
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
-        self.session = requests.Session()
+        self.session = self.enter_context(requests.Session())  # close() and the end of a ``with`` close it
         if token:
             self.session.headers["Authorization"] = f"Bearer {token}"
         self._retrying = tenacity.Retrying(
@@ -252,13 +258,6 @@ class Recommender(AbstractContextManager):
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to a request of any kind, as the server sent it."""
         return self._ask(request, dict)
-
-    def close(self) -> None:
-        """Close the connections, as the end of a ``with`` does."""
-        self.session.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _ask(self, request: Any, answer: type) -> Any:
         body, headers = msgspec.json.encode(request), {"Content-Type": "application/json"}

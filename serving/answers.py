@@ -81,8 +81,13 @@ def _answers(asker: Asker, sample: Sample, old: str, new: str, tolerance: Tolera
     yield Check(f"top-{TOP} overlap", None, overlap, f"at least {tolerance.overlap:g}", overlap >= tolerance.overlap)
 
 
+def id_of(entry: dict[str, Any]) -> Any:
+    """The id of a list's entry, which is under the word that the log has."""
+    return entry["movie_id"] if "movie_id" in entry else entry["item_id"]
+
+
 def _movies(answer: dict[str, Any]) -> set[Any]:
-    return {entry["movie_id"] for entry in answer["recommendations"]}
+    return {id_of(entry) for entry in answer["recommendations"]}
 
 
 def _correlation(scores: list[tuple[float, float]]) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 
 import requests
 
+from .answers import id_of
+
 LONGEST = 400  # characters of an answer that are shown
 
 
@@ -43,7 +45,7 @@ def show(inference: str) -> None:
     user = 196
     if _ask(inference, "mf", {"user_id": user, "history": True}).get("unknown"):
         raise SystemExit("the demo asks for user 196 of MovieLens 100K: make demo DATA=ml-100k")
-    for title, model, body in requests_of_each_kind(user, movie["movie_id"], other["movie_id"]):
+    for title, model, body in requests_of_each_kind(user, id_of(movie), id_of(other)):
         text = json.dumps(body)
         print(f"\n# {title}")
         print(f"curl {inference}/predictions/{model} -H 'Content-Type: application/json' -d {shlex.quote(text)}")

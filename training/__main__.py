@@ -21,9 +21,10 @@ from archives.pack import Profile, archive
 from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
-from .data import RatingsLog, load, planted, read_pairs, with_events
+from .data import RatingsLog, planted, read_pairs
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint, program
+from .source import USUAL, Source
 
 if TYPE_CHECKING:
     import torch  # slow to import, and most commands need none of it
@@ -33,35 +34,10 @@ Preset = Literal["quick", "best"]
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the ratings come from."""
-
-    data: str | None = None
-    """ml-100k (which it is where nothing is given), ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or
-    a ratings file's path."""
-    ratings: Path | None = None
-    """In place of --data, your ratings: CSV, CSV.gz or Parquet with user_id, movie_id[, rating][, timestamp]."""
-    users: Path | None = None
-    """Your users: a file with user_id and side features."""
-    movies: Path | None = None
-    """Your movies: a file with movie_id, title, year, genres and other side features."""
-    features: str = ""
-    """Columns of these files that are side features, separated by commas (the usual ones by default)."""
-    events: str | None = None
-    """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
-
-    def load(self) -> RatingsLog:
-        """The log."""
-        names = tuple(name for name in self.features.split(",") if name)
-        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
-        return log if self.events is None else with_events(log, self.events)
-
-
-@dataclass(frozen=True)
 class Data:
     """Fetch and check a data set, and say what is in it."""
 
-    source: OmitArgPrefixes[Source] = Source()
+    source: OmitArgPrefixes[Source] = USUAL
 
     def run(self) -> None:
         """Print a summary."""
@@ -69,7 +45,7 @@ class Data:
         kind = f"ratings from {log.scale[0]:g} to {log.scale[1]:g}" if log.has_ratings else "likes"
         print(
             f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
-            f"of {log.ratings['movie_id'].nunique():,} movies; sha256 {log.sha256}"
+            f"of {log.ratings['movie_id'].nunique():,} {log.words.many}; sha256 {log.sha256}"
         )
         if log.events:
             print(f"{log.events.count:,} events are among them, the last one with the id {log.events.last_id}")
@@ -83,7 +59,7 @@ class Train:
 
     model: Positional[Model]
     settings: OmitArgPrefixes[Settings]
-    source: OmitArgPrefixes[Source] = Source()
+    source: OmitArgPrefixes[Source] = USUAL
     preset: Preset = "quick"
     """Which settings to start from."""
     split: str = "random"
@@ -234,7 +210,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Recommend:
-    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id, score.
+    """Write the lists of all users with ratings to a Parquet file: user_id, rank, movie_id (or item_id), score.
 
     What a user has rated is left out. Under torchrun the users are shared out among the processes.
     """
@@ -252,6 +228,8 @@ class Recommend:
     """How much a list avoids similar movies, from 0 to 1."""
     popularity_damping: float = 0.0
     """How much less popular movies count, from 0 to 1."""
+    where: str = ""
+    """Conditions that all movies of the lists meet, as in a request: '{"category": ["Bikes"], "price": {"max": 5}}'."""
 
     def run(self) -> None:
         """Make the lists."""
@@ -261,7 +239,9 @@ class Recommend:
 
         device = chosen(self.device)
         with distributed.processes(device):
-            made = recommend(self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping)
+            made = recommend(
+                self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping, self.where
+            )
             say(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, options and code")
 
 

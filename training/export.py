@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from archives.pack import DETAILS
+from handlers.recommender.model.attributes import Attribute
 from handlers.recommender.model.drift import Drift
 from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
@@ -28,6 +29,7 @@ from handlers.recommender.model.metadata import DataSummary, Metadata
 from handlers.recommender.model.positions import evenly_spread
 from handlers.recommender.model.titles import TITLE_ARRAYS
 
+from .attributes import attribute_arrays
 from .catalogue import title_arrays
 from .config import Settings
 from .data.log import RatingsLog
@@ -72,16 +74,16 @@ def export(
         scripted = torch.jit.script(without_ids(network))
         _check_same(network, scripted, known, estimator.settings)
         genres, titles = title_arrays(log.movies, known.movies.vocabulary)
+        attributes, columns = attribute_arrays(log.movies, log.shown, known.movies.vocabulary)
         with replacing_folder(folder) as staging:
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
             save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
-            save(
-                staging, titles | history_arrays(known) | rank_arrays(estimator.ranker) | drift_arrays(estimator.drift)
-            )
+            save(staging, titles | columns | history_arrays(known))
+            save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift))
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
-            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, attributes))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 write_json(staging / DETAILS, shown)
@@ -183,7 +185,13 @@ def by_column(table: np.ndarray) -> np.ndarray:
     return np.asfortranarray(table)
 
 
-def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactions, genres: Sequence[str]) -> Metadata:
+def _metadata(
+    estimator: TwoEncoderEstimator,
+    log: RatingsLog,
+    known: Interactions,
+    genres: Sequence[str],
+    attributes: tuple[Attribute, ...],
+) -> Metadata:
     link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
@@ -206,6 +214,8 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         rank_weight=estimator.ranker.weight,
         genres=tuple(genres),
         drift_seconds=estimator.drift and estimator.drift.seconds,
+        words=log.words,
+        attributes=attributes,
         **levels,
     )
 

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 
 from archives.pack import DETAILS
@@ -46,6 +47,8 @@ def fingerprint(
         "log": [log.name, log.sha256],
         "events": log.events and dataclasses.asdict(log.events),
         "features": [log.user_features, log.movie_features],
+        "words": msgspec.to_builtins(log.words),
+        "shown": log.shown,
         "test": None if test is None else sha256_of(test),
         "split": split,
         "seed": seed,

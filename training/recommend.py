@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import torch
@@ -24,7 +25,11 @@ from archives.contents import METADATA, sha256_of
 from archives.errors import StoreError
 from archives.pack import DETAILS
 from archives.store import replacing
+from handlers.recommender.api.errors import InvalidRequest
+from handlers.recommender.api.requests import GivenCondition
+from handlers.recommender.api.where import conditions
 from handlers.recommender.loading import load_service
+from handlers.recommender.model.attributes import Where
 from handlers.recommender.model.errors import ArchiveError
 from handlers.recommender.model.model import Model
 from handlers.recommender.model.query import Selection, UserQuery
@@ -51,13 +56,15 @@ def recommend(
     device: torch.device | None = None,
     diversity: float = 0.0,
     popularity_damping: float = 0.0,
+    where: str = "",
 ) -> bool:
     """Write to ``out`` the lists of the ``k`` best movies for all users with ratings, by the model in ``build``.
 
     A row is an entry: ``user_id``, ``rank`` (int32, from 1), ``movie_id`` and ``score`` (float64), a user's rows
     together in the order of the list, users in ascending order. Movies that a user has rated are left out.
-    ``diversity`` and ``popularity_damping`` are those of a request. They are made on a CPU where no ``device`` is
-    given. Returns False where ``out`` holds these lists already.
+    ``diversity``, ``popularity_damping`` and ``where`` (JSON) are those of a request. They are made on a CPU where no
+    ``device`` is given. The ids are in the column ``item_id`` where the log has that word. Returns False where ``out``
+    holds these lists already.
 
     Raises RecommendError where there is no model, for an option that cannot be, and where a file cannot be written.
     """
@@ -65,6 +72,7 @@ def recommend(
     _check(k, beyond)
     folder = build / model
     made_from = {"model": model_digest(folder), "k": k, "users_a_part": USERS_A_PART, "code": code()} | beyond
+    made_from |= {"where": where} if where else {}
     wanted = json.dumps(made_from)
     if distributed.agreed(made_for(out) == wanted):
         return False
@@ -77,6 +85,7 @@ def recommend(
             raise RecommendError(
                 f"{_option(name)} is {value:g}: {folder} has no list ranker; leave it out, or train the model again"
             )
+    selection = Selection(k, where=_where(where, loaded), **beyond)
     rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].cpu().numpy()))
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
     parts = out.with_name(f".{out.name}.{digest}")
@@ -87,7 +96,7 @@ def recommend(
         parts.mkdir(parents=True, exist_ok=True)
         shared_out = range(distributed.rank(), len(files), distributed.size())
         mine = [place for place in shared_out if not _is_whole(files[place])]
-        table_of = Tables(loaded, Selection(k, **beyond))
+        table_of = Tables(loaded, selection)
         for place in counted(mine, "making lists", len(mine), f"{USERS_A_PART} users"):
             _write(files[place], [table_of(rated[place * USERS_A_PART : (place + 1) * USERS_A_PART])])
         with stage("waiting for the lists of other processes"):
@@ -104,6 +113,19 @@ def _check(k: int, beyond: dict[str, float]) -> None:
     for name, value in beyond.items():
         if not 0 <= value <= 1:
             raise RecommendError(f"{_option(name)} is {value:g}: give a number from 0 to 1")
+
+
+def _where(text: str, model: Model) -> Where:
+    """The conditions that a text writes. Raises RecommendError where it is none, or one that the model cannot meet."""
+    if not text:
+        return ()
+    try:
+        found, unknown = conditions(msgspec.json.decode(text, type=dict[str, GivenCondition]), model.catalogue.columns)
+    except (msgspec.MsgspecError, InvalidRequest) as error:
+        raise RecommendError(f'--where is {text}: {error}; write it as \'{{"category": ["Bikes"]}}\'') from error
+    if unknown:
+        raise RecommendError(f"--where is {text}: {unknown[0][0]} is {unknown[0][1]!r}, which no entry has; correct it")
+    return found
 
 
 def _option(name: str) -> str:
@@ -136,7 +158,8 @@ class Tables:
         self._model, self._selection = model, selection
         self._movies = pa.array(model.movies.ids[row] for row in range(1, len(model.movies)))
         users = pa.int64() if model.users.integers else pa.string()
-        columns = {"user_id": users, "rank": pa.int32(), "movie_id": self._movies.type, "score": pa.float64()}
+        of_movies = model.metadata.words.id
+        columns = {"user_id": users, "rank": pa.int32(), of_movies: self._movies.type, "score": pa.float64()}
         self.schema = pa.schema(list(columns.items()))
 
     def __call__(self, rows: np.ndarray) -> pa.Table:

@@ -194,7 +194,9 @@ def _metrics(
         "exported_fit": "every row of the log" if run.refit else "training and validation rows",
         "seed": measured.seed,
         "data": {"name": log.name, "sha256": log.sha256}
-        | ({"events": dataclasses.asdict(log.events)} if log.events else {}),
+        | ({"events": dataclasses.asdict(log.events)} if log.events else {})
+        | ({"columns": dict(log.columns)} if log.columns else {})
+        | ({"show": log.shown} if log.shown else {}),
         "settings": dataclasses.asdict(measured.settings),
     } | ({"tuning": {name: _before_and_after(**part) for name, part in tuned.items()}} if tuned else {})
 

@@ -6,6 +6,7 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 |---|---|
 | ``user_id`` [N], ``movie_id`` [N] | ``score`` FP64 [N], ``unknown`` BOOL [N]: whether an id is not known |
 | ``user_id`` [N], and ``k`` in ``parameters`` | ``movie_id`` [N, k], ``score`` FP64 [N, k] |
+| any of these with ``item_id`` for ``movie_id`` | the same, and the ids of lists by the name that the log has |
 | ``request`` BYTES [N]: JSON of the contract | ``answer`` BYTES [N]: JSON of the contract |
 
 Ids are BYTES or integers, as in the contract. A request is one body with ``instances``, so its limits are the same.
@@ -26,7 +27,8 @@ from .errors import BadRequest
 PLATFORM = "torch_recommender"
 INTEGERS = {"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
 TYPES = {*INTEGERS, "BYTES"}
-PAIR, LIST, REQUEST = {"user_id", "movie_id"}, {"user_id"}, {"request"}
+MOVIE_IDS = ("movie_id", "item_id")
+PAIRS, LIST, REQUEST = [{"user_id", name} for name in MOVIE_IDS], {"user_id"}, {"request"}
 
 
 class Input(Struct):
@@ -65,12 +67,13 @@ def instances(question: Question) -> bytes:
     """The contract's body for a question. Raises BadRequest."""
     columns = {given.name: _flat(given) for given in question.inputs}
     names = set(columns)
-    if len(columns) < len(question.inputs) or names not in (PAIR, LIST, REQUEST):
+    if len(columns) < len(question.inputs) or names not in (*PAIRS, LIST, REQUEST):
         got = ", ".join(given.name for given in question.inputs) or "nothing"
-        raise BadRequest(f"inputs are {got}: give user_id and movie_id, or user_id alone, or request")
+        raise BadRequest(f"inputs are {got}: give user_id and movie_id (or item_id), or user_id alone, or request")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise BadRequest(f"user_id has {lengths['user_id']} ids and movie_id {lengths['movie_id']}: give as many")
+        (name,) = lengths.keys() - {"user_id"}
+        raise BadRequest(f"user_id has {lengths['user_id']} ids and {name} {lengths[name]}: give as many")
     if names == REQUEST:
         return b'{"instances":[%b]}' % b",".join(map(_object, columns["request"]))
     k = {"k": question.parameters["k"]} if names == LIST and "k" in question.parameters else {}
@@ -121,7 +124,7 @@ def reply(question: Question, model: str, version: str, predictions: Sequence[ms
         refused = next(((row, one["error"]) for row, one in enumerate(answers) if "error" in one), None)
         if refused:
             raise BadRequest(f"row {refused[0]}: {refused[1]['message']}")
-        outputs = _of_pairs(answers) if names == PAIR else _of_lists(answers)
+        outputs = _of_pairs(answers) if names in PAIRS else _of_lists(answers)
     if question.outputs is not UNSET and question.outputs:
         wanted = [one.name for one in question.outputs]
         there = {one["name"] for one in outputs}
@@ -149,11 +152,13 @@ def _of_lists(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             f"row {row} has {min(lengths)} movies and others have {max(lengths)}, which is no tensor: ask for fewer "
             "(k), for each user alone, or by the input request"
         )
-    ids = [entry["movie_id"] for entries in lists for entry in entries]
+    entries = [entry for listed in lists for entry in listed]
+    name = next((name for name in MOVIE_IDS if entries and name in entries[0]), MOVIE_IDS[0])
+    ids = [entry[name] for entry in entries]
     shape = [len(lists), lengths[0] if lengths else 0]
     datatype = "BYTES" if ids and isinstance(ids[0], str) else "INT64"
-    scores = [entry["score"] for entries in lists for entry in entries]
-    return [_tensor("movie_id", datatype, shape, ids), _tensor("score", "FP64", shape, scores)]
+    scores = [entry["score"] for entry in entries]
+    return [_tensor(name, datatype, shape, ids), _tensor("score", "FP64", shape, scores)]
 
 
 def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:

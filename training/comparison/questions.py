@@ -62,7 +62,7 @@ class Questions:
         hits = np.zeros((len(self.users), LENGTH), bool)
         for places, wanted, answer in zip(hits, self.wanted, answers[len(self._pairs) :], strict=True):
             listed = answer["recommendations"]
-            places[: len(listed)] = [str(movie["movie_id"]) in wanted for movie in listed]
+            places[: len(listed)] = [str(movie.get("movie_id", movie.get("item_id"))) in wanted for movie in listed]
         return Answers(scores, hits)
 
     def group(self, members: np.ndarray, both: list[Answers], scales: set[str]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from training.data import movielens, planted, prepared
-from training.data.features import choose_features
+from training.data.features import choose_features, choose_shown
 from training.data.files import read_log, read_pairs
 from training.data.log import DataError, RatingsLog
+from training.data.naming import ColumnNames, with_name
 from training.data.splits import Split, split
 from training.data.synthetic import Truth, generate
 
@@ -37,15 +38,37 @@ def load(
     movies: Path | None = None,
     features: tuple[str, ...] = (),
     folder: Path = Path("data"),
+    columns: str = "",
+    item_name: str = "",
+    show: tuple[str, ...] = (),
 ) -> RatingsLog:
     """The data set `data` (one of `NAMES`, fetched into `folder` once), or the user's own file.
 
     `ratings`, or a path as `data`, is a ratings file; `users` and `movies` go with it (`files.read_log`).
     `features` names the side features, () the usual ones. Without `data` and `ratings` it is `DEFAULT`.
 
-    Raises DataError for what cannot be fetched or read, for both `data` and `ratings`, and for `users` or
-    `movies` beside a data set's name.
+    `columns`: the names of columns in the files, "user=customer,item=sku" (`naming.ColumnNames`). `item_name`: what
+    one item is called, "product". `show`: the columns of `movies` that answers show.
+
+    Raises DataError for what cannot be fetched or read, for both `data` and `ratings`, and for `users`, `movies` or
+    `columns` beside a data set's name.
     """
+    log = _read(data, ratings, users, movies, features, folder, ColumnNames.parse(columns))
+    if not (item_name or show):
+        return log
+    words = with_name(log.words, item_name) if item_name else log.words
+    return dataclasses.replace(log, words=words, shown=choose_shown(log.movies, show))
+
+
+def _read(
+    data: str | None,
+    ratings: Path | None,
+    users: Path | None,
+    movies: Path | None,
+    features: tuple[str, ...],
+    folder: Path,
+    names: ColumnNames,
+) -> RatingsLog:
     if data is not None and ratings is not None:
         raise DataError(
             f"--data {data} and --ratings {ratings} are two logs",
@@ -55,7 +78,11 @@ def load(
     if ratings is None and data not in NAMES and not Path(data).exists():
         raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:
-        return read_log(Path(ratings or data), users, movies, features, prepared_in=folder / prepared.FOLDER.name)
+        return read_log(Path(ratings or data), users, movies, features, None, folder / prepared.FOLDER.name, names)
+    if names.given:
+        raise DataError(
+            "has columns of its own, --columns does not go with it", file=data, remedy="Give the ratings as a file"
+        )
     if users is not None or movies is not None:
         raise DataError(
             f"has its own users and movies, {users or movies} does not go with it",

@@ -47,7 +47,10 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
     if table is None:
         return log
     used = EventsUsed(len(table), pc.max(table["id"]).as_py())
-    events = table.to_pandas().sort_values("timestamp", kind="stable")[list(log.ratings)]
+    events = table.to_pandas().sort_values("timestamp", kind="stable")
+    if "weight" in log.ratings:
+        events["weight"] = np.float32(1)
+    events = events[list(log.ratings)]
     if not events["movie_id"].isin(_unique(log.ratings["movie_id"])).any():
         logger.warning("%s: no movie of its events is in %s; is it another log's?", without_password(url), log.name)
     return dataclasses.replace(log, ratings=_joined(log.ratings, events), events=used)

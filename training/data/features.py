@@ -8,6 +8,7 @@ from training.data.log import DataError
 
 USUAL_USER_FEATURES = ("gender", "age", "occupation")
 USUAL_MOVIE_FEATURES = ("genres", "year")
+SHOWN_ANYWAY = ("title", "year", "genres")
 
 
 def choose_features(
@@ -34,6 +35,19 @@ def choose_features(
         tuple(name for name in features if name in of_users),
         tuple(name for name in features if name in of_movies),
     )
+
+
+def choose_shown(movies: pd.DataFrame | None, show: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns of `show` that answers show beside title, year and genres, which they show anyway.
+
+    Raises DataError for a name that is no column of `movies` with anything in it.
+    """
+    available = [name for name in _attributes(movies) if name not in SHOWN_ANYWAY]
+    chosen = tuple(dict.fromkeys(name for name in show if name not in SHOWN_ANYWAY))
+    for name in chosen:
+        if name not in available:
+            raise DataError("of --show is no column of the items", value=name, remedy=f"Available: {available}")
+    return chosen
 
 
 def _attributes(table: pd.DataFrame | None) -> list[str]:

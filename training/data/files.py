@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +14,16 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from training.data import ids, prepared
 from training.data.features import choose_features
 from training.data.log import DataError, RatingsLog
+from training.data.naming import USUAL, ColumnNames
 from training.data.pairs import repeated
 from training.data.ratings import read_ratings
-from training.data.tables import read_table, refuse
+from training.data.tables import column_names, read_table, refuse
 from training.data.titles import split_titles
 from training.progress import stage
 
 log = logging.getLogger(__name__)
 
+PAIR = ("user_id", "movie_id")
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
 
@@ -32,15 +36,16 @@ def read_log(
     features: tuple[str, ...] = (),
     name: str | None = None,
     prepared_in: Path = prepared.FOLDER,
+    names: ColumnNames = USUAL,
 ) -> RatingsLog:
     """A log from files; `name` is the ratings file's stem unless given.
 
     The columns of a large `ratings` are kept in `prepared_in` (`prepared.columns_of`).
 
     - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
-      a like) and `timestamp` (`times.WholeSeconds`). Other columns are left out. Of several rows of one
-      pair the latest is kept (without timestamps, the last of the file), and their number is logged as a
-      warning.
+      a like), `timestamp` (`times.WholeSeconds`) and `weight` (a number). Other columns are left out. Of
+      several rows of one pair the latest is kept (without timestamps, the last of the file), and their number
+      is logged as a warning.
     - `users`: `user_id` and attributes. A column of numbers without leading zeros is numbers, any other is
       text.
     - `movies`: `movie_id` and attributes, of which `title`, `year` and `genres` ("Comedy|Drama") are shown in
@@ -50,18 +55,20 @@ def read_log(
       `age` and `occupation` of the users, `genres` and `year` of the movies, as far as there are such
       columns.
 
-    MovieLens' `userId` and `movieId` are accepted. The ids of a column are all integers or all strings
-    (`ids.unify`).
+    `item_id` is accepted for `movie_id`, and MovieLens' `userId` and `movieId`; `names` gives other names of columns.
+    The log's words are those of `ratings`. The ids of a column are all integers or all strings (`ids.unify`).
 
     Raises DataError, naming file, column, row and value, for anything that cannot be read as this.
     """
-    table = prepared.columns_of(ratings, prepared_in)
-    user_table = None if users is None else read_table(users, ("user_id",))
-    movie_table = None if movies is None else read_table(movies, ("movie_id",))
-    table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
-    table["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
-    user_table = None if user_table is None else _side(user_table, "user_id", users)
-    movie_table = None if movie_table is None else _movies(_side(movie_table, "movie_id", movies), movies)
+    of_users, of_movies = names.only("user"), names.only("item")
+    with _in_the_words_of((ratings, PAIR, names), (users, ("user_id",), of_users), (movies, ("movie_id",), of_movies)):
+        table = prepared.columns_of(ratings, prepared_in, names)
+        user_table = None if users is None else read_table(users, ("user_id",), of_users)
+        movie_table = None if movies is None else read_table(movies, ("movie_id",), of_movies)
+        table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
+        table["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
+        user_table = None if user_table is None else _side(user_table, "user_id", users)
+        movie_table = None if movie_table is None else _movies(_side(movie_table, "movie_id", movies), movies)
     user_features, movie_features = choose_features(user_table, movie_table, features)
     return RatingsLog(
         name=name or ratings.name.split(".")[0],
@@ -70,21 +77,38 @@ def read_log(
         movies=movie_table,
         user_features=user_features,
         movie_features=movie_features,
+        words=names.words(column_names(ratings, PAIR, names)),
+        columns=dict(names.given),
     )
+
+
+@contextmanager
+def _in_the_words_of(*files: tuple[Path | None, tuple[str, ...], ColumnNames]) -> Iterator[None]:
+    """An error that names a column of one of `files` (path, required columns, names) names it as the file does."""
+    try:
+        yield
+    except DataError as error:
+        for path, required, names in files:
+            if error.column and error.file == path:
+                ours = names.ours(column_names(path, required, names))
+                raise error.named({name: raw.strip() for raw, name in ours.items()}) from error.__cause__
+        raise
 
 
 @stage("reading the test rows")
 def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.DataFrame:
-    """The rows of a test file: columns as in a ratings file, every row in file order, ids in the type of
-    `like`.
+    """The rows of a test file: columns as in the ratings file of `like`, every row in file order, ids in the
+    type of `like`.
 
     Users and movies that `like` does not have are kept. Raises DataError as `read_log` does, for an id that is
     no integer where those of `like` are, and, unless `allow_overlap`, for pairs of user and movie that `like`
     has a row of too.
     """
-    pairs = read_ratings(path)
-    for column in ("user_id", "movie_id"):
-        pairs[column] = ids.coerce(column, (path, pairs[column]), like.ratings[column])
+    names = ColumnNames(tuple(like.columns.items()), lenient=True)
+    with _in_the_words_of((path, PAIR, names)):
+        pairs = read_ratings(path, names)
+        for column in PAIR:
+            pairs[column] = ids.coerce(column, (path, pairs[column]), like.ratings[column])
     both = like.has(pairs)
     if both.any() and not allow_overlap:
         raise DataError(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from handlers.recommender.model.words import MOVIES, Words
 from training.data import pairs
 from training.data.digest import sha256_of
 from training.errors import UserError
@@ -34,10 +36,16 @@ class DataError(UserError):
         value: object = None,
         remedy: str = "",
     ):
+        self.file, self.column = file, column
+        self._rest = {"problem": problem, "row": row, "value": value, "remedy": remedy}
         where = [str(file), f"column {column!r}" if column else "", f"row {row}" if row is not None else ""]
         what = problem if value is None else f"{_short(value)} {problem}"
         place = ", ".join(part for part in where if part)
         super().__init__((f"{place}: " if place else "") + what + (f". {remedy}" if remedy else ""))
+
+    def named(self, names: Mapping[str, str]) -> DataError:
+        """The same error with the column's name out of `names`, by ours, where it has one there."""
+        return DataError(**self._rest, file=self.file, column=names.get(self.column, self.column))
 
 
 def _short(value: object) -> str:
@@ -61,15 +69,17 @@ class RatingsLog:
     or, in the `ratings` of a large log, categories that are `str`. A side table has integers where its column in
     `ratings` has them, else `str`. A pair of user and movie occurs once. The ratings may be mapped from files.
 
-    - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite) and `timestamp` (int64,
-      seconds since 1970). The index is 0, 1, ... Without `rating` every row is a like.
+    - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite), `timestamp` (int64, seconds
+      since 1970) and `weight` (float32, finite). The index is 0, 1, ... Without `rating` every row is a like.
     - `users`: None, or `user_id` and attributes (numbers, or `str` with "" for missing), one row a user. It
       need not name every user of `ratings`.
     - `movies`: None, or `movie_id`, `title` (`str`, "" if unknown), `year` (nullable Int64), `genres` (`str`,
       names joined by "|", "" if none) and other attributes, one row a movie. It may name movies that nobody
       rated.
     - `user_features`, `movie_features`: the attributes that are side features.
+    - `shown`: the attributes of the movies that answers show beside title, year and genres.
     - `events`: which events of the store are among the ratings, None if none are.
+    - `words`: what the files call the movies. `columns`: the files' names of columns, by role, where they were given.
 
     Raises DataError where any of this does not hold.
     """
@@ -81,13 +91,16 @@ class RatingsLog:
     user_features: tuple[str, ...] = ()
     movie_features: tuple[str, ...] = ()
     events: EventsUsed | None = None
+    shown: tuple[str, ...] = ()
+    words: Words = MOVIES
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_ratings(self.name, self.ratings)
         if self.movies is not None:
             _check_shown(f"{self.name} movies", self.movies)
         _check_side(f"{self.name} users", self.users, "user_id", self.ratings, self.user_features)
-        _check_side(f"{self.name} movies", self.movies, "movie_id", self.ratings, self.movie_features)
+        _check_side(f"{self.name} movies", self.movies, "movie_id", self.ratings, self.movie_features + self.shown)
 
     def __len__(self) -> int:
         return len(self.ratings)
@@ -134,7 +147,7 @@ class RatingsLog:
 
 def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
     _require(ratings, ("user_id", "movie_id"), name)
-    if extra := set(ratings) - {"user_id", "movie_id", "rating", "timestamp"}:
+    if extra := set(ratings) - {"user_id", "movie_id", "rating", "timestamp", "weight"}:
         raise DataError(f"unknown columns {sorted(extra)}", file=name, remedy="Drop them")
     if ratings.empty:
         raise DataError("has no rows", file=name, remedy="Give at least one row")
@@ -142,7 +155,7 @@ def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
         raise DataError("the index of the ratings is not 0, 1, ...", file=name, remedy="Call reset_index(drop=True)")
     for column in ("user_id", "movie_id"):
         _check_ids(name, ratings[column])
-    for column, dtype in (("rating", "float32"), ("timestamp", "int64")):
+    for column, dtype in (("rating", "float32"), ("timestamp", "int64"), ("weight", "float32")):
         if column in ratings and ratings[column].dtype != dtype:
             raise DataError(f"has dtype {ratings[column].dtype}, not {dtype}", file=name, column=column)
     if "rating" in ratings and not np.isfinite(ratings["rating"]).all():

@@ -16,27 +16,28 @@ from pyarrow import parquet
 from archives.store import locked
 from training.data.columns import IdColumn, NumberColumn
 from training.data.log import DataError
+from training.data.naming import USUAL, ColumnNames
 from training.data.ratings import read_ratings, typed_blocks
 from training.progress import stage
 
 FOLDER = Path("data/prepared")
-VERSION = 1  # of what is written: columns of another version are made again
+VERSION = 2  # of what is written: columns of another version are made again
 LARGE = 1 << 24  # bytes of a file; a smaller one is read in less time than its columns are written
 _SUMMARY = "columns.json"
 
 
-def columns_of(path: Path, folder: Path = FOLDER) -> pd.DataFrame:
-    """The columns of `ratings.typed_blocks`, every row of `path` in its order.
+def columns_of(path: Path, folder: Path = FOLDER, names: ColumnNames = USUAL) -> pd.DataFrame:
+    """The columns of `ratings.typed_blocks`, every row of `path` in its order; `names` says what they are called there.
 
     Those of a large file are mapped from `folder`/<digest>/, read-only; text ids are categoricals there. They are made
     there where they are not, and moved into place when they are whole; columns of what `path` held before are removed
-    then. The digest is of the file's bytes and `VERSION`.
+    then. The digest is of the file's bytes, `names` and `VERSION`.
 
     Raises DataError as `typed_blocks` does, and where `path` cannot be read or `folder` cannot be written.
     """
     if not path.is_file() or path.stat().st_size < LARGE:
-        return read_ratings(path)
-    place = folder / _digest(path)
+        return read_ratings(path, names)
+    place = folder / _digest(path, names)
     found = _mapped(place)
     if found is not None:
         return found
@@ -45,7 +46,7 @@ def columns_of(path: Path, folder: Path = FOLDER) -> pd.DataFrame:
         with locked(folder, wait=True):  # processes that want the same columns at once make them once
             found = _mapped(place)
             if found is None:
-                _prepare(path, place)
+                _prepare(path, place, names)
                 found = _mapped(place)
     except OSError as error:
         size = round(path.stat().st_size / 1e9 + 0.5)
@@ -59,7 +60,7 @@ def columns_of(path: Path, folder: Path = FOLDER) -> pd.DataFrame:
     return found
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, names: ColumnNames) -> str:
     try:
         with stage(f"hashing {path.name}"), path.open("rb") as file:
             contents = hashlib.file_digest(file, "sha256").hexdigest()
@@ -67,17 +68,17 @@ def _digest(path: Path) -> str:
         raise DataError(
             f"cannot be read ({error.strerror or error})", file=path, remedy="Check its permissions and its disk"
         ) from error
-    return hashlib.sha256(f"{VERSION} {contents}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{VERSION} {sorted(names.given)} {contents}".encode()).hexdigest()[:32]
 
 
-def _prepare(path: Path, place: Path) -> None:
+def _prepare(path: Path, place: Path, names: ColumnNames) -> None:
     """Write the columns of `path` to `place`, which appears when it is whole. Raises OSError and DataError."""
     for left in place.parent.glob(".new-*"):  # by a process that was killed, as we hold the lock
         shutil.rmtree(left)
     staged = place.parent / f".new-{place.name}"
     staged.mkdir()
     try:
-        summary = json.dumps(_write(path, staged), indent=2)
+        summary = json.dumps(_write(path, staged, names), indent=2)
         (staged / _SUMMARY).write_text(summary + "\n")
         shutil.rmtree(place, ignore_errors=True)
         staged.rename(place)
@@ -95,12 +96,12 @@ def _source(place: Path) -> str | None:
     return None
 
 
-def _write(path: Path, folder: Path) -> dict[str, object]:
+def _write(path: Path, folder: Path, names: ColumnNames) -> dict[str, object]:
     """Write the columns of `path` to files in `folder`; gives what `_mapped` needs to know of them."""
     columns: dict[str, IdColumn | NumberColumn] = {}
     rows = 0
     with ExitStack() as files:
-        for block in typed_blocks(path):
+        for block in typed_blocks(path, names):
             for name, part in block.items():
                 if name not in columns:
                     columns[name] = (IdColumn if name.endswith("_id") else NumberColumn)(folder / name)

@@ -16,9 +16,9 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from training.data.log import DataError
+from training.data.naming import ROLES, USUAL, ColumnNames
 from training.progress import counted
 
-_ALIASES = {"userId": "user_id", "movieId": "movie_id"}
 _SEPARATORS = (",", ";", "\t")
 _CSV = "CSV is UTF-8 text with a header line and commas, semicolons or tabs between the columns"
 _BLOCK_ROWS = 500_000
@@ -29,9 +29,14 @@ class _NotPlain(Exception):
     """A CSV file with rows of different lengths, or with another fault: pandas finds out, and says what."""
 
 
-def read_table(path: Path, required: tuple[str, ...]) -> pd.DataFrame:
+def read_table(path: Path, required: tuple[str, ...], names: ColumnNames = USUAL) -> pd.DataFrame:
     """The whole table of `path`, as `read_blocks` reads it."""
-    return pd.concat(list(read_blocks(path, required)), ignore_index=True)
+    return pd.concat(list(read_blocks(path, required, names=names)), ignore_index=True)
+
+
+def column_names(path: Path, required: tuple[str, ...], names: ColumnNames = USUAL) -> list[str]:
+    """What the columns of `path`, a file that `read_blocks` reads, are called in it."""
+    return parquet.read_schema(path).names if _is_parquet(path) else _header(path, required, names)[1]
 
 
 def read_blocks(
@@ -39,6 +44,7 @@ def read_blocks(
     required: tuple[str, ...],
     optional: tuple[str, ...] | None = None,
     categories: tuple[str, ...] = (),
+    names: ColumnNames = USUAL,
 ) -> Iterator[pd.DataFrame]:
     """The table of `path` (*.csv, *.csv.gz, *.parquet) in blocks: from CSV all `str`, from Parquet as it is stored.
 
@@ -46,20 +52,20 @@ def read_blocks(
     `required` and `optional` are read, and all where `optional` is None. Texts in columns of `categories` may come as
     categoricals, which differ from block to block.
 
-    Column names lose spaces around them and MovieLens' names become ours. The index is the row in the file, from 0. At
-    least one row.
+    Column names lose spaces around them, and `names`, the other word for a movie and MovieLens' names become ours. The
+    index is the row in the file, from 0. At least one row.
 
     Raises DataError for a file that is not there or cannot be read, and for a table that is empty, lacks a column of
     `required` or has a column twice.
     """
     if not path.is_file():
         raise DataError("there is no such file", file=path, remedy="Check the path")
-    is_parquet = path.name.lower().endswith(".parquet")
+    is_parquet = _is_parquet(path)
     if not is_parquet and not path.name.lower().endswith((".csv", ".csv.gz")):
         raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
-    rows = 0
+    rows, required = 0, (*required, *(name for name in names.roles if name not in required))
     try:
-        for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional, categories):
+        for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional, categories, names):
             rows += len(block)
             yield block
     except pd.errors.EmptyDataError:
@@ -108,30 +114,46 @@ def written_numbers(column: pd.Series) -> pd.Series | None:
     return pd.Series(values.to_numpy(zero_copy_only=False), column.index, name=column.name)
 
 
-def _named(path: Path, raw: list[str], required: tuple[str, ...], optional: tuple[str, ...] | None) -> dict[str, str]:
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith(".parquet")
+
+
+def _named(
+    path: Path, raw: list[str], required: tuple[str, ...], optional: tuple[str, ...] | None, names: ColumnNames
+) -> dict[str, str]:
     """The columns to read, of those that the file has: the name there, and ours."""
-    names = [_name(each) for each in raw]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise DataError(f"has the columns {repeated} twice", file=path, remedy="Drop or rename one")
-    if missing := [name for name in required if name not in names]:
+    ours = names.ours(raw)
+    for name in sorted(set(ours.values())):
+        if len(same := [each for each in raw if ours.get(each) == name]) > 1:
+            raise DataError(
+                f"has the columns {' and '.join(map(repr, same))}, which say the same",
+                file=path,
+                remedy="Drop or rename one",
+            )
+    if missing := [names.theirs.get(name, name) for name in required if name not in ours.values()]:
         raise DataError(
             f"has no column {' and no column '.join(map(repr, missing))}",
             file=path,
-            remedy=f"Columns found: {names}" + ("" if path.name.lower().endswith(".parquet") else f". {_CSV}"),
+            remedy=f"Columns found: {[str(each).strip() for each in raw]}; --columns {_example(required)} names others"
+            + ("" if _is_parquet(path) else f". {_CSV}"),
         )
-    wanted = names if optional is None else required + optional
-    return {each: name for each, name in zip(raw, names, strict=True) if name in wanted}
+    wanted = tuple(ours.values()) if optional is None else required + optional
+    return {each: name for each, name in ours.items() if name in wanted}
 
 
-def _name(raw: object) -> str:
-    return _ALIASES.get(str(raw).strip(), str(raw).strip())
+def _example(required: tuple[str, ...]) -> str:
+    return ",".join(f"{role}=..." for role, name in ROLES.items() if name in required)
 
 
 def _parquet_blocks(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None, categories: tuple[str, ...]
+    path: Path,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] | None,
+    categories: tuple[str, ...],
+    names: ColumnNames,
 ) -> Iterator[pd.DataFrame]:
     with parquet.ParquetFile(path) as file:
-        columns = _named(path, file.schema_arrow.names, required, optional)
+        columns = _named(path, file.schema_arrow.names, required, optional, names)
         texts = [raw for raw in columns if columns[raw] in categories and _is_text(file.schema_arrow.field(raw).type)]
     rows = 0
     with parquet.ParquetFile(path, read_dictionary=texts) as file:
@@ -163,10 +185,14 @@ def _block(block: pd.DataFrame, columns: dict[str, str], first: int) -> pd.DataF
 
 
 def _csv_blocks(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...] | None, categories: tuple[str, ...]
+    path: Path,
+    required: tuple[str, ...],
+    optional: tuple[str, ...] | None,
+    categories: tuple[str, ...],
+    names: ColumnNames,
 ) -> Iterator[pd.DataFrame]:
-    separator, header = _header(path, required)
-    columns = _named(path, header, required, optional)
+    separator, header = _header(path, required, names)
+    columns = _named(path, header, required, optional, names)
     rows = 0
     try:
         for block in _arrow_blocks(path, separator, columns, categories):
@@ -188,11 +214,11 @@ def _csv_blocks(
 _AS_TEXT = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "index_col": False}
 
 
-def _header(path: Path, required: tuple[str, ...]) -> tuple[str, list[str]]:
+def _header(path: Path, required: tuple[str, ...], names: ColumnNames) -> tuple[str, list[str]]:
     """The separator that finds the columns of `required`, and the names in the header; else the comma's."""
     headers = {separator: list(pd.read_csv(path, sep=separator, nrows=0, **_AS_TEXT)) for separator in _SEPARATORS}
     for separator, header in headers.items():
-        if set(required) <= {_name(raw) for raw in header}:
+        if set(required) <= set(names.ours(header).values()):
             return separator, header
     return _SEPARATORS[0], headers[_SEPARATORS[0]]
 

@@ -14,9 +14,11 @@ from sklearn.exceptions import NotFittedError
 from handlers.recommender.api.requests import DEFAULT_K
 from handlers.recommender.model.topk import top
 from handlers.recommender.model.vocabulary import RawId
+from handlers.recommender.model.words import MOVIES, Words
 
 from ..data.ids import unify
-from ..data.log import RatingsLog
+from ..data.log import DataError, RatingsLog
+from ..data.naming import USUAL
 from ..interactions import Interactions, encode, rows_of, to_rows
 
 USERS_AT_A_TIME = 512
@@ -33,18 +35,20 @@ class Recommender(ABC):
 
     uses_features = True
     _train: Interactions | None = None
+    _words = MOVIES
 
     def fit(self, train: Ratings, validation: Ratings | None = None, **options: Any) -> Self:
         """Learn from ``train``; ``validation`` rows choose what the configuration leaves open. Returns self.
 
-        ``options``: those of the subclass. A table has the columns ``user_id``, ``movie_id`` and, where known,
-        ``rating`` and ``timestamp``; a log has side features too; ``Interactions`` of both must have the same sides.
-        Raises DataError for a table that is no log.
+        ``options``: those of the subclass. A table has the columns ``user_id``, ``movie_id`` (or ``item_id``) and,
+        where known, ``rating`` and ``timestamp``; a log has side features too; ``Interactions`` of both must have the
+        same sides. Raises DataError for a table that is no log.
         """
         rows = _interactions(train, self.uses_features)
         held_out = None if validation is None else _beside(validation, rows)
         self._fit(rows, held_out, **options)
         self._train = rows
+        self._words = _words_of(train)
         return self
 
     def predict(
@@ -68,8 +72,9 @@ class Recommender(ABC):
     def recommend(self, users: Sequence[RawId], k: int = DEFAULT_K) -> pd.DataFrame:
         """The ``k`` best movies for each of ``users``, best first, without those that they have rated in ``train``.
 
-        Columns ``user_id``, ``movie_id`` and ``score``, the prediction for the pair. A list is shorter where there are
-        no more movies. Raises NotFittedError before ``fit``, ValueError for a ``k`` below 1.
+        Columns ``user_id``, ``movie_id`` (``item_id`` where the log has that) and ``score``, the prediction for the
+        pair. A list is shorter where there are no more movies. Raises NotFittedError before ``fit``, ValueError for a
+        ``k`` below 1.
         """
         if k < 1:
             raise ValueError(f"k is {k}: give 1 or more")
@@ -85,7 +90,7 @@ class Recommender(ABC):
         return pd.DataFrame(
             {
                 "user_id": pd.Series(users).repeat(lengths).tolist(),
-                "movie_id": [ids[row] for row in movies.tolist()],
+                self._words.id: [ids[row] for row in movies.tolist()],
                 "score": self.predict_rows(np.repeat(rows, lengths), movies),
             }
         )
@@ -128,8 +133,18 @@ def _beside(ratings: Ratings, train: Interactions) -> Interactions:
     return to_rows(table, train.users, train.movies)
 
 
+def _words_of(ratings: Ratings) -> Words:
+    if isinstance(ratings, RatingsLog):
+        return ratings.words
+    return USUAL.words(ratings) if isinstance(ratings, pd.DataFrame) else MOVIES
+
+
 def _log_of(table: pd.DataFrame) -> RatingsLog:
-    types = {"rating": "float32", "timestamp": "int64"}
+    types = {"rating": "float32", "timestamp": "int64", "weight": "float32"}
+    names = USUAL.ours(table)
+    if len(set(names.values())) < len(names):
+        raise DataError(f"has two columns of one meaning among {list(names)}", file="ratings", remedy="Drop one")
+    table = table.rename(columns=names)
     ids = {column: unify(column, [("ratings", table[column])])[0] for column in ("user_id", "movie_id")}
     typed = table.assign(**ids).astype({name: kind for name, kind in types.items() if name in table})
     return RatingsLog("ratings", typed.reset_index(drop=True))

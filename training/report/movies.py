@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from handlers.recommender.model.words import Words
+
 MOST = 2000  # movies drawn, the most rated ones
 LABELS = 14
 WIDTH, HEIGHT, MARGIN = 760, 560, 24
@@ -35,10 +37,12 @@ class Map(NamedTuple):
     height: int = HEIGHT
 
 
-def draw(movies: Sequence[dict[str, Any]]) -> Map:
+def draw(movies: Sequence[dict[str, Any]], words: Words) -> Map:
     """The map of catalogue entries; a movie has the colour of its first genre that is among the most frequent."""
     rated = sorted((movie for movie in movies if movie["ratings"]), key=lambda movie: -movie["ratings"])[:MOST]
-    frequent = [genre for genre, _ in Counter(genre for movie in rated for genre in movie["genres"]).most_common()]
+    frequent = [
+        genre for genre, _ in Counter(genre for movie in rated for genre in movie.get("genres", [])).most_common()
+    ]
     legend = dict(zip(frequent, COLOURS, strict=False))
     across, down = _scale([movie["x"] for movie in rated], WIDTH), _scale([-movie["y"] for movie in rated], HEIGHT)
     most = max((movie["ratings"] for movie in rated), default=1)
@@ -47,8 +51,8 @@ def draw(movies: Sequence[dict[str, Any]]) -> Map:
             round(x, 1),
             round(y, 1),
             round(2 + 5 * math.sqrt(movie["ratings"] / most), 1),
-            next((legend[genre] for genre in movie["genres"] if genre in legend), OTHER),
-            name_of(movie),
+            next((legend[genre] for genre in movie.get("genres", []) if genre in legend), OTHER),
+            name_of(movie, words),
         )
         for movie, x, y in zip(rated, across, down, strict=True)
     ]
@@ -57,10 +61,10 @@ def draw(movies: Sequence[dict[str, Any]]) -> Map:
     return Map(dots[::-1], _labels(dots), legend)
 
 
-def name_of(movie: dict[str, Any]) -> str:
+def name_of(movie: dict[str, Any], words: Words) -> str:
     """Title and year, or the id where there is no title."""
     year = movie.get("year")
-    return (movie.get("title") or f"movie {movie['movie_id']}") + (f" ({year})" if year else "")
+    return (movie.get("title") or f"{words.one} {movie[words.id]}") + (f" ({year})" if year else "")
 
 
 def _scale(values: Sequence[float], size: int) -> list[float]:

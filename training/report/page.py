@@ -58,6 +58,8 @@ def write(model: str, build: Path, reports: Path) -> Path:
 
 def render(service: Service, details: dict[str, Any]) -> str:
     """The page of a model, given what training left beside it (``details.py``)."""
+    model = service.model
+    metadata, metrics = model.metadata, model.metrics
     # Titles and genres are anybody's text, so everything is escaped.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -66,9 +68,12 @@ def render(service: Service, details: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "name": movies.name_of, "columns": columns}
-    model = service.model
-    metadata, metrics = model.metadata, model.metrics
+    environment.filters |= {
+        "facts": facts,
+        "number": number,
+        "name": lambda movie: movies.name_of(movie, metadata.words),
+        "columns": columns,
+    }
     parts = {"validation": metrics["validation"], "test": metrics["test"]}
     error = "RMSE" if metadata.target == "rating" else "log loss"
     bins, curve = details.get("by_count"), details.get("reliability")
@@ -76,6 +81,7 @@ def render(service: Service, details: dict[str, Any]) -> str:
         name=ESTIMATORS[metadata.model].title if metadata.model in ESTIMATORS else metadata.model,
         headlines=HEADLINES,
         metadata=metadata,
+        words=metadata.words,
         metrics=metrics,
         parts=_columns_of(parts),
         cold=[
@@ -89,11 +95,24 @@ def render(service: Service, details: dict[str, Any]) -> str:
         losses=charts.losses(details["losses"]) if any(details["losses"].values()) else None,
         by_count=charts.by_count(bins, error) if bins else None,
         reliability=charts.reliability(curve) if curve else None,
-        map=movies.draw(Presenter(model).catalogue(0, len(model.catalogue))),
+        map=movies.draw(Presenter(model).catalogue(0, len(model.catalogue)), metadata.words),
         tuning=details.get("tuning"),
         users=_users(service),
         similar=_similar(service),
     )
+
+
+def facts(attributes: dict[str, Any]) -> str:
+    """The attributes of an entry as one text: texts by themselves, numbers and flags with their names."""
+    return ", ".join(_fact(name, value) for name, value in attributes.items())
+
+
+def _fact(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return name if value else f"not {name}"
+    if isinstance(value, list):
+        return ", ".join(value)
+    return value if isinstance(value, str) else f"{name} {value:g}"
 
 
 def number(value: Any) -> str:

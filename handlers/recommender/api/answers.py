@@ -49,6 +49,7 @@ class Presenter:
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._words = model.metadata.words
         self._movie = lru_cache(KEPT_MOVIES)(self._read_movie)
 
     def user(self, request: Request) -> dict[str, Any]:
@@ -58,8 +59,8 @@ class Presenter:
     def movie(self, request: Request) -> dict[str, Any]:
         """Which movie the answer is about."""
         if request.movie is not UNSET:
-            return {"movie": request.movie}
-        return {"movie_id": self._model.movies.canonical(request.movie_id)}
+            return {self._words.field: request.movie}
+        return {self._words.id: self._model.movies.canonical(request.movie_id)}
 
     def entries(self, ranked: RankedList) -> list[dict[str, Any]]:
         """The entries of a list, with reasons where there are any."""
@@ -94,16 +95,20 @@ class Presenter:
     def named(self, row: int) -> dict[str, Any]:
         """A movie's id and title."""
         movie = self._movie(row)
-        return {"movie_id": movie["movie_id"], "title": movie["title"]}
+        return {name: movie[name] for name in (self._words.id, "title")}
 
     def _read_movie(self, row: int) -> dict[str, Any]:
-        titles = self._model.catalogue.titles
-        return {
-            "movie_id": self._model.movies.ids[row],
-            "title": titles.title(row),
-            "year": titles.year(row),
-            "genres": titles.genres(row),
-        }
+        catalogue = self._model.catalogue
+        titles = catalogue.titles
+        movie: dict[str, Any] = {self._words.id: self._model.movies.ids[row], "title": titles.title(row)}
+        if "year" in catalogue.columns:
+            movie["year"] = titles.years.value(row)
+        if "genres" in catalogue.columns:
+            movie["genres"] = titles.genres.value(row)
+        if catalogue.attributes:
+            values = {name: column.value(row) for name, column in catalogue.attributes.items()}
+            movie["attributes"] = {name: value for name, value in values.items() if value not in (None, [])}
+        return movie
 
     def _reasons(self, explanation: Explanation) -> list[dict[str, Any]]:
         return [self._reason(share) | {"share": share.share} for share in explanation.shares]

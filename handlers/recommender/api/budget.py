@@ -11,6 +11,7 @@ from .errors import Overloaded, TooLarge
 from .job import Job
 from .limits import Limits
 from .requests import Id
+from .where import size
 
 CLOCK_INTERVAL = 64  # plain requests between two looks at the clock
 
@@ -62,6 +63,7 @@ class Budget:
         request = job.request
         given = (request.ratings, request.candidates, request.exclude)
         ids = sum(len(values) for values in given if values is not UNSET)
+        ids += 0 if request.where is UNSET else size(request.where)
         if UNSET not in (request.user_id, request.ratings):
             ids += self._stored(request.user_id)  # fresh ratings are folded in with these
         return (1 + ids / 250) * (16 if request.explain is True else 1) * (8 if request.diversity else 1)

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from .duplicates import Repeated, Text, colons, repeated
 from .errors import InvalidRequest, RequestError, TooLarge, shortened
 from .job import Job
-from .requests import EMPTY, GivenRating, Request, given_fields
+from .requests import EMPTY, GivenCondition, GivenRating, Range, Request, given_fields
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ NOT_JSON = "the body is not JSON: {}; send one JSON object, encoded as UTF-8"
 
 _decode_body = msgspec.json.Decoder(_Body).decode
 _decode_request = msgspec.json.Decoder(Request).decode
+A_CONDITION = 'give a text, a number, true or false, an array of them, or {"min": 10, "max": 500}'
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -126,7 +127,11 @@ def _text(value: Any) -> Any:
 def _without_duplicates(request: Request, text: Text) -> Request:
     """The request that was read from ``text``. Raises InvalidRequest where the text gives a key twice."""
     keys = len(given_fields(request))
-    keys += sum(len(features) for features in (request.user, request.movie) if features is not UNSET)
+    features = (request.user, request.movie, request.item, request.where)
+    keys += sum(len(part) for part in features if part is not UNSET)
+    if request.where is not UNSET:
+        ranges = (condition for condition in request.where.values() if isinstance(condition, Range))
+        keys += sum((given.min is not UNSET) + (given.max is not UNSET) for given in ranges)
     if request.ratings is not UNSET:
         keys += sum(1 if given.rating is None else 2 for given in request.ratings)
     found = None if colons(text) == keys else repeated(text)
@@ -169,6 +174,10 @@ def _explained(complaint: str, body: Any) -> str:
     match = _PATH.match(complaint)
     what, path = (match["what"], match["path"] or "") if match else (complaint, "")
     what = what.replace("`", "")
+    if path.startswith(".where["):
+        wrong = [(name, given) for name, given in body["where"].items() if not _is_condition(given)][:1]
+        for name, given in wrong:
+            return f"where.{name} is {shortened(given)}: {A_CONDITION}"
     unknown = re.fullmatch(r"Object contains unknown field (.*)", what, re.DOTALL)
     if unknown:
         where = f" in {path.lstrip('.')}" if path else ""
@@ -186,3 +195,11 @@ def _explained(complaint: str, body: Any) -> str:
         except (KeyError, IndexError, TypeError, ValueError):
             break
     return f"{path.lstrip('.')} is {shortened(value)}: {what[:1].lower()}{what[1:]}"
+
+
+def _is_condition(given: Any) -> bool:
+    try:
+        msgspec.convert(given, GivenCondition)
+    except msgspec.ValidationError:
+        return False
+    return True

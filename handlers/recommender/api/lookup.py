@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from ..model.attributes import Where
 from ..model.errors import FeatureError
 from ..model.model import Model
 from ..model.query import LIKE, Encoded
@@ -12,7 +13,8 @@ from ..model.vocabulary import Vocabulary
 from .errors import InvalidRequest, TooLarge, UnknownId, shortened
 from .job import Job
 from .limits import Limits
-from .requests import BEYOND, DEFAULT_K, GivenRating, Id, kind_of
+from .requests import BEYOND, DEFAULT_K, GivenRating, Id, in_one_word, kind_of
+from .where import conditions, size
 
 
 class Lookup:
@@ -21,12 +23,14 @@ class Lookup:
     def __init__(self, model: Model, limits: Limits) -> None:
         self._model = model
         self._limits = limits
+        self._words = model.metadata.words
         self._schemas = {"user": model.metadata.user_features, "movie": model.metadata.movie_features}
 
     def resolve(self, job: Job) -> None:
         """Set the job's kind, and what its request names. Raises RequestError for one that cannot be answered."""
         request, model = job.request, self._model
         job.kind = kind_of(request)
+        in_one_word(request)
         if request.user_id is not UNSET:
             job.user.row = self._row(job, model.users, "user_id")
         if request.movie_id is not UNSET:
@@ -46,8 +50,7 @@ class Lookup:
             selection.candidates = self._rows(job, "candidates", request.candidates, "candidates[{}]")
         if request.exclude is not UNSET:
             selection.exclude = self._rows(job, "exclude", request.exclude, "exclude[{}]")
-        if request.genres is not UNSET:
-            selection.genres = self._genres(job)
+        selection.where = self._where(job)
         for name in BEYOND:
             if getattr(request, name) is not UNSET:
                 setattr(selection, name, self._beyond(name, getattr(request, name)))
@@ -56,7 +59,8 @@ class Lookup:
         raw = getattr(job.request, name)
         row = vocabulary.row(raw)
         if row == 0:
-            self._note(job, name, raw, name.removesuffix("_id"), fallback=job.kind != "similar")
+            noun, name = ("user", name) if name == "user_id" else (self._words.one, self._words.id)
+            self._note(job, name, raw, noun, fallback=job.kind != "similar")
         return row
 
     def _rows(self, job: Job, name: str, raw: Sequence[Id], each: str) -> list[int]:
@@ -65,13 +69,13 @@ class Lookup:
         rows = self._model.movies.to_rows(raw)
         for position, row in enumerate(rows):
             if row == 0:
-                self._note(job, each.format(position), raw[position], "movie")
+                self._note(job, each.format(position), raw[position], self._words.one)
         return rows
 
     def _ratings(self, job: Job) -> dict[int, float]:
         """Ratings by movie row, those of unknown movies left out."""
         given = job.request.ratings
-        rows = self._rows(job, "ratings", [rating.movie_id for rating in given], "ratings[{}].movie_id")
+        rows = self._rows(job, "ratings", [rating.id for rating in given], f"ratings[{{}}].{self._words.id}")
         ratings = [self._rating(rating, position) for position, rating in enumerate(given)]
         return {row: rating for row, rating in zip(rows, ratings, strict=True) if row}
 
@@ -89,6 +93,7 @@ class Lookup:
 
     def _features(self, job: Job, side: str) -> Encoded:
         given, schema = getattr(job.request, side), self._schemas[side]
+        side = self._words.field if side == "movie" else side
         for name in given:
             if name not in schema.names:
                 raise InvalidRequest(f"{side}.{name} is not a side feature of this model: {self._known_features()}")
@@ -103,16 +108,28 @@ class Lookup:
     def _known_features(self) -> str:
         if not any(schema.fields for schema in self._schemas.values()):
             return "it uses ids only"
-        known = (f"of a {side} {', '.join(schema.names) or 'none'}" for side, schema in self._schemas.items())
+        sides = {"user": "user", "movie": self._words.one}
+        known = (f"of a {sides[side]} {', '.join(of.names) or 'none'}" for side, of in self._schemas.items())
         return f"it knows {'; '.join(known)}"
 
-    def _genres(self, job: Job) -> list[str]:
-        given = job.request.genres
-        self._check_count("genres", given)
-        for position, genre in enumerate(given):
-            if genre not in self._model.catalogue.titles:
-                self._note(job, f"genres[{position}]", genre, "genre")
-        return given
+    def _where(self, job: Job) -> Where:
+        """All conditions of a request; ``genres`` is one on the column of that name."""
+        request = job.request
+        given = {} if request.where is UNSET else request.where
+        if size(given) > self._limits.max_ids:
+            raise TooLarge(f"where has {size(given)} values: send at most {self._limits.max_ids}")
+        if request.genres is not UNSET:
+            if "genres" in given:
+                raise InvalidRequest("genres and where.genres both say which genres: give one of them")
+            self._check_count("genres", request.genres)
+            given = given | {"genres": request.genres}
+        if not given:
+            return ()
+        where, unknown = conditions(given, self._model.catalogue.columns)
+        for field, text in unknown:
+            name = field if request.genres is UNSET else field.replace("where.genres", "genres", 1)
+            self._note(job, name, text, "genre" if name.startswith("genres") else "value")
+        return where
 
     def _beyond(self, name: str, value: float) -> float:
         if value and self._model.ranker is None:

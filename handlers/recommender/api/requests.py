@@ -17,11 +17,38 @@ LATEST = 2**53 - 1  # the largest integer that JSON keeps exact everywhere
 DEFAULT_K = 10  # entries of a list where the request does not say how many
 
 
+# The contract's two words for what is in a catalogue. A request may use either; an answer uses that of the log.
+OTHER_WORD = {"item_id": "movie_id", "item": "movie"}
+
+
 class GivenRating(Struct, forbid_unknown_fields=True):
     """A rating that comes with the request; without ``rating`` it is a like."""
 
-    movie_id: Id
+    movie_id: Id | UnsetType = UNSET
     rating: float | None = None
+    item_id: Annotated[Id, Meta(description="In the place of movie_id.")] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where it is not of one movie."""
+        if (self.movie_id is UNSET) == (self.item_id is UNSET):
+            if self.movie_id is UNSET:
+                raise ValueError("Object missing required field movie_id (or item_id)")
+            raise ValueError("movie_id and item_id both say which movie: give one of them")
+
+    @property
+    def id(self) -> Id:
+        """The movie's id."""
+        return self.item_id if self.movie_id is UNSET else self.movie_id
+
+
+class Range(Struct, forbid_unknown_fields=True):
+    """A condition on numbers: from ``min`` to ``max``, both included; one of them may be left out."""
+
+    min: float | UnsetType = UNSET
+    max: float | UnsetType = UNSET
+
+
+GivenCondition = bool | float | str | list[bool | float | str] | Range
 
 
 class Request(Struct, forbid_unknown_fields=True):
@@ -46,6 +73,10 @@ class Request(Struct, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+    item_id: Annotated[Id, Meta(description="In the place of movie_id.")] | UnsetType = UNSET
+    item: Annotated[dict[str, FeatureValue], Meta(min_length=1, description="In the place of movie.")] | UnsetType = (
+        UNSET
+    )
     timestamp: (
         Annotated[
             int,
@@ -61,6 +92,13 @@ class Request(Struct, forbid_unknown_fields=True):
     exclude: Annotated[list[Id], Meta(description="Movies to leave out.")] | UnsetType = UNSET
     candidates: Annotated[list[Id], Meta(description="Only these movies.")] | UnsetType = UNSET
     genres: Annotated[list[str], Meta(min_length=1, description="Only movies of any of these.")] | UnsetType = UNSET
+    where: (
+        Annotated[
+            dict[str, GivenCondition],
+            Meta(min_length=1, description="Only movies that meet all of these conditions, by the archive's columns."),
+        ]
+        | UnsetType
+    ) = UNSET
     diversity: (
         Annotated[ZeroToOne, Meta(description="How much a list avoids similar movies; 0 by default.")] | UnsetType
     ) = UNSET
@@ -82,14 +120,15 @@ class Request(Struct, forbid_unknown_fields=True):
 
 
 WHO = frozenset({"user_id", "ratings", "user"})
-NARROW = frozenset({"k", "exclude", "candidates", "genres"})
+WHICH = frozenset({"movie_id", "movie", *OTHER_WORD})
+NARROW = frozenset({"k", "exclude", "candidates", "genres", "where"})
 BEYOND = frozenset({"diversity", "popularity_damping"})  # what a list is good for besides accuracy
 
 # The fields that each kind of request may have.
 FIELDS: dict[str, frozenset[str]] = {
-    "score": WHO | {"movie_id", "movie", "timestamp", "on_unknown"},
+    "score": WHO | WHICH | {"timestamp", "on_unknown"},
     "recommend": WHO | NARROW | BEYOND | {"exclude_seen", "timestamp", "explain", "on_unknown"},
-    "similar": NARROW | {"movie_id", "movie", "on_unknown"},
+    "similar": NARROW | WHICH | {"on_unknown"},
     "history": frozenset({"user_id", "history", "on_unknown"}),
     "catalogue": frozenset({"catalogue", "offset", "k"}),
 }
@@ -109,9 +148,9 @@ def kind_of(request: Request) -> str:
     given = set(given_fields(request))
     if {"user_id", "user"} <= given:
         raise InvalidRequest("user_id and user both say who it is for: give one of them, with ratings or without")
-    if "movie_id" in given and "movie" in given:
-        raise InvalidRequest("movie_id and movie both say which movie: give one of them")
-    which = given & {"movie_id", "movie"}
+    which = [name for name in given_fields(request) if name in WHICH]
+    if len(which) > 1:
+        raise InvalidRequest(f"{which[0]} and {which[1]} both say which movie: give one of them")
     if "catalogue" in given:
         kind = "catalogue"
     elif "history" in given:
@@ -137,6 +176,14 @@ def kind_of(request: Request) -> str:
     if kind == "history" and "user_id" not in given:
         raise InvalidRequest("history is for a user of the log: add user_id")
     return kind
+
+
+def in_one_word(request: Request) -> None:
+    """Move what ``item_id`` or ``item`` holds to ``movie_id`` or ``movie``, which the next steps read."""
+    for other, name in OTHER_WORD.items():
+        if getattr(request, other) is not UNSET:
+            setattr(request, name, getattr(request, other))
+            setattr(request, other, UNSET)
 
 
 def given_fields(request: Request) -> list[str]:

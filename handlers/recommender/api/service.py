@@ -84,7 +84,7 @@ class Service:
     def warm_up(self) -> None:
         """Answer what will be asked most, at the sizes that occur: first calls compile, and load kernels on a GPU."""
         user, movie = self.model.users.ids[-1], self.model.movies.ids[-1]
-        pair, of_list = {"user_id": user, "movie_id": movie}, {"user_id": user}
+        pair, of_list = {"user_id": user, self.model.metadata.words.id: movie}, {"user_id": user}
         many = {"instances": [pair] * self.limits.max_instances}
         lists = min(64, self.model.lists_at_once)  # more are made in blocks of so many, which are alike
         for request, sizes in ((pair, (1, 1, 1, 64, 64)), (of_list, (1, 1, 1, lists, lists)), (many, (1, 1, 1))):
@@ -165,7 +165,8 @@ def _encode(job: Job) -> None:
 def _count_answered(jobs: Sequence[Job], counts: BatchCounts) -> None:
     answered = [job for job in jobs if job.answer is not None]
     counts.add(metrics.UNKNOWN_IDS, sum(len(job.unknown) for job in answered))
-    counts.add(metrics.FALLBACKS, sum(1 for job in answered if not {"user_id", "movie_id"}.isdisjoint(job.unknown)))
+    ids = {"user_id", "movie_id", "item_id"}
+    counts.add(metrics.FALLBACKS, sum(1 for job in answered if not ids.isdisjoint(job.unknown)))
     counts.scores += [np.array([job.result["score"]]) for job in answered if job.kind == "score"]
 
 

@@ -36,8 +36,19 @@ class Pair(Struct, forbid_unknown_fields=True, gc=False):
     movie_id: Id
 
 
+class ItemPair(Struct, forbid_unknown_fields=True, gc=False, rename={"movie_id": "item_id"}):
+    """The same in the contract's other word."""
+
+    user_id: Id
+    movie_id: Id
+
+
 class _Instances(Struct, forbid_unknown_fields=True):
     instances: list[Pair]
+
+
+class _ItemInstances(Struct, forbid_unknown_fields=True):
+    instances: list[ItemPair]
 
 
 class ScoredPair(Struct, gc=False):
@@ -49,23 +60,37 @@ class ScoredPair(Struct, gc=False):
     unknown: list[str] | UnsetType = UNSET
 
 
-_decode_pair = msgspec.json.Decoder(Pair).decode
-_decode_instances = msgspec.json.Decoder(_Instances).decode
+class ScoredItemPair(Struct, gc=False, rename={"movie_id": "item_id"}):
+    """The same in the contract's other word."""
+
+    user_id: Id
+    movie_id: Id
+    score: float
+    unknown: list[str] | UnsetType = UNSET
+
+
+AnyPair = Pair | ItemPair
+PAIRS = {Pair, ItemPair}
+SCORED = {"movie": ScoredPair, "item": ScoredItemPair}  # by the word of the log
+
+_decode_pair, _decode_item_pair = (msgspec.json.Decoder(kind).decode for kind in (Pair, ItemPair))
+_decode_instances, _decode_item_instances = (msgspec.json.Decoder(kind).decode for kind in (_Instances, _ItemInstances))
 _MANY = b'{"instances"'
+_ITEM = b'"item_id"'
 # No shorter body of a pair repeats a key, and most are shorter.
-_SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"movie_id":1}')
+_SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"item_id":1}')
 
 
-def read(body: Body) -> Pair | list[Pair] | None:
+def read(body: Body) -> AnyPair | list[AnyPair] | None:
     """The pair, or the pairs of ``instances``, in a body; None for everything else."""
     if not isinstance(body, (bytes, bytearray)):
         return None
     try:
-        # A guess by the first bytes. A wrong guess leaves the body to the service, which gives the same answer.
+        # Guesses by the bytes. A wrong guess leaves the body to the service, which gives the same answer.
         if body.startswith(_MANY):
-            pairs = _decode_instances(body).instances
+            pairs = (_decode_item_instances if _ITEM in body else _decode_instances)(body).instances
             return pairs if _has_no_duplicates(body, pairs, 1) else None
-        pair = _decode_pair(body)
+        pair = (_decode_item_pair if _ITEM in body else _decode_pair)(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
@@ -74,7 +99,7 @@ def read(body: Body) -> Pair | list[Pair] | None:
     return pair if _has_no_duplicates(body, [pair], 0) else None
 
 
-def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[Pair], other_keys: int) -> bool:
+def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[AnyPair], other_keys: int) -> bool:
     """Whether the body of these pairs gives no key twice; ``other_keys`` of its keys are not those of pairs."""
     surplus = body.count(b":") - 2 * len(pairs) - other_keys
     if not surplus:
@@ -88,6 +113,7 @@ class PairScorer:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._scored, self._movie_id = SCORED[model.metadata.words.field], model.metadata.words.id
         self.staging = Staging(model.device)
         encodings = model.arrays["user_encodings"], model.arrays["item_encodings"]
         kernel = matching(model.network, *encodings)
@@ -95,7 +121,7 @@ class PairScorer:
         self.kernel = kernel if kernel and kernel.block_size == BLOCK_SIZE else None
         self.inverse_link = inverse_link_of(model.link)
 
-    def score(self, pairs: Sequence[Pair], counts: BatchCounts) -> list[ScoredPair]:
+    def score(self, pairs: Sequence[AnyPair], counts: BatchCounts) -> list[ScoredPair | ScoredItemPair]:
         """The answers in order, with ids in the archive's own type and unknown ones named. Adds to ``counts``."""
         users, user_rows = self.model.users.look_up([pair.user_id for pair in pairs])
         movies, movie_rows = self.model.movies.look_up([pair.movie_id for pair in pairs])
@@ -103,11 +129,11 @@ class PairScorer:
         rows = np.array([user_rows, movie_rows])
         scores = self.score_rows(rows)
         counts.lap(metrics.FORWARD_TIME)
-        answers = list(map(ScoredPair, users, movies, scores.tolist()))
+        answers = list(map(self._scored, users, movies, scores.tolist()))
         if not rows.all():
             for answer, user, movie in zip(answers, *rows.tolist(), strict=True):
                 if not (user and movie):
-                    answer.unknown = [name for name, row in (("user_id", user), ("movie_id", movie)) if not row]
+                    answer.unknown = [name for name, row in (("user_id", user), (self._movie_id, movie)) if not row]
                     counts.add(metrics.UNKNOWN_IDS, len(answer.unknown))
                     counts.add(metrics.FALLBACKS)
         counts.add(metrics.INSTANCES, len(pairs))
@@ -143,7 +169,7 @@ class PairShortcut:
     def answer(self, bodies: Sequence[Body], counts: BatchCounts) -> list[Answer | None]:
         """The answers to bodies that are pairs alone, None in the place of all others."""
         requests = list(map(read, bodies))
-        single = set(map(type, requests)) == {Pair}  # what most batches are
+        single = set(map(type, requests)) <= PAIRS  # what most batches are
         groups = [] if single else [self._group(request) for request in requests]
         pairs = requests if single else [pair for group in groups for pair in group]
         counts.lap(metrics.DECODE_TIME)
@@ -162,14 +188,18 @@ class PairShortcut:
         counts.lap(metrics.ENCODE_TIME)
         return answers
 
-    def _group(self, request: Pair | list[Pair] | None) -> list[Pair]:
+    def _group(self, request: AnyPair | list[AnyPair] | None) -> list[AnyPair]:
         """The pairs of one body; none where instances are too many, which the service refuses."""
-        if isinstance(request, Pair):
+        if isinstance(request, AnyPair):
             return [request]
         return request if request and len(request) <= self._limits.max_instances else []
 
     def _answer_groups(
-        self, requests: Sequence[Any], groups: Sequence[list[Pair]], scored: Iterator[ScoredPair], counts: BatchCounts
+        self,
+        requests: Sequence[Any],
+        groups: Sequence[list[AnyPair]],
+        scored: Iterator[ScoredPair],
+        counts: BatchCounts,
     ) -> list[Answer | None]:
         answers: list[Answer | None] = []
         for request, group in zip(requests, groups, strict=True):
@@ -177,7 +207,7 @@ class PairShortcut:
             if not predictions:
                 answers.append(None)
                 continue
-            value = predictions[0] if isinstance(request, Pair) else {"predictions": predictions}
+            value = predictions[0] if isinstance(request, AnyPair) else {"predictions": predictions}
             answer = answer_of(value, self._limits.max_answer_bytes)
             if answer.code != 200:  # refused as a whole
                 counts.add(metrics.ERRORS, len(predictions), str(answer.code))

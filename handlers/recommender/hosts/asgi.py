@@ -34,7 +34,8 @@ class Hosted:
         self.batch_size: int = config["batchSize"]
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._service = load_configured(folder, settings, torch.device(self.device))
-        sides = {"user_id": self._service.model.users, "movie_id": self._service.model.movies}
+        model = self._service.model
+        sides = {"user_id": model.users, model.metadata.words.id: model.movies}
         # As tensors have them.
         self.id_types = {name: "INT64" if isinstance(side.ids[-1], int) else "BYTES" for name, side in sides.items()}
 

@@ -1,48 +1,74 @@
-"""The movies of a model by row: how often each was rated, where it lies on the map, and its genres."""
+"""The movies of a model by row: how often each was rated, where it lies on the map, and which ones a list may hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
+from .attributes import Column, Where, meeting
 from .query import Selection
 from .titles import Titles
+
+KEPT_BYTES = 1 << 25  # of the masks of conditions that were asked last
 
 
 class Catalogue:
     """The movies by row; row 0 (the unknown movie) never enters a list.
 
     ``counts`` int64 [rows]: how often each was rated. ``places`` float32 [rows, 2]: its coordinates on the map.
+    ``attributes``: the columns that answers show beside title, year and genres. ``columns``: what conditions are about.
+    ``usual``: year and genres are columns even where no movie has any.
     """
 
-    def __init__(self, titles: Titles, counts: np.ndarray, places: np.ndarray) -> None:
+    def __init__(
+        self,
+        titles: Titles,
+        counts: np.ndarray,
+        places: np.ndarray,
+        attributes: Mapping[str, Column] | None = None,
+        usual: bool = True,
+    ) -> None:
         self.titles = titles
         self.counts = counts
         self.places = places
+        self.attributes = dict(attributes or {})
+        years = {"year": titles.years} if usual or titles.has_years else {}
+        genres = {"genres": titles.genres} if usual or titles.has_genres else {}
+        self.columns: dict[str, Column] = years | genres | self.attributes
+        self._meeting = lru_cache(max(1, KEPT_BYTES // len(counts)))(self._find)
 
     def __len__(self) -> int:
         """The number of movies."""
         return len(self.counts) - 1
 
+    def allowed(self, selection: Selection) -> np.ndarray | None:
+        """Which movies the candidates and conditions of a selection leave: a read-only mask bool [rows], None for all.
+
+        What a user has seen, and what a request excludes, is a matter of rows (``excluded``).
+        """
+        mask = self._meeting(selection.where) if selection.where else None
+        if selection.candidates is None:
+            return mask
+        among = np.zeros(len(self.counts), bool)
+        among[np.asarray(selection.candidates, np.int64)] = True
+        among[0] = False
+        return among if mask is None else among & mask
+
     def excluded(self, selection: Selection, *rows: Sequence[int] | np.ndarray) -> np.ndarray:
         """What a list may not hold: ``rows``, and all that the selection leaves out.
 
-        Rows int64; where candidates or genres are given, which leave out nearly everything, a mask bool [rows].
+        Rows int64; where candidates or conditions are given, which leave out nearly everything, a mask bool [rows].
         """
         unknown = np.zeros(1, dtype=np.int64)
         out = np.concatenate([unknown, *(np.asarray(part, np.int64) for part in (selection.exclude, *rows))])
-        if selection.candidates is None and selection.genres is None:
+        allowed = self.allowed(selection)
+        if allowed is None:
             return out
-        mask = np.zeros(len(self.counts), dtype=bool)
-        if selection.candidates is not None:
-            mask |= self._all_but([np.asarray(selection.candidates, np.int64)])
-        if selection.genres is not None:
-            mask |= self._all_but([self.titles.of_genre(genre) for genre in selection.genres])
+        mask = ~allowed
         mask[out] = True
         return mask
 
-    def _all_but(self, parts: Iterable[np.ndarray]) -> np.ndarray:
-        """All rows except those of ``parts``: a mask bool [rows]."""
-        mask = np.ones(len(self.counts), dtype=bool)
-        for part in parts:
-            mask[part] = False
+    def _find(self, where: Where) -> np.ndarray:
+        mask = meeting(where, self.columns)
+        mask.flags.writeable = False
         return mask

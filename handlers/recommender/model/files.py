@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .array_files import ArrayFiles
+from .attributes import Attribute, Categories, Column, Flags, Kind, Numbers, Tags
 from .errors import ArchiveError
 from .metadata import Metadata
 from .texts import lead_through
@@ -63,6 +64,15 @@ RANK_ARRAYS = {
     "rank_alike": "float32",  # [movies, R], by column: ListRanker.item_similarity
 }
 
+# Attribute n is ``attribute_<n>``: values or codes. Its texts are a dictionary beside it, and tags have more parts.
+ATTRIBUTE_VALUES: dict[Kind, tuple[str, ...]] = {
+    "number": ("int32", "int64", "float64"),
+    "boolean": ("int8",),
+    "category": ("int32",),
+    "tags": ("int32",),
+}
+TAG_ARRAYS = {"offsets": "int64", "rows": "int32", "row_offsets": "int64"}
+
 # The drift's (drift.Drift), where there is one.
 DRIFT_ARRAYS = {
     "drift_offsets": "int64",  # [users + 1]
@@ -83,7 +93,10 @@ def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tenso
 
 
 def read_vocabulary(files: ArrayFiles, side: str) -> Vocabulary:
-    """The dictionary of a side, "user" or "movie". Raises ArchiveError where its files do not fit each other."""
+    """The dictionary of a side, "user" or "movie", or of the texts of "attribute_0".
+
+    Raises ArchiveError where its files do not fit each other.
+    """
     arrays = {"ids": files.read(f"{side}_ids", INTEGER_IDS, STRING_IDS)}
     if arrays["ids"].dtype == STRING_IDS:
         arrays |= {name: files.read(f"{side}_{name}", dtype) for name, dtype in STRING_ARRAYS.items()}
@@ -100,6 +113,33 @@ def read_titles(files: ArrayFiles, genres: Sequence[str]) -> Titles:
         return Titles(genres, arrays)
     except ValueError as error:
         raise ArchiveError(f"the files of titles are not of one export: {error}") from error
+
+
+def read_attributes(files: ArrayFiles, attributes: Sequence[Attribute], rows: int) -> dict[str, Column]:
+    """The columns of ``attributes`` by name. Raises ArchiveError where one has not ``rows`` rows."""
+    columns: dict[str, Column] = {}
+    for number, attribute in enumerate(attributes):
+        file = f"attribute_{number}"
+        try:
+            columns[attribute.name] = _read_attribute(files, file, attribute.kind)
+        except ValueError as error:
+            raise ArchiveError(f"{file}.npy is no column {attribute.name!r}: {error}") from error
+        if len(columns[attribute.name]) != rows:
+            found = len(columns[attribute.name])
+            raise ArchiveError(f"{file}.npy has {found} rows, movie_ids.npy has {rows}: they are not of one export")
+    return columns
+
+
+def _read_attribute(files: ArrayFiles, file: str, kind: Kind) -> Column:
+    values = files.read(file, *ATTRIBUTE_VALUES[kind])
+    if kind == "number":
+        return Numbers(values)
+    if kind == "boolean":
+        return Flags(values)
+    texts = read_vocabulary(files, file)
+    if kind == "category":
+        return Categories(values, texts)
+    return Tags(texts, values, *(files.read(f"{file}_{part}", dtype) for part, dtype in TAG_ARRAYS.items()))
 
 
 def check_sizes(

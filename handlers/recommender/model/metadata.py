@@ -4,8 +4,10 @@ from typing import Literal
 
 import msgspec
 
+from .attributes import Attribute
 from .features import FeatureSchema
 from .link import Link, Logistic, Ordinal, Regression
+from .words import Words
 
 
 class DataSummary(msgspec.Struct, frozen=True):
@@ -28,6 +30,8 @@ class Metadata(msgspec.Struct, frozen=True):
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
     (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
     ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
+    ``words``: what the log calls its movies. ``attributes``: the columns that answers show, in the order of their
+    files. Archives of earlier releases have neither.
     """
 
     model: str
@@ -45,6 +49,8 @@ class Metadata(msgspec.Struct, frozen=True):
     rank_weight: tuple[float, float] | None = None
     genres: tuple[str, ...] = ()
     drift_seconds: float | None = None
+    words: Words = Words()
+    attributes: tuple[Attribute, ...] = ()
 
     @property
     def link(self) -> Link:

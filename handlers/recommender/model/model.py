@@ -27,6 +27,7 @@ from .files import (
     check_sizes,
     optional_arrays,
     read_arrays,
+    read_attributes,
     read_titles,
     read_vocabulary,
 )
@@ -90,6 +91,7 @@ class Model:
             titles = read_titles(files, metadata.genres)
             users, movies = (read_vocabulary(files, side) for side in ("user", "movie"))
             arrays = read_arrays(files, ARRAYS | optional_arrays(metadata))
+            attributes = read_attributes(files, metadata.attributes, len(movies))
         except (OSError, ValueError, RuntimeError, msgspec.MsgspecError) as error:
             raise ArchiveError(f"the archive in {folder} cannot be read: {error}") from error
         path = network_file(folder, metadata.model)
@@ -105,7 +107,13 @@ class Model:
             network=network,
             users=users,
             movies=movies,
-            catalogue=Catalogue(titles, arrays["rating_counts"].numpy(), arrays["map"].numpy()),
+            catalogue=Catalogue(
+                titles,
+                arrays["rating_counts"].numpy(),
+                arrays["map"].numpy(),
+                attributes,
+                usual=metadata.words.field == "movie",
+            ),
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight) if tables else None,

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .attributes import Where
+
 LIKE = math.inf  # the rating that a like stands for: above any threshold
 
 Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C of each
@@ -42,7 +44,7 @@ class MovieQuery:
 
 @dataclass(eq=False)
 class Selection:
-    """Which movies a list may hold: at most ``k`` of ``candidates`` (all where None) that are of any of ``genres``.
+    """Which movies a list may hold: at most ``k`` of ``candidates`` (all where None) that meet all of ``where``.
 
     None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
     ``diversity`` and ``popularity_damping``, from 0 to 1, change the order of recommendations (diversity.py,
@@ -52,7 +54,7 @@ class Selection:
     k: int = 0
     candidates: Sequence[int] | None = None
     exclude: Sequence[int] = ()
-    genres: Sequence[str] | None = None
+    where: Where = ()
     exclude_seen: bool = True
     diversity: float = 0.0
     popularity_damping: float = 0.0

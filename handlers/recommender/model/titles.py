@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .texts import Texts, lead_through
+from .attributes import Numbers, Tags, missing
+from .texts import Texts
+from .vocabulary import Vocabulary
 
-NO_YEAR = np.iinfo(np.int32).min
+NO_YEAR = missing(np.dtype(np.int32))
 
 # The files of the arrays, and their dtypes. Row 0, the unknown movie, has no title, no year and no genres.
 TITLE_ARRAYS = {
@@ -25,50 +27,24 @@ class Titles:
 
     def __init__(self, genre_names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
         self.titles = Texts(arrays["movie_titles"], arrays["movie_title_offsets"])
-        self.years = arrays["movie_years"]
-        self._names = genre_names
-        self._codes, self._code_offsets = arrays["movie_genres"], arrays["movie_genre_offsets"]
-        self._movies, self._movie_offsets = arrays["genre_movies"], arrays["genre_movie_offsets"]
-        self._position = {name: position for position, name in enumerate(genre_names)}
-        lengths = {
-            "movie_years": (len(self.years), len(self.titles)),
-            "movie_genre_offsets": (len(self._code_offsets), len(self.titles) + 1),
-            "genre_movie_offsets": (len(self._movie_offsets), len(genre_names) + 1),
-        }
-        for name, (found, expected) in lengths.items():
-            if found != expected:
-                raise ValueError(f"{name} has {found} entries, expected {expected}")
-        parts = {
-            "movie_genre_offsets": (self._code_offsets, self._codes),
-            "genre_movie_offsets": (self._movie_offsets, self._movies),
-        }
-        for name, (offsets, values) in parts.items():
-            if not lead_through(offsets, len(values)):
-                raise ValueError(f"{name} does not lead through {len(values)} entries in order")
+        self.years = Numbers(arrays["movie_years"])
+        self.genres = Tags(
+            Vocabulary(genre_names),
+            arrays["movie_genres"],
+            arrays["movie_genre_offsets"],
+            arrays["genre_movies"],
+            arrays["genre_movie_offsets"],
+        )
+        for name, column in {"movie_years": self.years, "movie_genre_offsets": self.genres}.items():
+            if len(column) != len(self.titles):
+                raise ValueError(f"{name} has {len(column)} rows, expected {len(self.titles)}")
+        self.has_years = bool((arrays["movie_years"] != NO_YEAR).any())
+        self.has_genres = len(genre_names) > 0
 
     def __len__(self) -> int:
         """The number of rows, that of the unknown movie included."""
         return len(self.titles)
 
-    def __contains__(self, genre: str) -> bool:
-        return genre in self._position
-
     def title(self, row: int) -> str | None:
         """A movie's title."""
         return self.titles[row] or None
-
-    def year(self, row: int) -> int | None:
-        """The year that it came out in."""
-        year = self.years.item(row)
-        return None if year == NO_YEAR else year
-
-    def genres(self, row: int) -> list[str]:
-        """Its genres."""
-        return [self._names[code] for code in self._codes[self._code_offsets[row] : self._code_offsets[row + 1]]]
-
-    def of_genre(self, genre: str) -> np.ndarray:
-        """The rows int32 of a genre's movies; none for a genre that no movie has."""
-        position = self._position.get(genre)
-        if position is None:
-            return self._movies[:0]
-        return self._movies[self._movie_offsets[position] : self._movie_offsets[position + 1]]
