@@ -22,6 +22,7 @@ from . import progress
 from .comparison.running import Running, opened
 from .config import MODELS, Settings, Target, preset
 from .data import RatingsLog, load, planted, read_pairs, with_events
+from .data.weights import weighing
 from .errors import SettingsError, UserError
 from .fingerprint import differing, fingerprint, program
 
@@ -50,10 +51,16 @@ class Source:
     events: str | None = None
     """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
 
+    event_weights: str = ""
+    """What events of likes weigh by their type, as purchase=5,click=1; other types weigh what is usual."""
+    half_life_days: float | None = None
+    """Days after which a like counts half."""
+
     def load(self) -> RatingsLog:
         """The log."""
         names = tuple(name for name in self.features.split(",") if name)
-        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names)
+        by = weighing(self.event_weights, self.half_life_days)
+        log = load(self.data, ratings=self.ratings, users=self.users, movies=self.movies, features=names, by=by)
         return log if self.events is None else with_events(log, self.events)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from training.data import movielens, planted, prepared
 from training.data.features import choose_features
 from training.data.files import read_log, read_pairs
-from training.data.log import DataError, RatingsLog
+from training.data.log import AS_THEY_ARE, DataError, RatingsLog, Weighing
 from training.data.splits import Split, split
 from training.data.synthetic import Truth, generate
+from training.data.weights import refuse_weighing
 
 __all__ = [
     "NAMES",
@@ -36,12 +37,14 @@ def load(
     users: Path | None = None,
     movies: Path | None = None,
     features: tuple[str, ...] = (),
+    by: Weighing = AS_THEY_ARE,
     folder: Path = Path("data"),
 ) -> RatingsLog:
     """The data set `data` (one of `NAMES`, fetched into `folder` once), or the user's own file.
 
     `ratings`, or a path as `data`, is a ratings file; `users` and `movies` go with it (`files.read_log`).
-    `features` names the side features, () the usual ones. Without `data` and `ratings` it is `DEFAULT`.
+    `features` names the side features, () the usual ones; `by` says what rows of likes weigh (`read_log`). Without
+    `data` and `ratings` it is `DEFAULT`.
 
     Raises DataError for what cannot be fetched or read, for both `data` and `ratings`, and for `users` or
     `movies` beside a data set's name.
@@ -55,13 +58,15 @@ def load(
     if ratings is None and data not in NAMES and not Path(data).exists():
         raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:
-        return read_log(Path(ratings or data), users, movies, features, prepared_in=folder / prepared.FOLDER.name)
+        where = folder / prepared.FOLDER.name
+        return read_log(Path(ratings or data), users, movies, features, prepared_in=where, by=by)
     if users is not None or movies is not None:
         raise DataError(
             f"has its own users and movies, {users or movies} does not go with it",
             file=data,
             remedy="Give the ratings as a file too",
         )
+    refuse_weighing(by, data)  # all of them have ratings
     log = _named(data, folder)
     if not features:
         return log

@@ -27,8 +27,9 @@ def read_ratings(path: Path) -> pd.DataFrame:
 def typed_blocks(path: Path) -> Iterator[dict[str, pa.Array]]:
     """`user_id` and `movie_id` (`ids.narrow`), and, where `path` has them, `rating` (float32) and `timestamp` (int64).
 
+    Without ratings also `weight` (float32) and `event` (texts; the column may be called `type`), if there are such.
     Every row of the file, in its order. Raises DataError as `tables.read_blocks` does, and for a missing id and a
-    rating or a timestamp that is none.
+    rating, a timestamp, a weight or an event that is none.
     """
     seconds = WholeSeconds(path)
     convert: dict[str, Callable[[pd.Series], pa.Array]] = {
@@ -36,10 +37,15 @@ def typed_blocks(path: Path) -> Iterator[dict[str, pa.Array]]:
         "movie_id": lambda column: ids.narrow(path, column),
         "rating": lambda column: pa.array(_ratings(path, column)),
         "timestamp": lambda column: pa.array(seconds.of(column)),
+        "weight": lambda column: pa.array(_weights(path, column)),
+        "event": lambda column: _events(path, column),
     }
-    id_columns = ("user_id", "movie_id")
-    for block in read_blocks(path, id_columns, ("rating", "timestamp"), categories=id_columns):
-        yield {name: of_column(block[name]) for name, of_column in convert.items() if name in block}
+    id_columns, of_likes = ("user_id", "movie_id"), ("weight", "event", "type")
+    for block in read_blocks(path, id_columns, ("rating", "timestamp", *of_likes), (*id_columns, "event", "type")):
+        if "type" in block and "event" not in block:
+            block = block.rename(columns={"type": "event"})
+        names = [name for name in convert if name in block and not ("rating" in block and name in of_likes)]
+        yield {name: convert[name](block[name]) for name in names}
 
 
 def _ratings(path: Path, column: pd.Series) -> pd.Series:
@@ -48,3 +54,18 @@ def _ratings(path: Path, column: pd.Series) -> pd.Series:
         single = values.astype("float32")
     refuse(~np.isfinite(single), column, path, "is not finite", "Give a finite number")
     return single
+
+
+def _weights(path: Path, column: pd.Series) -> pd.Series:
+    remedy = "A weight is a number above 0, as of plays or purchases; leave out rows that say nothing"
+    values = numbers(column, path, remedy)
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype("float32")
+    refuse(~(np.isfinite(single) & (single > 0)), column, path, "is not above 0 and finite", remedy)
+    return single
+
+
+def _events(path: Path, column: pd.Series) -> pa.Array:
+    types = column.astype("str").str.strip()
+    refuse(types.isna() | (types == ""), column, path, "is no type of event", "Give every row one, such as purchase")
+    return pa.array(types, pa.large_string()).dictionary_encode()
