@@ -37,7 +37,7 @@ LAST_SECOND, DAYS = 1_795_000_000, 90  # purchases are those of so many days bef
 
 @dataclass(frozen=True, eq=False)
 class Shop:
-    """The files' tables, which also say what was planted: the ``segment`` of customers, and the ``category`` of products."""
+    """The files' tables. What was planted is in them: the ``segment`` of customers, the ``category`` of products."""
 
     purchases: pd.DataFrame
     customers: pd.DataFrame

@@ -41,10 +41,14 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "more than 0",
         lambda value: value > 0,
-        ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "learning_rate"),
+        ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "list_strengths", "learning_rate"),
     ),
     ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout", "list_dampings")),
-    ("from 0 to 1", lambda value: 0 <= value <= 1, ("list_ridge_power", "list_rating_slope")),
+    (
+        "from 0 to 1",
+        lambda value: 0 <= value <= 1,
+        ("list_ridge_power", "list_rating_slope", "weight_powers", "list_weight_powers"),
+    ),
     ("from -1 to 0", lambda value: -1 <= value <= 0, ("list_user_power",)),
     ("a finite number", lambda _: True, ("like_above",)),
 )
@@ -91,6 +95,10 @@ class Settings:
     """als: of vectors and biases, beside the mean weight of a user's (movie's) likes and pairs; some likes that the fit
     holds out choose."""
 
+    weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
+    """Likes with weights: the powers of these that say how sure a like is; als chooses by likes that it holds out, else
+    the first counts."""
+
     top_epochs: int = 3
     """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
 
@@ -107,6 +115,11 @@ class Settings:
     list_half_lives: tuple[float, ...] = (0.0, 7.0, 14.0, 30.0, 90.0, 365.0)
     """Lists: days after which a rating counts half for what is popular now; the validation rows choose where they are
     later than the training rows (--split time), else the first counts. 0: no trend."""
+    list_strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
+    """Lists: how many ratings halve what counts of everybody and of a user's side features; chosen in the same way,
+    another than the first for a gain of more than one standard error."""
+    list_weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
+    """Lists of likes with weights: the powers of these that say how much a like counts; chosen in the same way."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
     """Lists: length of the vectors; chosen in the same way. Those above the number of components are left out."""
     list_ridge_power: float = 0.5

@@ -26,7 +26,7 @@ from ..interactions import Interactions
 from ..metrics.names import Metric
 from ..models import Side, TwoEncoder
 from ..progress import stage
-from ..rankers import ease
+from ..rankers import ease, weighted
 from .base import Ratings, Recommender
 
 
@@ -98,7 +98,7 @@ class TwoEncoderEstimator(Recommender):
         """
         if not self.list_ranker:
             return self.with_settings(self.settings), {}
-        settings, lists = ease.choose(train, validation, self.settings)
+        settings, lists = weighted.choose(train, validation, self.settings)
         return self.with_settings(settings), lists
 
     def with_choices(self) -> Self:
@@ -114,14 +114,15 @@ class TwoEncoderEstimator(Recommender):
     def _fit(self, train: Interactions, validation: Interactions | None, on_epoch: OnEpoch) -> None:
         settings, method = self.settings, self.method(train)
         if self.list_ranker and validation is not None:
-            settings, _ = ease.choose(train, validation, settings)
+            settings, _ = weighted.choose(train, validation, settings)
         with stage("fitting"):
             network = self.fresh_network(train).to(self.device)
             fitted = method.fit(network, train, validation, settings, self.seed, on_epoch)
             fit_unknown_rows(network.eval(), fitted.link, train, settings, copy_to_unrated=not method.draws_unrated)
         if self.list_ranker:
-            self._ranker = ease.fit(train, settings)
-            self._order = ease.order(self._ranker, train)
+            histories = weighted.histories(train, settings)
+            self._ranker = ease.fit(histories, settings)
+            self._order = ease.order(self._ranker, histories)
         self._fitted, self._drift = fitted, self._fit_drift(fitted, train)
         self._chosen = settings if validation is None else method.with_best_epoch(settings, fitted.losses)
 

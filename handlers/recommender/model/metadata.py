@@ -28,7 +28,8 @@ class Metadata(msgspec.Struct, frozen=True):
     ratings keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
     ``levels`` and ``cuts``: the rating levels and the cut points between them, where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
-    (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
+    (``list_ranker.ListRanker``), None where lists are ordered by the score. ``rank_strength``: the ranker's strength;
+    ``weighted``: whether histories have the weights of likes (``seen_weights.npy``). ``genres``: all names of genres.
     ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
     ``words``: what the log calls its movies. ``attributes``: the columns that answers show, in the order of their
     files. Archives of earlier releases have neither.
@@ -51,6 +52,8 @@ class Metadata(msgspec.Struct, frozen=True):
     drift_seconds: float | None = None
     words: Words = Words()
     attributes: tuple[Attribute, ...] = ()
+    rank_strength: float = 1.0
+    weighted: bool = False
 
     @property
     def link(self) -> Link:
