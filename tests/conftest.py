@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
 import pytest
 import requests
 import torch
 from threadpoolctl import threadpool_limits
 
 from archives.pack import archive
+from handlers.recommender.model.words import Words
 from serving.config import MODELS
 from serving.ports import on_free_ports
 from serving.server import Host, Server
@@ -110,6 +113,31 @@ def build(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model in MODELS:
         train_small(model, planted.log, folder)
     return folder / "build"
+
+
+def shop_log() -> RatingsLog:
+    """A shop's log: texts as ids, under the word ``item_id``, with products that have columns of each kind."""
+    log = generate(seed=3, users=80, movies=60, ratings=2400, string_ids=True).log
+    rng = np.random.default_rng(0)
+    count = len(log.movies)
+    columns = {
+        "category": rng.choice(["", "Bikes", "Boots", "Tents"], count),
+        "price": np.where(rng.random(count) < 0.1, np.nan, rng.integers(100, 60_000, count) / 100),
+        "stock": rng.integers(0, 9, count),
+        "on_sale": rng.choice(["true", "false", ""], count),
+        "labels": rng.choice(["new", "new|red", "red|blue", ""], count),
+    }
+    types = {"category": "str", "on_sale": "str", "labels": "str"}
+    products = log.movies.assign(**columns).astype(types)
+    products["year"], products["genres"] = pd.array([pd.NA] * count, "Int64"), pd.Series([""] * count, dtype="str")
+    words = Words("item", "product", "products")
+    return dataclasses.replace(log, movies=products, movie_features=(), shown=tuple(columns), words=words)
+
+
+@pytest.fixture(scope="session")
+def shop_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``build/`` with an MF for the log of a shop."""
+    return train_small("mf", shop_log(), tmp_path_factory.mktemp("of_a_shop"), sweeps=20, burn_in=5)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ class Catalogues:
             card = await self.card(model)
             archive = card.sha256 or card.version
             if known is None or known[0] != archive:
-                known = self._kept[model] = archive, _made(await self._fetched(model))
+                known = self._kept[model] = archive, _made(await self._fetched(model), card.words["one"])
         except Problem:
             if known is None:
                 raise
@@ -76,6 +76,6 @@ class Catalogues:
                 return movies
 
 
-def _made(movies: list[dict[str, Any]]) -> Catalogue:
+def _made(movies: list[dict[str, Any]], noun: str) -> Catalogue:
     body = json.dumps({"movies": movies}, ensure_ascii=False, separators=(",", ":")).encode()
-    return Catalogue(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', Index(movies))
+    return Catalogue(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"', Index(movies, noun))

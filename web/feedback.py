@@ -47,7 +47,8 @@ def checked(given: list[GivenEvent], card: Card, settings: Settings, now: int) -
 
 
 def _checked(event: GivenEvent, name: str, card: Card, settings: Settings, now: int) -> Event:
-    user, movie = (text_of(getattr(event, of), card.ids.get(of), f"{name}.{of}") for of in ("user_id", "movie_id"))
+    user = text_of(event.user_id, card.ids.get("user_id"), f"{name}.user_id")
+    movie = text_of(event.movie_id, card.ids.get(card.movie_id), f"{name}.{card.movie_id}")
     _check_rating(event, card.scale, name)
     timestamp = now if event.timestamp is None else event.timestamp
     if timestamp > now + settings.max_skew:

@@ -35,7 +35,7 @@ def without_names_of_fresh(answer: Answer, own: int) -> Answer:
     if b'"unknown"' not in answer.body:
         return answer
     body = answer.json()
-    names = {f"ratings[{place}].movie_id" for place in range(own)}
+    names = {f"ratings[{place}].{word}" for place in range(own) for word in ("movie_id", "item_id")}
     body["unknown"] = [name for name in body["unknown"] if name in names or not name.startswith("ratings[")]
     if not body["unknown"]:
         del body["unknown"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from feedback.experiments import Experiment
 from feedback.store import Impression
 
-from .schema import Ask
+from .schema import Ask, id_of
 from .torchserve import Answer
 
 LISTS = ("recommendations", "similar")  # the fields of answers that hold a list
@@ -26,5 +26,5 @@ def impression_of(model: str, ask: Ask, answer: Answer, experiment: Experiment |
     shown = next(body[field] for field in LISTS if field in body)
     user, movie = (None if raw is None else str(raw) for raw in (ask.user_id, ask.movie_id))
     takes_part = experiment and user is not None and answer.version == experiment.version_of(user)
-    movies = [entry["movie_id"] for entry in shown]
+    movies = [id_of(entry) for entry in shown]
     return Impression(user, movie, model, answer.version, now, movies, experiment.id if takes_part else None)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, StringConstraints
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    model_validator,
+)
 
 MOST_ENTRIES = 200  # of one list
 
@@ -17,14 +27,32 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Rating(_Closed):
+class _OfMovie(_Closed):
+    """What may name a movie, by either word of the contract; it is ``movie_id`` from here on, for every archive."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_word(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "item_id" not in given:
+            return given
+        if "movie_id" in given:
+            raise ValueError("movie_id and item_id both say which movie: give one of them")
+        return {"movie_id" if name == "item_id" else name: value for name, value in given.items()}
+
+
+def id_of(entry: dict[str, Any]) -> int | str:
+    """The id of an answer's entry, which has it under the word of the log."""
+    return entry["movie_id"] if "movie_id" in entry else entry["item_id"]
+
+
+class Rating(_OfMovie):
     """A rating of somebody new."""
 
     movie_id: Id
     rating: FiniteFloat | None = None
 
 
-class Ask(_Closed):
+class Ask(_OfMovie):
     """One request. The handler checks which fields go together; a field that is left out is not passed on."""
 
     user_id: Id = None
@@ -36,6 +64,7 @@ class Ask(_Closed):
     exclude_seen: StrictBool = None
     exclude: Annotated[list[Id], Field(max_length=1000)] = None
     genres: Annotated[list[Text], Field(max_length=50)] = None
+    where: Annotated[dict[Text, Any], Field(max_length=50)] = None  # the handler checks the conditions
     diversity: ZeroToOne = None
     popularity_damping: ZeroToOne = None
     history: Literal[True] = None
@@ -47,7 +76,7 @@ class Ask(_Closed):
         return self.model_dump_json(exclude_unset=True).encode()
 
 
-class Event(_Closed):
+class Event(_OfMovie):
     """What somebody did: they rated a movie, liked it, looked at it or bought it (``feedback.tables.TYPES``).
 
     ``timestamp``: seconds since 1970, now where it is left out. An event whose ``key`` its user has sent before is the
@@ -74,7 +103,7 @@ class Visitor(_Closed):
     name: Annotated[Text, Field(max_length=60)]
 
 
-class Forget(Visitor):
+class Forget(Visitor, _OfMovie):
     """What is to be deleted of them: all, or their events about one movie."""
 
     movie_id: Id = None
@@ -88,13 +117,20 @@ class Card(BaseModel):
     target: str = ""
     score: str = ""
     scale: tuple[float, float] | None = None
-    ids: Annotated[dict[str, str], Field(exclude=True)] = {}  # "integer" or "string", by "user_id" and "movie_id"
+    ids: Annotated[dict[str, str], Field(exclude=True)] = {}  # "integer" or "string", by "user_id" and ``movie_id``
     data: dict[str, Any] = {}
     users: int = 0
-    movies: int = 0
+    movies: Annotated[int, Field(validation_alias=AliasChoices("movies", "items"))] = 0
+    words: dict[str, str] = {"one": "movie", "many": "movies"}
+    columns: dict[str, str] = {}
     metrics: dict[str, Any] = {}
     options: list[str] = []
     sha256: str = ""
     some_users: Annotated[
         list[int | str], Field(exclude=True)
     ] = []  # for "Someone at random"; browsers get one at a time
+
+    @property
+    def movie_id(self) -> str:
+        """The field that has a movie's id in the answers of this model: ``movie_id`` or ``item_id``."""
+        return "item_id" if "item_id" in self.ids else "movie_id"

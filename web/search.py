@@ -10,6 +10,8 @@ from typing import Any
 
 from rapidfuzz import fuzz, process
 
+from .schema import id_of
+
 _ARTICLES = {"the", "a", "an"}
 _APOSTROPHE = re.compile("['\u2019]")
 _WORDS = re.compile(r"\w+")
@@ -30,12 +32,12 @@ def folded(text: str) -> str:
 class Index:
     """Titles, folded once."""
 
-    def __init__(self, movies: Sequence[dict[str, Any]]) -> None:
-        """Of catalogue entries."""
+    def __init__(self, movies: Sequence[dict[str, Any]], noun: str = "movie") -> None:
+        """Of catalogue entries; ``noun``: what the page calls one without a title."""
         self._movies = movies
         self._untitled = [not movie["title"] for movie in movies]
-        self._titles = [folded(movie["title"] or f"Movie {movie['movie_id']}") for movie in movies]  # as they are shown
-        self._words = [f" {title} {movie['year'] or ''}" for title, movie in zip(self._titles, movies)]
+        self._titles = [folded(movie["title"] or f"{noun} {id_of(movie)}") for movie in movies]  # as they are shown
+        self._words = [f" {title} {movie.get('year') or ''}" for title, movie in zip(self._titles, movies)]
         self._known = [math.log1p(movie["ratings"]) for movie in movies]
 
     def find(self, query: str, limit: int) -> list[dict[str, Any]]:

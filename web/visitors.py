@@ -45,15 +45,15 @@ def user_of(name: str, kind: str | None) -> int | str:
 @routes.post("")
 async def known(gateway: GatewayDep, visitor: Visitor) -> dict[str, Any]:
     """A visitor's user id, their latest events, how many lists they were shown, and what the archives have of them."""
-    ids = (await gateway.catalogues.any_card()).ids
-    user = user_of(visitor.name, ids.get("user_id"))
+    card = await gateway.catalogues.any_card()
+    user = user_of(visitor.name, card.ids.get("user_id"))
     try:
         events, impressions = await asyncio.to_thread(gateway.store.known, str(user), MOST_EVENTS)
     except StoreDown as error:
         raise StoreUnavailable(_DOWN) from error
     shown = [
         {
-            "movie_id": int(event.movie_id) if ids.get("movie_id") == "integer" else event.movie_id,
+            card.movie_id: int(event.movie_id) if card.ids.get(card.movie_id) == "integer" else event.movie_id,
             "type": event.type,
             "timestamp": event.timestamp,
         }
@@ -66,9 +66,10 @@ async def known(gateway: GatewayDep, visitor: Visitor) -> dict[str, Any]:
 @routes.post("/forget")
 async def forget(gateway: GatewayDep, asked: Forget) -> dict[str, Any]:
     """Delete all of a visitor, or their events about one movie; how much it was, and what the archives still have."""
-    ids = (await gateway.catalogues.any_card()).ids
-    user = user_of(asked.name, ids.get("user_id"))
-    movie = None if asked.movie_id is None else text_of(asked.movie_id, ids.get("movie_id"), "movie_id")
+    card = await gateway.catalogues.any_card()
+    user = user_of(asked.name, card.ids.get("user_id"))
+    kind = card.ids.get(card.movie_id)
+    movie = None if asked.movie_id is None else text_of(asked.movie_id, kind, card.movie_id)
     try:
         deleted = await gateway.writer.forget(str(user), movie)
     except StoreDown as error:

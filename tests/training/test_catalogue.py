@@ -20,7 +20,7 @@ FILE = pd.DataFrame(
 
 
 def said(titles: Titles) -> list[tuple]:
-    return [(titles.title(row), titles.year(row), titles.genres(row)) for row in range(len(titles))]
+    return [(titles.title(row), titles.years.value(row), titles.genres.value(row)) for row in range(len(titles))]
 
 
 def test_each_row_says_what_the_file_says_of_its_movie() -> None:
@@ -34,7 +34,7 @@ def test_each_row_says_what_the_file_says_of_its_movie() -> None:
         ("千と千尋の神隠し", 2001, ["Drama", "Animation"]),
         (None, None, []),  # not in the file
     ]
-    assert {name: titles.of_genre(name).tolist() for name in (*names, "Nope")} == {
+    assert {name: titles.genres.of(name).tolist() for name in (*names, "Nope")} == {
         "Animation": [3],
         "Comedy": [2],
         "Drama": [2, 3],

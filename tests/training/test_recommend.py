@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ def test_ids_may_be_strings_and_lists_shorter_than_k(likes_build: Path, tmp_path
     lists, expected = pd.read_parquet(out), served(likes_build / "fm", 1000)
     pd.testing.assert_frame_equal(lists, expected.astype({"user_id": "str", "movie_id": "str"}), atol=1.1e-6)
     assert lists.groupby("user_id").size().nunique() > 1
+
+
+def test_lists_are_narrowed_as_requests_are(shop_build: Path, tmp_path: Path) -> None:
+    out, where = tmp_path / "lists.parquet", {"category": ["Bikes"], "price": {"max": 400}}
+    words = ["recommend", "mf", "--k", "9", "--build", str(shop_build), "--out", str(out), "--where"]
+    main([*words, json.dumps(where)])
+    lists = pd.read_parquet(out)
+    assert list(lists) == ["user_id", "rank", "item_id", "score"]
+    service = load_service(shop_build / "mf")
+    for user, listed in list(lists.groupby("user_id"))[:5]:
+        (answer,) = service.answer([json.dumps({"user_id": user, "k": 9, "where": where}).encode()])
+        entries = json.loads(answer.body)["recommendations"]
+        assert listed["item_id"].tolist() == [entry["item_id"] for entry in entries]
+    for wrong, named in (
+        ("{", "--where is {:"),
+        ('{"colour": "red"}', "no column of this model"),
+        ('{"category": ["Boats"]}', "where.category[0] is 'Boats'"),
+    ):
+        with pytest.raises(SystemExit, match=re.escape(named)):
+            main([*words, wrong])
 
 
 def test_a_run_that_was_killed_goes_on(build: Path, tmp_path: Path, monkeypatch) -> None:

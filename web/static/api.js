@@ -1,5 +1,9 @@
 // The gateway, and its errors as sentences.
 
+import { inOneWord } from "./words.js";
+
+const LISTS = ["movies", "recommendations", "similar", "history", "events"];
+
 export class Problem extends Error {
   constructor(type, message) {
     super(message);
@@ -23,6 +27,7 @@ async function request(path, { body, signal } = {}) {
   if (!response.ok) {
     throw new Problem(data.type ?? "Unknown", data.message ?? `The server answered with status ${response.status}.`);
   }
+  for (const name of LISTS) if (Array.isArray(data[name])) data[name].forEach(inOneWord);
   return {
     data,
     version: response.headers.get("X-Model-Version"),

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { forget } from "./catalogue.js";
 import { h } from "./dom.js";
 import { current, followLinks, go, href } from "./route.js";
+import { use, words } from "./words.js";
 import LIST from "./views.json" with { type: "json" };
 
 // Each view with the function `show` of its module; the first is shown where the address names none.
@@ -37,7 +38,7 @@ function render({ focus = false } = {}) {
   }
   document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   document.getElementById("models").replaceChildren(view.everyModel ? "" : modelChoice(model));
-  document.title = `${view.title} · Recommender`;
+  document.title = `${view.title.replace("movies", words().many)} · Recommender`;
   main.replaceChildren(view.show(context));
   const stay = view.stays && shown === view;
   shown = view;
@@ -92,6 +93,7 @@ async function start() {
   } catch {
     cards = []; // the view's own request fails too, and the view shows the reason
   }
+  use(cards);
   render();
 }
 

@@ -10,7 +10,7 @@ export function catalogue(model) {
       movies,
       byId: new Map(movies.map((movie) => [String(movie.movie_id), movie])),
       popular: [...movies].sort((a, b) => b.ratings - a.ratings),
-      genres: [...new Set(movies.flatMap((movie) => movie.genres))].sort(),
+      genres: [...new Set(movies.flatMap((movie) => movie.genres ?? []))].sort(),
     }));
     loading.catch(() => kept.delete(model)); // so that the next view asks again
     kept.set(model, loading);

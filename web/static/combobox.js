@@ -2,7 +2,8 @@
 
 import * as api from "./api.js";
 import { announce, h, uniqueId } from "./dom.js";
-import { facts, plural, title } from "./format.js";
+import { facts, title } from "./format.js";
+import { capital, counted, words } from "./words.js";
 
 export function combobox({ label, placeholder, model, onchoose }) {
   const [listId, inputId] = [uniqueId("list"), uniqueId("search")];
@@ -10,7 +11,7 @@ export function combobox({ label, placeholder, model, onchoose }) {
   let active = -1;
   let asking = new AbortController();
 
-  const list = h("ul", { id: listId, role: "listbox", "aria-label": "Movies", hidden: true });
+  const list = h("ul", { id: listId, role: "listbox", "aria-label": capital(words().many), hidden: true });
   const input = h("input", {
     id: inputId, type: "text", role: "combobox", placeholder, autocomplete: "off", spellcheck: "false",
     enterkeyhint: "search", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": listId,
@@ -49,11 +50,11 @@ export function combobox({ label, placeholder, model, onchoose }) {
       ),
     );
     if (!query) return close();
-    const nothing = trouble ?? `No movie found for “${query}”.`;
+    const nothing = trouble ?? `No ${words().one} found for “${query}”.`;
     if (!movies.length) {
       list.replaceChildren(h("li", { class: "nothing", role: "option", "aria-disabled": "true", "aria-selected": "false" }, nothing));
     }
-    announce(movies.length ? `${plural(movies.length, "movie")} found` : nothing);
+    announce(movies.length ? `${counted(movies.length)} found` : nothing);
     open();
     move(movies.length ? 0 : -1);
   }

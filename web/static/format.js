@@ -1,15 +1,26 @@
 // Numbers and movies in words.
 
+import { capital, phrase, words } from "./words.js";
+
 export const count = (value) => Number(value).toLocaleString("en");
 
 export const plural = (value, singular) => `${count(value)} ${singular}${value === 1 ? "" : "s"}`;
 
-export const title = (movie) => movie.title ?? `Movie ${movie.movie_id}`;
+export const title = (movie) => movie.title ?? `${capital(words().one)} ${movie.movie_id}`;
 
 const GENRES = 3; // named on a card
 const NAMED = 3; // reasons in a list or in an explanation
 
-export const facts = (movie) => [movie.year, movie.genres?.slice(0, GENRES).join(", ")].filter(Boolean).join(" · ");
+export const facts = (movie) => [movie.year, ...(movie.attributes ? shown(movie.attributes) : [(movie.genres ?? []).slice(0, GENRES).join(", ")])].filter(Boolean).join(" · ");
+
+// Texts speak for themselves; numbers and flags have the name of their column beside them.
+function shown(attributes) {
+  return Object.entries(attributes).map(([name, value]) => {
+    const column = name.replaceAll("_", " ");
+    if (typeof value === "boolean") return value ? column : `not ${column}`;
+    return typeof value === "number" ? `${column} ${count(value)}` : [value].flat().slice(0, GENRES).join(", ");
+  });
+}
 
 // A score as the model means it: how it is shown, how it is read out, and how full its bar is.
 export function score(value, card, kind) {
@@ -56,7 +67,7 @@ const labelled = (reasons) =>
     .map((reason) => ({ label: label(reason), share: reason.share, named: true }));
 
 function label(reason) {
-  if (reason.everybody) return "what everybody watches";
+  if (reason.everybody) return phrase("everybody");
   return reason.feature ? `their ${reason.feature}` : title(reason);
 }
 

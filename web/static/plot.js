@@ -143,7 +143,7 @@ export class Plot {
   }
 
   dimmed(movie) {
-    return this.genre !== null && movie.genres[0] !== this.genre && !this.special.has(movie);
+    return this.genre !== null && movie.genres?.[0] !== this.genre && !this.special.has(movie);
   }
 
   // --- drawing
@@ -197,7 +197,7 @@ export class Plot {
       const y = Math.round(top - movie.y * step);
       if (x < 0 || y < 0 || x + size > width || y + size > height || this.special.has(movie)) continue;
       const dim = this.dimmed(movie);
-      const [dots, genre] = [dim ? dimmed : plain, movie.genres[0]];
+      const [dots, genre] = [dim ? dimmed : plain, movie.genres?.[0]];
       if (!dots.has(genre)) dots.set(genre, this.dot(genre, size, dim ? 0.06 : faded));
       copy(dots.get(genre), size, picture, y * width + x, width);
     }
@@ -219,7 +219,7 @@ export class Plot {
     const [x, y] = this.toCanvas(movie);
     context.beginPath();
     context.arc(x, y, size / 2, 0, 2 * Math.PI);
-    context.fillStyle = colour(movie.genres[0], this.dark.matches);
+    context.fillStyle = colour(movie.genres?.[0], this.dark.matches);
     context.fill();
     context.lineWidth = movie === this.centre ? 3 : 1.5;
     context.strokeStyle = this.ink;

@@ -141,7 +141,7 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("user,movie_id\n1,2\n", r"r\.csv: has no column 'user_id'\. Columns found: \['user', 'movie_id'\]"),
         ("user_id|movie_id\n1|2,3\n", r"no column 'user_id'.*\['user_id\|movie_id'\].*commas, semicolons or tabs"),
         ("user_id;movie_id;rating\n1;2;4,5\n", r"column 'rating', row 1: '4,5' is not a number.*write 4\.5, not 4,5"),
-        ("userId,user_id,movie_id\n1,2,3\n", r"has the columns \['user_id'\] twice"),
+        ("userId,user_id,movie_id\n1,2,3\n", "has the columns 'userId' and 'user_id', which say the same"),
         ("user_id,movie_id,rating\n1,2,3\n1,3,good\n", r"column 'rating', row 2: 'good' is not a number"),
         (
             "user_id,movie_id,rating\n1,2,3\n1,3,\n",

@@ -8,6 +8,7 @@ import { count, facts, score, title } from "../format.js";
 import { fill, problem } from "../notice.js";
 import { href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
+import { words } from "../words.js";
 
 const LENGTH = 10; // of each list
 const METRICS = [
@@ -41,7 +42,7 @@ async function sideBySide(context) {
   const all = [...votes.values()].filter((number) => number === names.length).length;
   return [
     h("h2", {}, await nameOf(subject, context)),
-    h("p", { class: "muted" }, `${all} of ${LENGTH} movies are in every list.`),
+    h("p", { class: "muted" }, `${all} of ${LENGTH} ${words().many} are in every list.`),
     h(
       "div",
       { class: "columns" },

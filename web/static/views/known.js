@@ -9,6 +9,7 @@ import { fill, notice } from "../notice.js";
 import * as ratings from "../ratings.js";
 import { href } from "../route.js";
 import * as visitor from "../visitor.js";
+import { article, words } from "../words.js";
 
 const VERBS = { rating: "rated", like: "liked", click: "opened", purchase: "bought" };
 
@@ -46,7 +47,7 @@ async function knownOf(context, results, begin) {
     h("h2", {}, "What you did ", h("span", { class: "muted" }, "the latest first")),
     events.length
       ? h("ol", { class: "plain" }, events.reverse().map((event) => h("li", {}, said(event, byId.get(String(event.movie_id))))))
-      : notice("Nothing yet", "Rate a movie under “For you”."),
+      : notice("Nothing yet", `Rate ${article(words().one)} under “For you”.`),
   ];
 }
 

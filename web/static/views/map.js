@@ -3,12 +3,13 @@
 import * as api from "../api.js";
 import { catalogue } from "../catalogue.js";
 import { h } from "../dom.js";
-import { count, facts, title } from "../format.js";
+import { facts, title } from "../format.js";
 import { colour } from "../genres.js";
 import { fill, notice } from "../notice.js";
 import { Plot } from "../plot.js";
 import { go, href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
+import { article, capital, counted, facetName, words } from "../words.js";
 
 const LENGTH = 15; // of the list that is highlighted
 
@@ -19,7 +20,7 @@ export const stays = true; // choosing a point scrolls nothing
 export function show(context) {
   const results = h("div", { class: "results" });
   fill(results, context, () => draw(context));
-  return h("div", { class: "view" }, h("h1", { tabindex: "-1" }, "The movies, as the model sees them"), picker("map", context), results);
+  return h("div", { class: "view" }, h("h1", { tabindex: "-1" }, `The ${words().many}, as the model sees them`), picker("map", context), results);
 }
 
 async function draw(context) {
@@ -34,7 +35,7 @@ async function draw(context) {
   const tip = h("div", { class: "tip", hidden: true });
   const canvas = h("canvas", {
     tabindex: "0", role: "img",
-    "aria-label": `${count(movies.length)} movies on a plane; the highlighted ones are listed below. Plus and minus zoom, arrows move.`,
+    "aria-label": `${counted(movies.length)} on a plane; the highlighted ones are listed below. Plus and minus zoom, arrows move.`,
   });
   if (!places.has(model)) places.set(model, {});
   const plot = new Plot(canvas, movies, {
@@ -63,7 +64,7 @@ async function draw(context) {
     legend(movies, plot),
     subject && h("h2", {}, await nameOf(subject, context)),
     inList.length > 0 && listed(inList),
-    !subject && h("p", { class: "muted" }, "Near means alike to the model, as far as two of its dimensions show. Choose a point, a movie or a user."),
+    !subject && h("p", { class: "muted" }, `Near means alike to the model, as far as two of its dimensions show. Choose a point, ${article(words().one)} or a user.`),
   ];
 }
 
@@ -80,9 +81,9 @@ function showTip(tip, movie, x, y, canvas) {
 // The genres in their colours, most frequent first; choosing one dims the others.
 function legend(movies, plot) {
   const numbers = new Map();
-  for (const { genres } of movies) numbers.set(genres[0], (numbers.get(genres[0]) ?? 0) + 1);
+  for (const { genres = [] } of movies) numbers.set(genres[0], (numbers.get(genres[0]) ?? 0) + 1);
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const list = h("div", { class: "legend", role: "group", "aria-label": "Genres" });
+  const list = h("div", { class: "legend", role: "group", "aria-label": capital(facetName().replaceAll("_", " ")) });
   for (const [genre] of [...numbers].filter(([name]) => name).sort((a, b) => b[1] - a[1])) {
     const dot = h("span", { class: "dot", "aria-hidden": "true" });
     dot.style.background = colour(genre, dark);

@@ -9,6 +9,7 @@ import { plural, title } from "../format.js";
 import { fill, notice } from "../notice.js";
 import { go, href } from "../route.js";
 import { asId } from "../subject.js";
+import { article, capital, counted, words } from "../words.js";
 
 const LENGTH = 18; // of the list
 const SUGGESTED = 12; // movies to start from
@@ -18,12 +19,12 @@ export function show(context) {
   const results = h("div", { class: "results" });
   fill(results, context, () => (id ? moviesLike(context, asId(id)) : suggestions(context)));
   const search = combobox({
-    label: id ? "Another movie" : "A movie that you like",
+    label: id ? `Another ${words().one}` : `${capital(article(words().one))} that you like`,
     placeholder: "Type a title, typos are fine",
     model: context.model,
     onchoose: (movie) => go(href("similar", { movie: movie.movie_id })),
   });
-  const intro = h("h1", { class: "intro", tabindex: "-1" }, "Name a movie. See what is like it.");
+  const intro = h("h1", { class: "intro", tabindex: "-1" }, `Name ${article(words().one)}. See what is like it.`);
   return h("div", { class: "view" }, !id && intro, search, results);
 }
 
@@ -33,13 +34,13 @@ async function moviesLike({ model, signal, card }, id) {
     api.predict(model, { movie_id: id, k: LENGTH }, signal),
   ]);
   const movie = byId.get(String(id)) ?? { movie_id: id };
-  announce(`${plural(data.similar.length, "movie")} like ${title(movie)}`);
+  announce(`${counted(data.similar.length)} like ${title(movie)}`);
   return [
     hero(movie, h("p", {}, `Rated by ${plural(movie.ratings ?? 0, "user")}.`), onward({ movie: id })),
-    h("h2", {}, "Movies like it ", h("span", { class: "muted" }, "closeness from 0 to 100")),
+    h("h2", {}, `${capital(words().many)} like it `, h("span", { class: "muted" }, "closeness from 0 to 100")),
     data.similar.length
       ? cards(data.similar, { card, kind: "similar" })
-      : notice("Nothing is like it", "The model knows too little of this movie."),
+      : notice("Nothing is like it", `The model knows too little of this ${words().one}.`),
   ];
 }
 

@@ -8,6 +8,7 @@ import { opinions, plural } from "../format.js";
 import { fill, notice, problem } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
+import { capital, facetName, phrase } from "../words.js";
 
 const LENGTH = 18; // of the list
 const SHOWN = 14; // movies of the history
@@ -25,7 +26,7 @@ export function show(context) {
   return h(
     "div",
     { class: "view" },
-    h("h1", { tabindex: "-1" }, id ? `User ${id}` : "What would somebody watch next?"),
+    h("h1", { tabindex: "-1" }, id ? `User ${id}` : phrase("next")),
     chooser(context, id, results),
     filters,
     results,
@@ -71,7 +72,7 @@ async function narrowing(context, update) {
     const chosen = genresChosen();
     narrow({ genres: (chosen.includes(genre) ? chosen.filter((other) => other !== genre) : [...chosen, genre]).join("|") });
   };
-  const summarized = () => `Genres: ${genresChosen().join(", ") || "all"}`;
+  const summarized = () => `${capital(facetName().replaceAll("_", " "))}: ${genresChosen().join(", ") || "all"}`;
   const summary = h("summary", {}, summarized());
   return h(
     "div",
@@ -84,16 +85,16 @@ async function narrowing(context, update) {
         checked: current().params.has("seen"),
         onchange: (event) => narrow({ seen: event.target.checked ? 1 : "" }),
       }),
-      "Seen movies too",
+      phrase("known"),
     ),
-    h(
+    genres.length > 0 && h(
       "details",
       { class: "genres", open: genresChosen().length > 0 },
       summary,
       h(
         "fieldset",
         { class: "chips" },
-        h("legend", { class: "unseen" }, "Only these genres"),
+        h("legend", { class: "unseen" }, `Only these ${facetName().replaceAll("_", " ")}`),
         genres.map((genre) =>
           h(
             "label",
@@ -114,7 +115,7 @@ async function listFor(context, id) {
     user_id: id,
     k: LENGTH,
     ...(current().params.has("seen") && { exclude_seen: false }),
-    ...(chosen.length && { genres: chosen }),
+    ...(chosen.length && (facetName() === "genres" ? { genres: chosen } : { where: { [facetName()]: chosen } })),
     ...(card?.options.includes("explain") && { explain: true }),
   };
   const [{ byId }, list, past] = await Promise.all([
@@ -135,7 +136,7 @@ async function listFor(context, id) {
     h("h2", {}, `What ${model} recommends`),
     entries.length
       ? cards(entries, { card })
-      : notice("Nothing is left", chosen.length ? "No movie matches: choose other genres, or show seen movies too." : "They have seen everything."),
+      : notice("Nothing is left", chosen.length ? phrase("nothing") : "They have seen everything."),
     onward({ user: id }),
   ];
 }

@@ -13,6 +13,7 @@ import { nextQuestions } from "../questions.js";
 import * as ratings from "../ratings.js";
 import { href } from "../route.js";
 import * as visitor from "../visitor.js";
+import { article, capital, phrase, words } from "../words.js";
 
 const LENGTH = 12; // of the list
 const AT_ONCE = 6; // questions
@@ -58,10 +59,10 @@ export function show(context) {
   };
 
   const grid = h("ul", { class: "questions" });
-  const more = h("button", { type: "button", onclick: () => ask(nextQuestions(state.popular, state.asked, AT_ONCE)) }, "More movies");
+  const more = h("button", { type: "button", onclick: () => ask(nextQuestions(state.popular, state.asked, AT_ONCE)) }, `More ${words().many}`);
   const search = combobox({
     label: "Or any other",
-    placeholder: ofLikes(context.card) ? "Type a movie that you like" : "Type a movie to rate",
+    placeholder: `Type ${article(words().one)} ${ofLikes(context.card) ? "that you like" : "to rate"}`,
     model: context.model,
     onchoose: (movie) => {
       state.asked.push(movie);
@@ -123,14 +124,14 @@ export function show(context) {
     h("h1", { tabindex: "-1" }, ofLikes(context.card) ? "Like a few. The list follows." : "Rate a few. The list follows."),
     summary,
     trouble,
-    h("div", { class: "split" }, h("section", { "aria-label": "Movies to rate" }, questions), h("section", { "aria-label": "Your list" }, list)),
+    h("div", { class: "split" }, h("section", { "aria-label": `${capital(words().many)} to rate` }, questions), h("section", { "aria-label": "Your list" }, list)),
   );
 }
 
 async function listForYou({ model, card, signal }, state) {
   const given = ratings.given(card);
   if (!given.length) {
-    const what = ofLikes(card) ? "Choose a movie that you like." : "Give a star to a movie that you know.";
+    const what = ofLikes(card) ? `Choose ${article(words().one)} that you like.` : `Give a star to ${article(words().one)} that you know.`;
     return [h("h2", {}, "Your list"), notice("Nothing yet", `${what} One is enough to begin; five tell a lot.`)];
   }
   const ask = { ...visitor.fields(), ratings: given, k: LENGTH, ...(card?.options.includes("explain") && { explain: true }) };
@@ -138,7 +139,7 @@ async function listForYou({ model, card, signal }, state) {
   const ids = data.recommendations.map((entry) => String(entry.movie_id));
   const fresh = new Set(state.shown.size ? ids.filter((id) => !state.shown.has(id)) : []);
   state.shown = new Set(ids);
-  announce(`Your list has changed: ${plural(fresh.size, "new movie")}`);
+  announce(`Your list has changed: ${plural(fresh.size, `new ${words().one}`)}`);
   return [
     h("h2", {}, "Your list ", h("span", { class: "muted" }, `${model}, in ${Math.round(time)} ms`)),
     cards(data.recommendations, { card, fresh }),
@@ -158,7 +159,7 @@ function question(movie, card, rate, skip) {
       h("span", { class: "muted" }, facts(movie)),
       ofLikes(card) ? likeOf(movie, rate) : starsOf(movie, rate),
     ),
-    h("button", { type: "button", class: "quiet", onclick: () => skip(movie, item), "aria-label": `Not seen: ${title(movie)}` }, "Not seen"),
+    h("button", { type: "button", class: "quiet", onclick: () => skip(movie, item), "aria-label": `${phrase("unknown")}: ${title(movie)}` }, phrase("unknown")),
   );
   return item;
 }
