@@ -18,6 +18,8 @@ PROFILE ?= throughput
 FORMAT ?= torchscript
 ## How many movies are in each list of recommend.
 K ?= 100
+## Conditions on all movies of these lists: WHERE='{"category": ["Bikes"]}'. None where nothing is given.
+WHERE ?=
 ## The two versions of an experiment: A=1.0 B=1.1.
 A ?=
 ## The version of an experiment that a share of the users get.
@@ -139,7 +141,9 @@ report: install
 
 ## Write lists of K movies for all users, a file a model: lists/<model>.parquet.
 recommend: install
-	@for model in $(MODEL); do $(TRAINING) recommend $$model --k $(K) --out lists/$$model.parquet || exit 1; done
+	@for model in $(MODEL); do \
+		$(TRAINING) recommend $$model --k $(K) $(if $(WHERE),--where '$(WHERE)') --out lists/$$model.parquet || exit 1; \
+	done
 
 # --- serving
 

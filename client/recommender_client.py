@@ -88,8 +88,8 @@ class Movie(_OfMovie, kw_only=True):
 
     title: str | None
     year: int | UnsetType | None = UNSET
-    genres: list[str] = []
-    attributes: dict[str, bool | int | float | str | list[str]] = {}
+    genres: list[str] | UnsetType = UNSET
+    attributes: dict[str, bool | int | float | str | list[str]] | UnsetType = UNSET
 
 
 class Reason(_OfMovie, kw_only=True):

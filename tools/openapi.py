@@ -22,6 +22,9 @@ The fields that you send select the kind of request. A user alone gives a list o
 movies, and both together give a score. A score is on the scale of the training target: a rating (`mf`, `fm`), or the
 probability of a rating above a threshold (`deepfm`). In lists of similar movies it is a cosine.
 
+`item_id` and `item` are other names of `movie_id` and `movie`. Answers have the word of the log that the model was
+trained on; the examples are of a log of movies.
+
 Ids are all integers or all strings, as in the data that a model was trained on; an integer may be given as its decimal
 string. An id, genre or feature value that the model does not know is skipped, or stands for the average user or movie,
 and the answer names its field under `unknown`; with `"on_unknown": "error"` it is a 404 instead. Side features (`user`,
@@ -41,7 +44,7 @@ WHO = {
     "anyOf": [{"required": [field]} for field in ("user_id", "ratings", "user")],
     "not": {"required": ["user_id", "user"]},
 }
-WHICH = {"oneOf": [{"required": ["movie_id"]}, {"required": ["movie"]}]}
+WHICH = {"oneOf": [{"required": [field]} for field in ("movie_id", "movie", "item_id", "item")]}
 
 # What the contract's function kind_of asks for beyond FIELDS: a description, and what has to be there.
 KINDS: dict[str, tuple[str, Schema]] = {
@@ -117,6 +120,8 @@ def _requests() -> Schema:
     """One schema a kind, with the fields that the contract lets it have."""
     _, schemas = msgspec.json.schema_components([Request], ref_template="#/components/schemas/{name}")
     fields = schemas.pop("Request")["properties"]
+    schemas["GivenRating"]["oneOf"] = [{"required": [field]} for field in ("movie_id", "item_id")]
+    schemas["Range"]["minProperties"] = 1
     for kind, (description, condition) in KINDS.items():
         schemas[_name(kind)] = {
             "description": description,

@@ -28,8 +28,8 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
     if settings.target == "rating" and test is not None and "rating" not in test:
         raise DataError("the test rows have no column 'rating'", remedy="Give this column, or train with --target like")
     for column, others, teaches_nothing in (
-        ("movie_id", "no movie was rated by more than one user", "what others rate"),
-        ("user_id", "no user has rated more than one movie", "what else somebody rated"),
+        ("movie_id", f"no {log.words.one} was rated by more than one user", "what others rate"),
+        ("user_id", f"no user has rated more than one {log.words.one}", "what else somebody rated"),
     ):
         if log.ratings[column].is_unique:
             warned.append(f"{others}: a model cannot learn from {teaches_nothing}")
@@ -74,7 +74,7 @@ def _likes(log: RatingsLog, settings: Settings) -> list[str]:
     low, high = log.scale
     if low == high:
         raise DataError(
-            f"all {len(log):,} ratings are {low:g}, so that nothing tells one movie from another",
+            f"all {len(log):,} ratings are {low:g}, so that nothing tells one {log.words.one} from another",
             file=log.name,
             remedy="Leave the ratings out and use --target like: every row is a like then",
         )

@@ -51,7 +51,9 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
     used = EventsUsed(len(table), pc.max(table["id"]).as_py())
     events = table.to_pandas().sort_values("timestamp", kind="stable")
     if not events["movie_id"].isin(_unique(log.ratings["movie_id"])).any():
-        logger.warning("%s: no movie of its events is in %s; is it another log's?", without_password(url), log.name)
+        logger.warning(
+            "%s: no %s of its events is in %s; is it another log's?", without_password(url), log.words.one, log.name
+        )
     joined = _latest(log.ratings, events[list(log.ratings)]) if log.has_ratings else _together(log, events)
     return dataclasses.replace(log, ratings=joined, events=used)
 

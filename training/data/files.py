@@ -123,8 +123,8 @@ def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.
     both = like.has(pairs)
     if both.any() and not allow_overlap:
         raise DataError(
-            f"{both.sum():,} of its {len(pairs):,} rows, of which this is the first, are of a user and a movie that "
-            "the log has a row of: training would see what it is measured on",
+            f"{both.sum():,} of its {len(pairs):,} rows, of which this is the first, are of a user and a "
+            f"{like.words.one} that the log has a row of: training would see what it is measured on",
             file=path,
             row=int(both.argmax()) + 1,
             remedy="Take them out of one of the two, or measure on them with --allow-overlap",

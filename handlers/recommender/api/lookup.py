@@ -127,8 +127,8 @@ class Lookup:
             return ()
         where, unknown = conditions(given, self._model.catalogue.columns)
         for field, text in unknown:
-            name = field if request.genres is UNSET else field.replace("where.genres", "genres", 1)
-            self._note(job, name, text, "genre" if name.startswith("genres") else "value")
+            is_genre = request.genres is not UNSET and field.startswith("where.genres[")
+            self._note(job, field.removeprefix("where.") if is_genre else field, text, "genre" if is_genre else "value")
         return where
 
     def _beyond(self, name: str, value: float) -> float:

@@ -5,7 +5,7 @@ all pairs of a batch share one look-up, one forward pass and one conversion.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -73,30 +73,43 @@ AnyPair = Pair | ItemPair
 PAIRS = {Pair, ItemPair}
 SCORED = {"movie": ScoredPair, "item": ScoredItemPair}  # by the word of the log
 
-_decode_pair, _decode_item_pair = (msgspec.json.Decoder(kind).decode for kind in (Pair, ItemPair))
-_decode_instances, _decode_item_instances = (msgspec.json.Decoder(kind).decode for kind in (_Instances, _ItemInstances))
+Read = Callable[[Body], AnyPair | list[AnyPair] | None]
+
 _MANY = b'{"instances"'
-_ITEM = b'"item_id"'
 # No shorter body of a pair repeats a key, and most are shorter.
 _SHORTEST_REPEATING = len(b'{"user_id":1,"user_id":1,"item_id":1}')
 
 
-def read(body: Body) -> AnyPair | list[AnyPair] | None:
-    """The pair, or the pairs of ``instances``, in a body; None for everything else."""
-    if not isinstance(body, (bytes, bytearray)):
-        return None
-    try:
-        # Guesses by the bytes. A wrong guess leaves the body to the service, which gives the same answer.
-        if body.startswith(_MANY):
-            pairs = (_decode_item_instances if _ITEM in body else _decode_instances)(body).instances
-            return pairs if _has_no_duplicates(body, pairs, 1) else None
-        pair = (_decode_item_pair if _ITEM in body else _decode_pair)(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
-    if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2:
-        return pair
-    return pair if _has_no_duplicates(body, [pair], 0) else None
+def reader_of(word: str) -> Read:
+    """What gives the pair, or the pairs of ``instances``, in a body; None for everything else.
+
+    It takes both words of the contract; ``word``, that of the log, is tried first.
+    """
+    movies, items = _reader(Pair, _Instances), _reader(ItemPair, _ItemInstances)
+    own, other, others_name = (items, movies, b'"movie_id"') if word == "item" else (movies, items, b'"item_id"')
+    return lambda body: own(body, other, others_name)
+
+
+def _reader(pair: type[AnyPair], instances: type[Struct]) -> Callable[..., Any]:
+    decode_pair, decode_instances = (msgspec.json.Decoder(kind).decode for kind in (pair, instances))
+
+    def read(body: Body, other: Callable[..., Any] | None = None, others_name: bytes = b"") -> Any:
+        if not isinstance(body, (bytes, bytearray)):
+            return None
+        try:
+            # A guess by the first bytes. A wrong guess leaves the body to the service, which gives the same answer.
+            if body.startswith(_MANY):
+                pairs = decode_instances(body).instances
+                return pairs if _has_no_duplicates(body, pairs, 1) else None
+            found = decode_pair(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return other(body) if other and others_name in body else None
+        # Counting colons costs a quarter of decoding, and the call of a function half; short bodies skip both.
+        if len(body) < _SHORTEST_REPEATING or body.count(b":") == 2:
+            return found
+        return found if _has_no_duplicates(body, [found], 0) else None
+
+    return read
 
 
 def _has_no_duplicates(body: bytes | bytearray, pairs: Sequence[AnyPair], other_keys: int) -> bool:
@@ -165,10 +178,11 @@ class PairShortcut:
     def __init__(self, model: Model, limits: Limits) -> None:
         self.scorer = PairScorer(model)
         self._limits = limits
+        self._read = reader_of(model.metadata.words.field)
 
     def answer(self, bodies: Sequence[Body], counts: BatchCounts) -> list[Answer | None]:
         """The answers to bodies that are pairs alone, None in the place of all others."""
-        requests = list(map(read, bodies))
+        requests = list(map(self._read, bodies))
         single = set(map(type, requests)) <= PAIRS  # what most batches are
         groups = [] if single else [self._group(request) for request in requests]
         pairs = requests if single else [pair for group in groups for pair in group]

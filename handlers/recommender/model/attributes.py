@@ -158,7 +158,7 @@ class Categories:
         wanted = np.zeros(len(self._texts), bool)
         wanted[self._texts.to_rows(condition.values)] = True
         wanted[0] = False
-        return wanted[self._codes]
+        return wanted.take(self._codes)  # in half of the time of an index
 
 
 class Tags:

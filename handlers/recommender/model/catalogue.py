@@ -35,7 +35,8 @@ class Catalogue:
         years = {"year": titles.years} if usual or titles.has_years else {}
         genres = {"genres": titles.genres} if usual or titles.has_genres else {}
         self.columns: dict[str, Column] = years | genres | self.attributes
-        self._meeting = lru_cache(max(1, KEPT_BYTES // len(counts)))(self._find)
+        # Which rows meet conditions: read-only masks, of which the last ones are kept.
+        self.meeting = lru_cache(max(1, KEPT_BYTES // len(counts)))(self._meeting)
 
     def __len__(self) -> int:
         """The number of movies."""
@@ -46,7 +47,7 @@ class Catalogue:
 
         What a user has seen, and what a request excludes, is a matter of rows (``excluded``).
         """
-        mask = self._meeting(selection.where) if selection.where else None
+        mask = self.meeting(selection.where) if selection.where else None
         if selection.candidates is None:
             return mask
         among = np.zeros(len(self.counts), bool)
@@ -68,7 +69,7 @@ class Catalogue:
         mask[out] = True
         return mask
 
-    def _find(self, where: Where) -> np.ndarray:
+    def _meeting(self, where: Where) -> np.ndarray:
         mask = meeting(where, self.columns)
         mask.flags.writeable = False
         return mask

@@ -43,7 +43,9 @@ def _exclude(scores: Tensor, excluded: Sequence[np.ndarray]) -> None:
         scores[cells[0], cells[1]] = -torch.inf
     for request, mask in enumerate(excluded):
         if mask.dtype == bool:
-            scores[request].masked_fill_(torch.from_numpy(mask).to(scores.device), -torch.inf)
+            # The smaller of a score and -inf or inf: of a million, masked_fill_ takes four times as long in CPU time.
+            bounds = torch.from_numpy(mask).to(scores.device).to(scores.dtype).sub_(0.5).mul_(-torch.inf)
+            torch.minimum(scores[request], bounds, out=scores[request])
 
 
 def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,7 @@ def test_colons_in_strings_are_no_keys(services, case: str) -> None:
     body, is_pair = FINE[case]
     ((code, answer),) = ask(services["fm"], body)
     assert code == 200, answer
-    assert (pairs.read(body.encode()) is not None) == is_pair
+    assert (pairs.reader_of("movie")(body.encode()) is not None) == is_pair
 
 
 @pytest.mark.parametrize(

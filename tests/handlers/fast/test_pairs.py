@@ -66,19 +66,26 @@ def plain(service: Service, build: Path) -> Service:
     return Service(Model.load(build / service.model.metadata.model, torch.device("cpu")), Limits())
 
 
+@pytest.fixture(params=["movie", "item"])
+def read(request: pytest.FixtureRequest) -> pairs.Read:
+    """The reader of a log of movies, and that of a log of items."""
+    return pairs.reader_of(request.param)
+
+
+@pytest.mark.parametrize("word", ["movie_id", "item_id"])
 @pytest.mark.parametrize("body", PAIRS)
-def test_the_shortcut_takes_pairs(service: Service, body: Any) -> None:
-    assert pairs.read(encoded(body)) is not None
+def test_the_shortcut_takes_pairs(read: pairs.Read, word: str, body: Any) -> None:
+    assert read(encoded(body).replace(b"movie_id", word.encode())) is not None
 
 
 @pytest.mark.parametrize("body", OTHERS[:4] + OTHERS[5:7] + OTHERS[8:])
-def test_the_shortcut_leaves_everything_else(body: Any) -> None:
-    assert pairs.read(encoded(body)) is None
+def test_the_shortcut_leaves_everything_else(read: pairs.Read, body: Any) -> None:
+    assert read(encoded(body)) is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b'{"user_id": 1, "movie_id": "\xff"}', b"[" * 100_000])
-def test_the_shortcut_leaves_what_is_no_json(raw: bytes) -> None:
-    assert pairs.read(raw) is None
+def test_the_shortcut_leaves_what_is_no_json(read: pairs.Read, raw: bytes) -> None:
+    assert read(raw) is None
 
 
 def test_a_mixed_batch_is_answered_as_without_the_shortcut(service: Service, plain: Service) -> None:

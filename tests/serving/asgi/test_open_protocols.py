@@ -104,6 +104,12 @@ def test_pairs_get_the_scores_of_the_contract(client: Client, v2: str, model: st
     }
 
 
+def test_item_id_is_another_name_of_movie_id(v2: str) -> None:
+    users, movies = tensor("user_id", "INT64", [11, 13]), {"datatype": "INT64", "shape": [2], "data": [103, 101]}
+    answers = [infer(v2, {"inputs": [users, movies | {"name": name}]}) for name in ("movie_id", "item_id")]
+    assert answers[0] == answers[1]
+
+
 def test_users_alone_get_lists(client: Client, v2: str) -> None:
     expected = [client.ask("fm", {"user_id": user, "k": 4})["recommendations"] for user in (11, 13)]
     answer = infer(v2, {"inputs": [tensor("user_id", "INT64", [11, 13])], "parameters": {"k": 4}})

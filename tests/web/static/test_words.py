@@ -1,0 +1,50 @@
+"""The page of a shop, in a real browser: products and their attributes instead of movies and genres."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.static.conftest import settled
+from web.app import VIEWS
+from web.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def shop(running: Any, of_shop: httpx.MockTransport) -> Iterator[str]:
+    with running(Settings(models=("mf",)), of_shop) as address:
+        yield address
+
+
+def test_the_page_speaks_of_products(open_page: Any, shop: str) -> None:
+    item = httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
+    user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
+    for view in VIEWS:
+        for address in (f"{shop}/{view['route']}", f"{shop}/{view['route']}?movie={item}&user={user}"):
+            page = open_page(address)
+            settled(page)
+            assert not re.search("movie|genre|watch|seen", page.locator("body").inner_text(), re.IGNORECASE), address
+            assert "movie" not in page.title()
+
+
+def test_what_is_next_is_a_product(open_page: Any, shop: str) -> None:
+    page = open_page(f"{shop}/user")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Which product would somebody choose next?")
+
+
+def test_lists_are_narrowed_by_the_first_category(open_page: Any, shop: str) -> None:
+    user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
+    page = open_page(f"{shop}/user?user={user}&seen=1")
+    page.get_by_text("Category: all").click()
+    page.locator(".chips label", has_text="Bikes").click()
+    expect(page.get_by_text("Category: Bikes")).to_be_visible()
+    settled(page)
+    said = page.locator(".cards .muted").all_inner_texts()
+    assert said
+    assert all("Bikes" in one for one in said)
+    assert any("price" in one for one in said)
