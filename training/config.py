@@ -59,14 +59,15 @@ class Settings:
     """How a network is built and fitted."""
 
     target: Target = "rating"
-    """What a score is: a rating, or the probability of liking."""
+    """What a score is: a rating, or the probability of a like (without ratings: of a pair of the log beside others)."""
     like_above: float = 3.0
     """A rating above this is a like."""
     n_factors: Annotated[int, _formerly("--width")] = 32
     """Length of the vectors."""
     method: Literal["gibbs", "als", "adam"] = "adam"
     """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), by alternating least
-    squares (MF and FM for a log of likes alone; where there are ratings, by descent), or by descent."""
+    squares (MF and FM for a log of likes alone, and DeepFM's machine; where there are ratings, by descent), or by
+    descent."""
 
     ratings_as: Literal["numbers", "levels"] = "numbers"
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
@@ -100,7 +101,7 @@ class Settings:
     the first counts."""
 
     top_epochs: int = 3
-    """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
+    """gibbs, als: DeepFM's passes over the rows, at most 131,072 of them, for the perceptron on top of its machine."""
 
     drift: bool = True
     """How a user rates drifts with time, where the log has timestamps; scores for a timestamp have it."""
