@@ -135,7 +135,7 @@ def confidences_for(estimator: TwoEncoderEstimator, known: Interactions) -> np.n
     return None if valued is known else valued.ratings
 
 
-def history_arrays(known: Interactions, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+def history_arrays(known: Interactions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """What each user has rated, what that weighs where ``weights`` [n] say so, and how often each movie was rated."""
     users, movies, ratings = known.user_rows, known.movie_rows, known.ratings
     if not _in_order(users, movies):

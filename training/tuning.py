@@ -172,6 +172,8 @@ def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     adam = {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
     if method is methods.ADAM:
         return adam
+    if method is methods.ALS_THEN_ADAM:
+        return ALS | adam | PERCEPTRON
     gibbs = {**GIBBS, **(LEVELS if len(np.unique(train.ratings)) <= MOST_LEVELS else {})}
     return gibbs if method.most_epochs is None else adam | gibbs | PERCEPTRON
 

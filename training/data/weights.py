@@ -92,7 +92,10 @@ def _of_types(types: pd.Series, by: Weighing, path: Path | str) -> np.ndarray:
 
 
 def summed(ratings: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """The latest row of each pair (of equally late ones the last), in their order, with the sum of `weights` [n]."""
+    """The latest row of each pair (of equally late ones the last), in their order, with the sum of `weights` [n].
+
+    Where all sums are 1 there is no column `weight`.
+    """
     (pairs,) = keys(ratings)
     by_time = (ratings["timestamp"].to_numpy(),) if "timestamp" in ratings else ()
     order = np.lexsort((*by_time, pairs))  # stable: of equally late rows the last of the table is last
@@ -101,4 +104,5 @@ def summed(ratings: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
     last = order[np.roll(is_first, -1)]
     in_order = np.argsort(last)
     totals = np.maximum(totals, LEAST).astype(np.float32)[in_order]
-    return ratings.iloc[last[in_order]].reset_index(drop=True).assign(weight=totals)
+    rows = ratings.iloc[last[in_order]].reset_index(drop=True)
+    return rows if (totals == 1).all() else rows.assign(weight=totals)

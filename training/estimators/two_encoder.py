@@ -18,7 +18,7 @@ from ..errors import SettingsError
 from ..fitting.drift import fit_drift
 from ..fitting.fit import Fit
 from ..fitting.losses import OnEpoch
-from ..fitting.methods import ADAM, ALS, Method
+from ..fitting.methods import ADAM, ALS, ALS_THEN_ADAM, Method
 from ..fitting.targets import targets_of
 from ..fitting.tensors import InteractionTensors
 from ..fitting.unknown import fit_unknown_rows
@@ -80,7 +80,8 @@ class TwoEncoderEstimator(Recommender):
             known = ", ".join(self.methods)
             raise SettingsError(f"--method is {self.settings.method}: {self.title} is fitted by {known}")
         method = self.methods[self.settings.method]
-        return ADAM if method is ALS and self.settings.target == "like" and train.has_ratings else method
+        needs_likes = method in (ALS, ALS_THEN_ADAM) and self.settings.target == "like"
+        return ADAM if needs_likes and train.has_ratings else method
 
     def fit(self, train: Ratings, validation: Ratings | None = None, on_epoch: OnEpoch = lambda *_: None) -> Self:
         """Learn from ``train``; ``on_epoch`` is told the losses.

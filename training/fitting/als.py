@@ -137,5 +137,7 @@ def _write(network: TwoEncoder, train: Interactions, solver: Solver, logits: _Lo
         table[:, :-1] *= math.sqrt(logits.slope)
         table[:, -1] *= logits.slope
         table[: len(found.embeddings), -1] += bias
+        wider = side.n_factors - (table.shape[1] - 1)
+        table = torch.cat([table[:, :-1], table.new_zeros(len(table), wider), table[:, -1:]], dim=1)
         write_side(side, data, table, network.uses_features, rows)
     network.mean.fill_(logits.shift)

@@ -24,7 +24,8 @@ class Metadata(msgspec.Struct, frozen=True):
     """What the numbers of a model mean.
 
     ``target``: scores are ratings on ``scale``, or the probability of a rating above ``like_above``. ``scale`` is
-    None for a log without ratings. ``width``: length of the embeddings. ``similarity_shrinkage``: a movie with n
+    None for a log without ratings, whose scores are the probability that a pair is of the log, where four are drawn at
+    random for each. ``width``: length of the embeddings. ``similarity_shrinkage``: a movie with n
     ratings keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
     ``levels`` and ``cuts``: the rating levels and the cut points between them, where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
@@ -68,7 +69,7 @@ class Metadata(msgspec.Struct, frozen=True):
     def meaning(self) -> str:
         """What a score is, in words."""
         if self.scale is None:
-            return "probability of a like"
+            return "probability that a pair is of the log and not drawn at random"
         low, high = self.scale
         of_like = f"probability of a rating above {self.like_above:g}"
         return of_like if self.target == "like" else f"rating from {low:g} to {high:g}"
