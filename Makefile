@@ -1,11 +1,11 @@
 # "make help" (or "make" alone) shows the lines that begin with "##", each with the target or the variable below it.
 
 # The models' names, from "load_models=mf=mf.mar,..." of TorchServe's configuration.
-MODELS := $(shell sed -n 's/^load_models=//p' config.properties | sed 's/=[^,]*//g; s/,/ /g')
+KNOWN := $(shell sed -n 's/^load_models=//p' config.properties | sed 's/=[^,]*//g; s/,/ /g')
 ## Which ratings: ml-100k, ml-1m, ml-latest-small, synthetic, synthetic:1m (5m, 25m, 100m), or a file of your own.
 DATA ?= ml-100k
 ## Which models.
-MODEL ?= $(MODELS)
+MODEL ?= $(KNOWN)
 ## The version that is packed (1.0 where none is given), registered, rolled out or unregistered.
 VERSION ?=
 ## Settings of training: quick, or best (the highest quality).
@@ -77,7 +77,7 @@ help:
 	@awk ' \
 		/^## / { said = substr($$0, 4); next } \
 		said && /^[a-z-]+:/ { sub(/:.*/, ""); targets = targets sprintf("  %-18s %s\n", $$0, said) } \
-		said && /^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= ?/, ""); sub(/\$$\(MODELS\)/, "$(MODELS)"); \
+		said && /^[A-Z_]+ \?=/ { name = $$1; sub(/^[A-Z_]+ \?= ?/, ""); sub(/\$$\(KNOWN\)/, "$(KNOWN)"); \
 			variables = variables sprintf("  %-12s %-14s %s\n", name, $$0, said) } \
 		{ said = "" } \
 		END { printf "make TARGET [VARIABLE=value ...]\n\n%s\nVariables, and what they are where nothing is given:\n\n%s", \

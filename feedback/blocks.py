@@ -25,6 +25,7 @@ class Columns(NamedTuple):
     movie_id: tuple[str, ...]
     rating: tuple[float | None, ...]
     timestamp: tuple[int, ...]
+    type: tuple[str, ...]
 
 
 _COLUMNS = tuple(events.c[name] for name in Columns._fields)

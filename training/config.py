@@ -1,5 +1,6 @@
 """The settings of a training, and the presets of each model. The keys of ``PRESETS`` are the models' names."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,10 +42,14 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
     (
         "more than 0",
         lambda value: value > 0,
-        ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "learning_rate"),
+        ("prior_precision", "unobserved_weight", "regularizations", "list_ridges", "list_strengths", "learning_rate"),
     ),
     ("0 or more and below 1", lambda value: 0 <= value < 1, ("dropout", "list_dampings")),
-    ("from 0 to 1", lambda value: 0 <= value <= 1, ("list_ridge_power", "list_rating_slope")),
+    (
+        "from 0 to 1",
+        lambda value: 0 <= value <= 1,
+        ("list_ridge_power", "list_rating_slope", "weight_powers", "list_weight_powers"),
+    ),
     ("from -1 to 0", lambda value: -1 <= value <= 0, ("list_user_power",)),
     ("a finite number", lambda _: True, ("like_above",)),
 )
@@ -55,14 +60,15 @@ class Settings:
     """How a network is built and fitted."""
 
     target: Target = "rating"
-    """What a score is: a rating, or the probability of liking."""
+    """What a score is: a rating, or the probability of a like (without ratings: of a pair of the log beside others)."""
     like_above: float = 3.0
     """A rating above this is a like."""
     n_factors: Annotated[int, _formerly("--width")] = 32
     """Length of the vectors."""
     method: Literal["gibbs", "als", "adam"] = "adam"
     """How it is fitted: by averaging posterior samples (MF and FM for ratings; DeepFM's machine), by alternating least
-    squares (MF and FM for a log of likes alone; where there are ratings, by descent), or by descent."""
+    squares (MF and FM for a log of likes alone, and DeepFM's machine; where there are ratings, by descent), or by
+    descent."""
 
     ratings_as: Literal["numbers", "levels"] = "numbers"
     """gibbs: what ratings are, numbers with Gaussian noise or ordered levels (ordinal regression)."""
@@ -91,8 +97,12 @@ class Settings:
     """als: of vectors and biases, beside the mean weight of a user's (movie's) likes and pairs; some likes that the fit
     holds out choose."""
 
+    weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
+    """Likes with weights: the powers of these that say how sure a like is; als chooses by likes that it holds out, else
+    the first counts."""
+
     top_epochs: int = 3
-    """gibbs: DeepFM's passes over the ratings, at most 131,072 of them, for the perceptron on top of its machine."""
+    """gibbs, als: DeepFM's passes over the rows, at most 131,072 of them, for the perceptron on top of its machine."""
 
     drift: bool = True
     """How a user rates drifts with time, where the log has timestamps; scores for a timestamp have it."""
@@ -107,6 +117,11 @@ class Settings:
     list_half_lives: tuple[float, ...] = (0.0, 7.0, 14.0, 30.0, 90.0, 365.0)
     """Lists: days after which a rating counts half for what is popular now; the validation rows choose where they are
     later than the training rows (--split time), else the first counts. 0: no trend."""
+    list_strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
+    """Lists: how many ratings halve what counts of everybody and of a user's side features; chosen in the same way,
+    another than the first for a gain of more than one standard error."""
+    list_weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
+    """Lists of likes with weights: the powers of these that say how much a like counts; chosen in the same way."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
     """Lists: length of the vectors; chosen in the same way. Those above the number of components are left out."""
     list_ridge_power: float = 0.5
@@ -169,26 +184,28 @@ BEST: dict[str, Any] = {"method": "gibbs", "ratings_as": "levels", "n_factors": 
 BEST_FM = BEST | {"sample_factors": 48, "sweeps": 250, "burn_in": 30, "feature_vectors": 4096}
 BEST_MF = BEST | {"sample_factors": 64, "sweeps": 400, "burn_in": 50}
 
-# The sampler takes ratings alone, so that MF and FM of likes have one set of settings.
-LIKE_BY_ALS = Settings(target="like", method="als", n_factors=16, decay=0.01, feature_decay=0.01)
-LIKE_BY_GIBBS: dict[str, Any] = {"target": "like", "decay": 0.01, "feature_decay": 0.01}
+# The sampler takes ratings alone: without these, least squares are in its place, for DeepFM's machine too.
+LIKE: dict[str, Any] = {"target": "like", "decay": 0.01, "feature_decay": 0.01}
+LIKE_BY_ALS = Settings(**LIKE, method="als", n_factors=16)
+# Descent on likes beside dislikes takes more epochs than on ratings; validation rows say when to stop.
+BEST_LIKE = dataclasses.replace(LIKE_BY_ALS, als_sweeps=30, regularizations=(0.03, 0.01, 0.003, 0.1, 0.3), epochs=200)
 
 # By model. As in their origins, MF and FM predict ratings, and DeepFM whether somebody likes a movie.
 PRESETS: dict[str, Presets] = {
     "mf": Presets(
         "rating",
         rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_MF)},
-        like={"quick": LIKE_BY_ALS, "best": LIKE_BY_ALS},
+        like={"quick": LIKE_BY_ALS, "best": BEST_LIKE},
     ),
     "fm": Presets(
         "rating",
         rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_FM)},
-        like={"quick": LIKE_BY_ALS, "best": LIKE_BY_ALS},
+        like={"quick": LIKE_BY_ALS, "best": BEST_LIKE},
     ),
     "deepfm": Presets(
         "like",
         rating={"quick": Settings(method="gibbs"), "best": Settings(**BEST_FM)},
-        like={"quick": Settings(method="gibbs", **LIKE_BY_GIBBS), "best": Settings(**BEST_FM, **LIKE_BY_GIBBS)},
+        like={"quick": Settings(method="gibbs", **LIKE), "best": Settings(**BEST_FM, **LIKE)},
     ),
 }
 MODELS = tuple(PRESETS)

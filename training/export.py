@@ -21,7 +21,7 @@ from torch import Tensor
 from archives.pack import DETAILS
 from handlers.recommender.model.attributes import Attribute
 from handlers.recommender.model.drift import Drift
-from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES
+from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES, WEIGHT_ARRAYS
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
@@ -38,13 +38,14 @@ from .fitting.tensors import InteractionTensors
 from .interactions import Interactions, SideData
 from .models import TwoEncoder
 from .progress import stage
+from .rankers import weighted
 
 COSINE_SHRINKAGE = 20.0  # ratings: a movie with n of them has its similarities multiplied by n / (n + 20)
 TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 ROWS_AT_A_TIME = 65_536
 ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
-DTYPES = ARRAYS | RANK_ARRAYS | DRIFT_ARRAYS | TITLE_ARRAYS
+DTYPES = ARRAYS | RANK_ARRAYS | WEIGHT_ARRAYS | DRIFT_ARRAYS | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):
@@ -80,7 +81,7 @@ def export(
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
             save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
-            save(staging, titles | columns | history_arrays(known))
+            save(staging, titles | columns | history_arrays(known, confidences_for(estimator, known)))
             save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift))
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
             write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, attributes))
@@ -128,12 +129,19 @@ def item_arrays(encodings: np.ndarray, n_factors: int) -> dict[str, np.ndarray]:
     return {"item_directions": directions, "map": plane(directions)}
 
 
-def history_arrays(known: Interactions) -> dict[str, np.ndarray]:
-    """What each user has rated, and how often each movie was rated."""
+def confidences_for(estimator: TwoEncoderEstimator, known: Interactions) -> np.ndarray | None:
+    """What likes weigh in the histories of the list ranker, float32 [n]; None where all weigh the same."""
+    valued = weighted.histories(known, estimator.settings)
+    return None if valued is known else valued.ratings
+
+
+def history_arrays(known: Interactions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """What each user has rated, what that weighs where ``weights`` [n] say so, and how often each movie was rated."""
     users, movies, ratings = known.user_rows, known.movie_rows, known.ratings
     if not _in_order(users, movies):
         order = np.lexsort((movies, users))
         users, movies, ratings = users[order], movies[order], ratings[order]
+        weights = None if weights is None else weights[order]
     offsets = np.zeros(known.shape[0] + 1, np.int64)
     np.cumsum(np.bincount(users, minlength=known.shape[0]), out=offsets[1:])
     return {
@@ -141,7 +149,7 @@ def history_arrays(known: Interactions) -> dict[str, np.ndarray]:
         "seen_offsets": offsets,
         "seen_rows": movies,
         "seen_ratings": ratings,
-    }
+    } | ({} if weights is None else {"seen_weights": weights})
 
 
 def _in_order(users: np.ndarray, movies: np.ndarray) -> bool:
@@ -212,6 +220,8 @@ def _metadata(
         user_features=known.users.schema,
         movie_features=known.movies.schema,
         rank_weight=estimator.ranker.weight,
+        rank_strength=estimator.ranker.strength,
+        weighted=confidences_for(estimator, known.take(np.arange(1))) is not None,
         genres=tuple(genres),
         drift_seconds=estimator.drift and estimator.drift.seconds,
         words=log.words,

@@ -38,7 +38,7 @@ class Interactions:
 
     ``user_rows``, ``movie_rows`` int32 [n] (int64 serves too) and ``ratings`` float32 [n] (NaN for a like) are aligned.
     ``users`` and ``movies`` say which id each row stands for. ``timestamps`` int64 [n]: seconds since 1970, None where
-    the log has none.
+    the log has none. ``weights`` float32 [n]: how much says that these are likes, None where all say the same.
     """
 
     users: SideData
@@ -47,6 +47,7 @@ class Interactions:
     movie_rows: np.ndarray
     ratings: np.ndarray
     timestamps: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.user_rows)
@@ -59,6 +60,7 @@ class Interactions:
             movie_rows=self.movie_rows[index],
             ratings=self.ratings[index],
             timestamps=None if self.timestamps is None else self.timestamps[index],
+            weights=None if self.weights is None else self.weights[index],
         )
 
     def some(self, most: int, seed: int) -> Interactions:
@@ -68,9 +70,10 @@ class Interactions:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def with_pairs(self, user_rows: np.ndarray, movie_rows: np.ndarray) -> Interactions:
-        """The same sides, and pairs of rows [n] without a rating and a timestamp."""
+        """The same sides, and pairs of rows [n] without rating, timestamp and weight."""
         ratings = np.full(len(user_rows), np.nan, np.float32)
-        return dataclasses.replace(self, user_rows=user_rows, movie_rows=movie_rows, ratings=ratings, timestamps=None)
+        none = {"timestamps": None, "weights": None}
+        return dataclasses.replace(self, user_rows=user_rows, movie_rows=movie_rows, ratings=ratings, **none)
 
     @property
     def has_ratings(self) -> bool:
@@ -102,7 +105,8 @@ def encode(log: RatingsLog, use_features: bool) -> Interactions:
     """
     users, user_rows = _side(log.ratings["user_id"], log.users, log.user_features if use_features else ())
     movies, movie_rows = _side(log.ratings["movie_id"], log.movies, log.movie_features if use_features else ())
-    return Interactions(users, movies, user_rows, movie_rows, _values(log.ratings), _timestamps(log.ratings))
+    known = _column(log.ratings, "timestamp"), _column(log.ratings, "weight")
+    return Interactions(users, movies, user_rows, movie_rows, _values(log.ratings), *known)
 
 
 def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Interactions:
@@ -113,7 +117,8 @@ def to_rows(ratings: pd.DataFrame, users: SideData, movies: SideData) -> Interac
         rows_of(users.vocabulary, ratings["user_id"]),
         rows_of(movies.vocabulary, ratings["movie_id"]),
         _values(ratings),
-        _timestamps(ratings),
+        _column(ratings, "timestamp"),
+        _column(ratings, "weight"),
     )
 
 
@@ -123,8 +128,8 @@ def _values(ratings: pd.DataFrame) -> np.ndarray:
     return np.full(len(ratings), np.nan, np.float32)
 
 
-def _timestamps(ratings: pd.DataFrame) -> np.ndarray | None:
-    return ratings["timestamp"].to_numpy() if "timestamp" in ratings else None
+def _column(ratings: pd.DataFrame, name: str) -> np.ndarray | None:
+    return ratings[name].to_numpy() if name in ratings else None
 
 
 def rows_of(vocabulary: Vocabulary, ids: pd.Series) -> np.ndarray:

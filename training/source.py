@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from .data import RatingsLog, load, with_events
+from .data.weights import weighing
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Source:
     """Columns of these files that are side features, separated by commas (the usual ones by default)."""
     events: str | None = None
     """A store of events that join the log: its URL, or EVENTS_URL for this variable (or else events/events.db)."""
+    event_weights: str = ""
+    """What events of likes weigh by their type, as purchase=5,click=1; other types weigh what is usual."""
+    half_life_days: float | None = None
+    """Days after which a like counts half."""
 
     def load(self) -> RatingsLog:
         """The log."""
@@ -44,6 +49,7 @@ class Source:
             users=self.users,
             movies=self.movies,
             features=_names(self.features),
+            by=weighing(self.event_weights, self.half_life_days),
             columns=self.columns,
             item_name=self.item_name,
             show=_names(self.show),

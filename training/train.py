@@ -209,7 +209,9 @@ def _before_and_after(metric: str, trials: list[dict[str, Any]], best: int) -> d
 
 
 def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
-    names = ["list_ridges", "list_dampings", "list_half_lives", "list_factors"]
+    names = ["list_ridges", "list_dampings", "list_half_lives", "list_strengths", "list_factors"]
+    if train.weights is not None:
+        names.append("list_weight_powers")
     if estimator.method(train).most_epochs is not None:
         names.append("epochs")
     names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]

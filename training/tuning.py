@@ -33,7 +33,7 @@ from .fingerprint import Fingerprint
 from .fitting import methods
 from .interactions import Interactions
 from .metrics.names import Metric
-from .rankers import ease
+from .rankers import ease, weighted
 from .samplers.probit import MOST_LEVELS
 from .search import Space, Values, best_of, search, stored
 
@@ -159,7 +159,7 @@ def lists_part(train: Interactions, validation: Interactions) -> Part:
         enough = min(max(tried.list_factors), ease.CHOOSING_FACTORS)
         if len(tried.list_ridges) == len(tried.list_dampings) == 1:
             tried = widened(tried)  # one pair of them is no choice, which would measure nothing
-        return ease.choose(train, validation, dataclasses.replace(tried, list_factors=(enough,)))[1]
+        return weighted.choose(train, validation, dataclasses.replace(tried, list_factors=(enough,)))[1]
 
     return Part("lists", Metric.NDCG, {**LISTS, **(LIST_RATINGS if train.has_ratings else {})}, measured, LISTS_NOISE)
 
@@ -172,6 +172,8 @@ def scores_space(estimator: TwoEncoderEstimator, train: Interactions) -> Space:
     adam = {**ADAM, **(ADAM_FEATURES if estimator.uses_features else {})}
     if method is methods.ADAM:
         return adam
+    if method is methods.ALS_THEN_ADAM:
+        return ALS | adam | PERCEPTRON
     gibbs = {**GIBBS, **(LEVELS if len(np.unique(train.ratings)) <= MOST_LEVELS else {})}
     return gibbs if method.most_epochs is None else adam | gibbs | PERCEPTRON
 

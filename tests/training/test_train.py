@@ -47,14 +47,16 @@ def test_without_epochs_to_choose_the_validation_rows_measure_lists_alone(log, t
     assert metrics["validation"]["rows"] == 100
     assert (
         metrics["validation_rows"]
-        == "chose list_ridges, list_dampings, list_half_lives and list_factors, so these numbers are too good"
+        == "chose list_ridges, list_dampings, list_half_lives, list_strengths and list_factors, "
+        "so these numbers are too good"
     )
     assert not [warning for warning in metrics["warnings"] if warning.startswith("validation")]
     metrics = run("deepfm", tmp_path, log)
     assert {"auc", "ndcg@10"} <= metrics["validation"].keys()
     assert (
         metrics["validation_rows"]
-        == "chose list_ridges, list_dampings, list_half_lives, list_factors and epochs, so these numbers are too good"
+        == "chose list_ridges, list_dampings, list_half_lives, list_strengths, list_factors and epochs, "
+        "so these numbers are too good"
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from training.data import movielens, planted, prepared
 from training.data.features import choose_features, choose_shown
 from training.data.files import read_log, read_pairs
-from training.data.log import DataError, RatingsLog
+from training.data.log import AS_THEY_ARE, DataError, RatingsLog, Weighing
 from training.data.naming import ColumnNames, with_name
 from training.data.splits import Split, split
 from training.data.synthetic import Truth, generate
+from training.data.weights import refuse_weighing
 
 __all__ = [
     "NAMES",
@@ -37,6 +38,7 @@ def load(
     users: Path | None = None,
     movies: Path | None = None,
     features: tuple[str, ...] = (),
+    by: Weighing = AS_THEY_ARE,
     folder: Path = Path("data"),
     columns: str = "",
     item_name: str = "",
@@ -45,7 +47,8 @@ def load(
     """The data set `data` (one of `NAMES`, fetched into `folder` once), or the user's own file.
 
     `ratings`, or a path as `data`, is a ratings file; `users` and `movies` go with it (`files.read_log`).
-    `features` names the side features, () the usual ones. Without `data` and `ratings` it is `DEFAULT`.
+    `features` names the side features, () the usual ones; `by` says what rows of likes weigh (`read_log`). Without
+    `data` and `ratings` it is `DEFAULT`.
 
     `columns`: the names of columns in the files, "user=customer,item=sku" (`naming.ColumnNames`). `item_name`: what
     one item is called, "product". `show`: the columns of `movies` that answers show.
@@ -53,7 +56,7 @@ def load(
     Raises DataError for what cannot be fetched or read, for both `data` and `ratings`, and for `users`, `movies` or
     `columns` beside a data set's name.
     """
-    log = _read(data, ratings, users, movies, features, folder, ColumnNames.parse(columns))
+    log = _read(data, ratings, users, movies, features, by, folder, ColumnNames.parse(columns))
     if not (item_name or show):
         return log
     words = with_name(log.words, item_name) if item_name else log.words
@@ -66,6 +69,7 @@ def _read(
     users: Path | None,
     movies: Path | None,
     features: tuple[str, ...],
+    by: Weighing,
     folder: Path,
     names: ColumnNames,
 ) -> RatingsLog:
@@ -78,7 +82,8 @@ def _read(
     if ratings is None and data not in NAMES and not Path(data).exists():
         raise DataError("is no data set and no file", value=data, remedy=f"Known data sets: {', '.join(NAMES)}")
     if ratings is not None or data not in NAMES:
-        return read_log(Path(ratings or data), users, movies, features, None, folder / prepared.FOLDER.name, names)
+        where = folder / prepared.FOLDER.name
+        return read_log(Path(ratings or data), users, movies, features, prepared_in=where, names=names, by=by)
     if names.given:
         raise DataError(
             "has columns of its own, --columns does not go with it", file=data, remedy="Give the ratings as a file"
@@ -89,6 +94,7 @@ def _read(
             file=data,
             remedy="Give the ratings as a file too",
         )
+    refuse_weighing(by, data)  # all of them have ratings
     log = _named(data, folder)
     if not features:
         return log

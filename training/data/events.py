@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from feedback.blocks import Columns, read_blocks, url_of
 from feedback.database import URLError, without_password
 from feedback.store import StoreDown
-from feedback.tables import LIKES
-from training.data import pairs
+from feedback.tables import LIKES, TYPES
+from training.data import pairs, weights
 from training.data.ids import WHOLE, are_texts
 from training.data.log import DataError, EventsUsed, RatingsLog, are_categories
 from training.progress import stage
@@ -27,8 +27,10 @@ logger = logging.getLogger(__name__)
 def with_events(log: RatingsLog, store: str) -> RatingsLog:
     """The log with the events of a store as further rows, in the order of their times; of a pair the latest row stays.
 
-    Ratings join a log of ratings, likes and purchases a log of likes alone. Where the log has no timestamps every event
-    is later than it. ``store``: a URL, or ``EVENTS_URL`` (``feedback.blocks.url_of``).
+    Ratings join a log of ratings, likes and purchases a log of likes alone; where the rows of that have types, events
+    of all types that weigh something (``log.weighing``). Of likes the row that stays weighs what all rows of its pair
+    weigh together. Where the log has no timestamps every event is later than it. ``store``: a URL, or ``EVENTS_URL``
+    (``feedback.blocks.url_of``).
 
     Raises DataError for a store that cannot be read, for an id of another type than the log's, and for a rating outside
     of the log's scale; the message names the event.
@@ -48,14 +50,12 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
         return log
     used = EventsUsed(len(table), pc.max(table["id"]).as_py())
     events = table.to_pandas().sort_values("timestamp", kind="stable")
-    if "weight" in log.ratings:
-        events["weight"] = np.float32(1)
-    events = events[list(log.ratings)]
     if not events["movie_id"].isin(_unique(log.ratings["movie_id"])).any():
         logger.warning(
             "%s: no %s of its events is in %s; is it another log's?", without_password(url), log.words.one, log.name
         )
-    return dataclasses.replace(log, ratings=_joined(log.ratings, events), events=used)
+    joined = _latest(log.ratings, events[list(log.ratings)]) if log.has_ratings else _together(log, events)
+    return dataclasses.replace(log, ratings=joined, events=used)
 
 
 def _read(log: RatingsLog, url: str) -> pa.Table | None:
@@ -65,9 +65,15 @@ def _read(log: RatingsLog, url: str) -> pa.Table | None:
         tuple(name for name in ("user_id", "movie_id") if not are_texts(log.ratings[name])),
         log.scale if log.has_ratings else None,
     )
-    types = ("rating",) if log.has_ratings else LIKES
-    blocks = [form.typed(block) for block in read_blocks(url, types)]
+    blocks = [form.typed(block) for block in read_blocks(url, _types(log))]
     return pa.concat_tables(blocks) if blocks else None
+
+
+def _types(log: RatingsLog) -> tuple[str, ...]:
+    known = log.weighing.events
+    if log.has_ratings:
+        return ("rating",)
+    return LIKES if known is None else tuple(kind for kind in TYPES if known.get(kind))
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class _Form:
     def typed(self, block: Columns) -> pa.Table:
         """A block in the log's types. Raises DataError for what does not fit the log."""
         columns = {"id": pa.array(block.id, pa.int64()), "timestamp": pa.array(block.timestamp, pa.int64())}
+        columns["event"] = pa.array(block.type).dictionary_encode()
         for name in ("user_id", "movie_id"):
             columns[name] = pa.array(getattr(block, name), pa.large_string())
             if name in self.integers:
@@ -109,7 +116,20 @@ class _Form:
             )
 
 
-def _joined(ratings: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+def _together(log: RatingsLog, events: pd.DataFrame) -> pd.DataFrame:
+    """Likes, one row a pair: the latest, with what all weigh together. ``events`` are in the order of time."""
+    by, columns = log.weighing, [name for name in log.ratings if name != "weight"]
+    ours, every = log.ratings[columns], np.ones(len(log), bool)
+    both = pd.DataFrame({name: _appended(ours[name], every, events[name]) for name in columns}, copy=False)
+    events = events if by.events else events.drop(columns="event")
+    weighed = np.concatenate([weights.of_rows(rows, by, log.name) for rows in (log.ratings, events)])
+    if by.half_life:  # the weights of the log are those at its end
+        ends = pd.concat([ours["timestamp"].clip(lower=ours["timestamp"].max()), events["timestamp"]])
+        weighed *= weights.decay(ends, by)
+    return weights.summed(both, weighed)
+
+
+def _latest(ratings: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     """Both, one row a pair: the later one, and of equally late ones the event. ``events`` are in the order of time."""
     events = events[~events.duplicated(["user_id", "movie_id"], keep="last")].reset_index(drop=True)
     ours, theirs = pairs.keys(ratings, events)

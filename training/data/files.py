@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from training.data import ids, prepared
 from training.data.features import choose_features
-from training.data.log import DataError, RatingsLog
+from training.data.log import AS_THEY_ARE, DataError, RatingsLog, Weighing
 from training.data.naming import USUAL, ColumnNames
 from training.data.pairs import repeated
 from training.data.ratings import read_ratings
 from training.data.tables import column_names, read_table, refuse
 from training.data.titles import split_titles
+from training.data.weights import EVENT_WEIGHTS, refuse_weighing, weighed
 from training.progress import stage
 
 log = logging.getLogger(__name__)
@@ -37,15 +39,19 @@ def read_log(
     name: str | None = None,
     prepared_in: Path = prepared.FOLDER,
     names: ColumnNames = USUAL,
+    by: Weighing = AS_THEY_ARE,
 ) -> RatingsLog:
     """A log from files; `name` is the ratings file's stem unless given.
 
     The columns of a large `ratings` are kept in `prepared_in` (`prepared.columns_of`).
 
     - `ratings`: columns `user_id`, `movie_id` and perhaps `rating` (a number; without the column every row is
-      a like), `timestamp` (`times.WholeSeconds`) and `weight` (a number). Other columns are left out. Of
-      several rows of one pair the latest is kept (without timestamps, the last of the file), and their number
-      is logged as a warning.
+      a like) and `timestamp` (`times.WholeSeconds`). Other columns are left out. Of several ratings of one
+      pair the latest is kept (without timestamps, the last of the file), and their number is logged as a
+      warning.
+    - Without ratings `ratings` may have a `weight` (a number above 0) and an `event` (or `type`, such as
+      "purchase"). Of several rows of one pair one is kept, with the sum of what they weigh (`weights.weighed`).
+      `by`: what else they weigh by; types of events have their usual weights unless it has others.
     - `users`: `user_id` and attributes. A column of numbers without leading zeros is numbers, any other is
       text.
     - `movies`: `movie_id` and attributes, of which `title`, `year` and `genres` ("Comedy|Drama") are shown in
@@ -70,15 +76,20 @@ def read_log(
         user_table = None if user_table is None else _side(user_table, "user_id", users)
         movie_table = None if movie_table is None else _movies(_side(movie_table, "movie_id", movies), movies)
     user_features, movie_features = choose_features(user_table, movie_table, features)
+    if "rating" in table:
+        refuse_weighing(by, ratings)
+    elif "event" in table and by.events is None:
+        by = dataclasses.replace(by, events=EVENT_WEIGHTS)
     return RatingsLog(
         name=name or ratings.name.split(".")[0],
-        ratings=_without_repeats(table, ratings),
+        ratings=_without_repeats(table, ratings) if "rating" in table else weighed(table, by, ratings),
         users=user_table,
         movies=movie_table,
         user_features=user_features,
         movie_features=movie_features,
         words=names.words(column_names(ratings, PAIR, names)),
         columns=dict(names.given),
+        weighing=by,
     )
 
 
@@ -106,7 +117,7 @@ def read_pairs(path: Path, like: RatingsLog, allow_overlap: bool = False) -> pd.
     """
     names = ColumnNames(tuple(like.columns.items()), lenient=True)
     with _in_the_words_of((path, PAIR, names)):
-        pairs = read_ratings(path, names)
+        pairs = read_ratings(path, names).drop(columns=["weight", "event"], errors="ignore")
         for column in PAIR:
             pairs[column] = ids.coerce(column, (path, pairs[column]), like.ratings[column])
     both = like.has(pairs)

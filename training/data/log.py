@@ -61,6 +61,21 @@ class EventsUsed:
     last_id: int
 
 
+@dataclass(frozen=True)
+class Weighing:
+    """What a row of a log of likes weighs, beside its own weight: `weights.weighing` makes one.
+
+    `events`: by type of event, 0 for events that are left out; None where rows have no type. `half_life`: days after
+    which a row counts half; None if it counts for ever.
+    """
+
+    events: Mapping[str, float] | None = None
+    half_life: float | None = None
+
+
+AS_THEY_ARE = Weighing()
+
+
 @dataclass(frozen=True, eq=False)
 class RatingsLog:
     """Ratings in file order, with what is known of the users and the movies.
@@ -69,8 +84,9 @@ class RatingsLog:
     or, in the `ratings` of a large log, categories that are `str`. A side table has integers where its column in
     `ratings` has them, else `str`. A pair of user and movie occurs once. The ratings may be mapped from files.
 
-    - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite), `timestamp` (int64, seconds
-      since 1970) and `weight` (float32, finite). The index is 0, 1, ... Without `rating` every row is a like.
+    - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite) and `timestamp` (int64,
+      seconds since 1970). The index is 0, 1, ... Without `rating` every row is a like; then there may be a
+      `weight` (float32, finite, above 0): how much says so, as the number of plays or purchases does.
     - `users`: None, or `user_id` and attributes (numbers, or `str` with "" for missing), one row a user. It
       need not name every user of `ratings`.
     - `movies`: None, or `movie_id`, `title` (`str`, "" if unknown), `year` (nullable Int64), `genres` (`str`,
@@ -80,6 +96,7 @@ class RatingsLog:
     - `shown`: the attributes of the movies that answers show beside title, year and genres.
     - `events`: which events of the store are among the ratings, None if none are.
     - `words`: what the files call the movies. `columns`: the files' names of columns, by role, where they were given.
+    - `weighing`: what the rows of likes have been weighed by, which holds for those that join them.
 
     Raises DataError where any of this does not hold.
     """
@@ -94,6 +111,7 @@ class RatingsLog:
     shown: tuple[str, ...] = ()
     words: Words = MOVIES
     columns: Mapping[str, str] = field(default_factory=dict)
+    weighing: Weighing = AS_THEY_ARE
 
     def __post_init__(self) -> None:
         _check_ratings(self.name, self.ratings)
@@ -109,6 +127,11 @@ class RatingsLog:
     def has_ratings(self) -> bool:
         """False where every row is a like."""
         return "rating" in self.ratings
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether likes count differently."""
+        return "weight" in self.ratings
 
     @property
     def has_timestamps(self) -> bool:
@@ -149,6 +172,8 @@ def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
     _require(ratings, ("user_id", "movie_id"), name)
     if extra := set(ratings) - {"user_id", "movie_id", "rating", "timestamp", "weight"}:
         raise DataError(f"unknown columns {sorted(extra)}", file=name, remedy="Drop them")
+    if {"rating", "weight"} <= set(ratings):
+        raise DataError("has ratings, and weights of likes", file=name, remedy="Drop one of the two columns")
     if ratings.empty:
         raise DataError("has no rows", file=name, remedy="Give at least one row")
     if not ratings.index.equals(pd.RangeIndex(len(ratings))):
@@ -158,11 +183,10 @@ def _check_ratings(name: str, ratings: pd.DataFrame) -> None:
     for column, dtype in (("rating", "float32"), ("timestamp", "int64"), ("weight", "float32")):
         if column in ratings and ratings[column].dtype != dtype:
             raise DataError(f"has dtype {ratings[column].dtype}, not {dtype}", file=name, column=column)
-    if "rating" in ratings and not np.isfinite(ratings["rating"]).all():
-        row = int(np.argmin(np.isfinite(ratings["rating"])))
-        raise DataError(
-            "is not finite", file=name, column="rating", row=row + 1, value=float(ratings["rating"].iat[row])
-        )
+    for column, problem, least in (("rating", "is not finite", -np.inf), ("weight", "is not above 0 and finite", 0)):
+        if column in ratings and not (fits := np.isfinite(ratings[column]) & (ratings[column] > least)).all():
+            row = int(np.argmin(fits))
+            raise DataError(problem, file=name, column=column, row=row + 1, value=float(ratings[column].iat[row]))
     rows = pairs.repeated(ratings)
     if len(rows):
         again = rows[ratings.iloc[rows].duplicated(["user_id", "movie_id"])]

@@ -24,6 +24,7 @@ FOLDER = Path("data/prepared")
 VERSION = 2  # of what is written: columns of another version are made again
 LARGE = 1 << 24  # bytes of a file; a smaller one is read in less time than its columns are written
 _SUMMARY = "columns.json"
+_TEXTS = ("user_id", "movie_id", "event")  # columns that may hold texts
 
 
 def columns_of(path: Path, folder: Path = FOLDER, names: ColumnNames = USUAL) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def columns_of(path: Path, folder: Path = FOLDER, names: ColumnNames = USUAL) ->
         raise DataError(
             f"its columns cannot be written to {place} ({error.strerror or error})",
             file=path,
-            remedy=f"Give {folder} room (28 bytes a rating; for this file some {size} GB) and the right to write",
+            remedy=f"Give {folder} room (32 bytes a rating; for this file some {size} GB) and the right to write",
         ) from error
     if found is None:
         raise DataError(f"its columns in {place} cannot be read", file=path, remedy=f"Remove {place} and try again")
@@ -104,7 +105,7 @@ def _write(path: Path, folder: Path, names: ColumnNames) -> dict[str, object]:
         for block in typed_blocks(path, names):
             for name, part in block.items():
                 if name not in columns:
-                    columns[name] = (IdColumn if name.endswith("_id") else NumberColumn)(folder / name)
+                    columns[name] = (IdColumn if name in _TEXTS else NumberColumn)(folder / name)
                     files.callback(columns[name].close)
                 columns[name].write(part)
             rows += len(part)

@@ -14,8 +14,6 @@ from training.data.naming import USUAL, ColumnNames
 from training.data.tables import numbers, read_blocks, refuse
 from training.data.times import WholeSeconds
 
-_RATING = "Leave the column out if every row is a like; write 4.5, not 4,5"
-
 
 def read_ratings(path: Path, names: ColumnNames = USUAL) -> pd.DataFrame:
     """The columns that `typed_blocks` finds, whole: text ids are `str`."""
@@ -28,29 +26,48 @@ def read_ratings(path: Path, names: ColumnNames = USUAL) -> pd.DataFrame:
 
 
 def typed_blocks(path: Path, names: ColumnNames = USUAL) -> Iterator[dict[str, pa.Array]]:
-    """`user_id` and `movie_id` (`ids.narrow`), and, where `path` has them, `rating`, `weight` and `timestamp`.
+    """`user_id` and `movie_id` (`ids.narrow`), and, where `path` has them, `rating` (float32) and `timestamp` (int64).
 
-    These are float32, float32 and int64; `names` says what they are called in the file. Every row of it, in its
-    order. Raises DataError as `tables.read_blocks` does, and for a missing id and a rating, a weight or a timestamp
-    that is none.
+    `names` says what these are called in the file. Without ratings also `weight` (float32) and `event` (texts; the
+    column may be called `type`), if there are such. Every row of the file, in its order. Raises DataError as
+    `tables.read_blocks` does, and for a missing id and a rating, a timestamp, a weight or an event that is none.
     """
     seconds = WholeSeconds(path)
     convert: dict[str, Callable[[pd.Series], pa.Array]] = {
         "user_id": lambda column: ids.narrow(path, column),
         "movie_id": lambda column: ids.narrow(path, column),
-        "rating": lambda column: pa.array(_finite(path, column, _RATING)),
-        "weight": lambda column: pa.array(_finite(path, column, "Leave the column out if all rows weigh the same")),
+        "rating": lambda column: pa.array(_ratings(path, column)),
         "timestamp": lambda column: pa.array(seconds.of(column)),
+        "weight": lambda column: pa.array(_weights(path, column)),
+        "event": lambda column: _events(path, column),
     }
-    id_columns = ("user_id", "movie_id")
-    optional = ("rating", "timestamp", "weight")
-    for block in read_blocks(path, id_columns, optional, categories=id_columns, names=names):
-        yield {name: of_column(block[name]) for name, of_column in convert.items() if name in block}
+    id_columns, of_likes = ("user_id", "movie_id"), ("weight", "event", "type")
+    optional, texts = ("rating", "timestamp", *of_likes), (*id_columns, "event", "type")
+    for block in read_blocks(path, id_columns, optional, categories=texts, names=names):
+        if "type" in block and "event" not in block:
+            block = block.rename(columns={"type": "event"})
+        found = [name for name in convert if name in block and not ("rating" in block and name in of_likes)]
+        yield {name: convert[name](block[name]) for name in found}
 
 
-def _finite(path: Path, column: pd.Series, remedy: str) -> pd.Series:
-    values = numbers(column, path, remedy)
+def _ratings(path: Path, column: pd.Series) -> pd.Series:
+    values = numbers(column, path, "Leave the column out if every row is a like; write 4.5, not 4,5")
     with np.errstate(over="ignore"):
         single = values.astype("float32")
     refuse(~np.isfinite(single), column, path, "is not finite", "Give a finite number")
     return single
+
+
+def _weights(path: Path, column: pd.Series) -> pd.Series:
+    remedy = "A weight is a number above 0, as of plays or purchases; leave out rows that say nothing"
+    values = numbers(column, path, remedy)
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype("float32")
+    refuse(~(np.isfinite(single) & (single > 0)), column, path, "is not above 0 and finite", remedy)
+    return single
+
+
+def _events(path: Path, column: pd.Series) -> pa.Array:
+    types = column.astype("str").str.strip()
+    refuse(types.isna() | (types == ""), column, path, "is no type of event", "Give every row one, such as purchase")
+    return pa.array(types, pa.large_string()).dictionary_encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .. import models
-from ..fitting.methods import ADAM, ALS, GIBBS, GIBBS_THEN_ADAM, Method
+from ..fitting.methods import ADAM, ALS, ALS_THEN_ADAM, GIBBS, GIBBS_THEN_ADAM, Method
 from ..interactions import Interactions
 from ..models import Side
 from .base import Recommender
@@ -35,7 +35,7 @@ class DeepFM(TwoEncoderEstimator):
 
     name, title = "deepfm", "DeepFM"
     network_type = models.DeepFM
-    methods: ClassVar = {"gibbs": GIBBS_THEN_ADAM, "adam": ADAM}
+    methods: ClassVar = {"gibbs": GIBBS_THEN_ADAM, "als": ALS_THEN_ADAM, "adam": ADAM}
 
     def build(self, users: Side, movies: Side, mean: float) -> models.DeepFM:
         """A fresh network."""
@@ -43,8 +43,9 @@ class DeepFM(TwoEncoderEstimator):
         return models.DeepFM(users, movies, mean, chosen.hidden, chosen.dropout, chosen.use_fm, chosen.use_mlp)
 
     def method(self, train: Interactions) -> Method:
-        """As the settings say; Adam where every row is a like, as the sampler takes ratings alone."""
-        return super().method(train) if train.has_ratings else ADAM
+        """As the settings say; least squares in the place of the sampler, which takes ratings, for likes alone."""
+        method = super().method(train)
+        return ALS_THEN_ADAM if method is GIBBS_THEN_ADAM and not train.has_ratings else method
 
 
 ESTIMATORS: dict[str, type[TwoEncoderEstimator]] = {each.name: each for each in (MF, FM, DeepFM)}

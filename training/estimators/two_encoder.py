@@ -18,7 +18,7 @@ from ..errors import SettingsError
 from ..fitting.drift import fit_drift
 from ..fitting.fit import Fit
 from ..fitting.losses import OnEpoch
-from ..fitting.methods import ADAM, ALS, Method
+from ..fitting.methods import ADAM, ALS, ALS_THEN_ADAM, Method
 from ..fitting.targets import targets_of
 from ..fitting.tensors import ROWS_AT_A_TIME, InteractionTensors
 from ..fitting.unknown import fit_unknown_rows
@@ -26,7 +26,7 @@ from ..interactions import Interactions
 from ..metrics.names import Metric
 from ..models import Side, TwoEncoder
 from ..progress import stage
-from ..rankers import ease
+from ..rankers import ease, weighted
 from .base import Ratings, Recommender
 
 
@@ -80,7 +80,8 @@ class TwoEncoderEstimator(Recommender):
             known = ", ".join(self.methods)
             raise SettingsError(f"--method is {self.settings.method}: {self.title} is fitted by {known}")
         method = self.methods[self.settings.method]
-        return ADAM if method is ALS and self.settings.target == "like" and train.has_ratings else method
+        needs_likes = method in (ALS, ALS_THEN_ADAM) and self.settings.target == "like"
+        return ADAM if needs_likes and train.has_ratings else method
 
     def fit(self, train: Ratings, validation: Ratings | None = None, on_epoch: OnEpoch = lambda *_: None) -> Self:
         """Learn from ``train``; ``on_epoch`` is told the losses.
@@ -98,7 +99,7 @@ class TwoEncoderEstimator(Recommender):
         """
         if not self.list_ranker:
             return self.with_settings(self.settings), {}
-        settings, lists = ease.choose(train, validation, self.settings)
+        settings, lists = weighted.choose(train, validation, self.settings)
         return self.with_settings(settings), lists
 
     def with_choices(self) -> Self:
@@ -115,16 +116,18 @@ class TwoEncoderEstimator(Recommender):
         settings, method, regression = self.settings, self.method(train), None
         if self.list_ranker and validation is not None:
             with stage("choosing the list ranker"):
-                regression = ease.Regression(train, settings)
-                settings, _ = ease.choose(train, validation, settings, regression)
+                # Each power of weights needs a regression of its own.
+                regression = ease.Regression(train, settings) if train.weights is None else None
+                settings, _ = weighted.choose(train, validation, settings, regression)
         with stage("fitting"):
             network = self.fresh_network(train).to(self.device)
             fitted = method.fit(network, train, validation, settings, self.seed, on_epoch)
             fit_unknown_rows(network.eval(), fitted.link, train, settings, copy_to_unrated=not method.draws_unrated)
         if self.list_ranker:
-            self._ranker = ease.fit(train, settings, regression)
+            histories = weighted.histories(train, settings)
+            self._ranker = ease.fit(histories, settings, regression)
             del regression
-            self._order = ease.order(self._ranker, train)
+            self._order = ease.order(self._ranker, histories)
         self._fitted, self._drift = fitted, self._fit_drift(fitted, train)
         self._chosen = settings if validation is None else method.with_best_epoch(settings, fitted.losses)
 

@@ -55,15 +55,19 @@ def fit(
     if settings.target != "like":
         raise SettingsError("als fits likes: use --method gibbs for --target rating")
 
-    def solver_of(rows: Interactions, regularizations: tuple[float, ...]) -> Solver:
-        return Solver.of(rows, settings, regularizations, seed, network.uses_features, network.mean.device)
+    def solver_of(rows: Interactions, regularizations: tuple[float, ...], power: float) -> Solver:
+        return Solver.of(rows, settings, regularizations, power, seed, network.uses_features, network.mean.device)
 
     rest, held_out = _parts(dataclasses.replace(train, timestamps=None), seed)
-    solver = solver_of(rest, settings.regularizations)
-    ways = [(_logits(solver, held_out, seed), solver.regularization) for _ in _swept(solver) if not solver.left]
-    logits, regularization = min(ways, key=lambda way: way[0].log_loss)
+    ways = []
+    for power in settings.weight_powers if train.weights is not None else (0.0,):
+        solver = solver_of(rest, settings.regularizations, power)
+        ways += [
+            (_logits(solver, held_out, seed), solver.regularization, power) for _ in _swept(solver) if not solver.left
+        ]
+    logits, regularization, power = min(ways, key=lambda way: way[0].log_loss)
     del rest, solver  # as large as the log
-    losses, solver = Losses(), solver_of(train, (regularization,))
+    losses, solver = Losses(), solver_of(train, (regularization,), power)
     for loss in _swept(solver):
         losses.train.append(loss)
         on_epoch(len(losses.train), loss, None)
@@ -133,5 +137,7 @@ def _write(network: TwoEncoder, train: Interactions, solver: Solver, logits: _Lo
         table[:, :-1] *= math.sqrt(logits.slope)
         table[:, -1] *= logits.slope
         table[: len(found.embeddings), -1] += bias
+        wider = side.n_factors - (table.shape[1] - 1)
+        table = torch.cat([table[:, :-1], table.new_zeros(len(table), wider), table[:, -1:]], dim=1)
         write_side(side, data, table, network.uses_features, rows)
     network.mean.fill_(logits.shift)

@@ -3,10 +3,11 @@
 The loss is that of implicit ALS (Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM
 2008) in the form of Rendle et al. (Revisiting the Performance of iALS on Item Recommendation Benchmarks, RecSys 2022):
 
-    sum over likes of (1 - s)^2  +  alpha_0 * sum over all pairs of s^2  +  penalty * sum of |embedding - X beta|^2
+    sum over likes of c (1 - s)^2  +  alpha_0 * sum over all pairs of s^2  +  penalty * sum of |embedding - X beta|^2
 
-for scores ``s = <p_u, q_i> + b_u + b_i``; ``X beta`` is what side features explain (zero for MF). Given one side's
-embeddings those of the other have a closed form. The sum over all pairs costs one Gram matrix, so that a sweep is
+for scores ``s = <p_u, q_i> + b_u + b_i``; ``c`` is the confidence of a like, whose mean is one (``targets.py``), and
+``X beta`` is what side features explain (zero for MF). Given one side's embeddings those of the other have a closed
+form. The sum over all pairs costs one Gram matrix, so that a sweep is
 linear in likes.
 
 Every process of ``torchrun`` solves for its share of the users and of the movies, whose likes alone it holds, as in
@@ -34,6 +35,7 @@ from ..samplers.philox import Stream
 from ..samplers.shares import deal, dealt
 from ..samplers.view import Block, View
 from ..samplers.workers import each, one_thread_each
+from .targets import confidences
 
 FEATURE_VECTORS = 256  # singular vectors of the side features
 FEATURE_RIDGE = 10.0  # squared singular values of the features are added to this, as if so many more entities had none
@@ -52,12 +54,16 @@ class Solver:
         train: Interactions,
         settings: Settings,
         regularizations: tuple[float, ...],
+        power: float,
         seed: int,
         use_features: bool,
         device: torch.device | str,
     ) -> Solver:
-        """The first process's, which gives the others their share of the likes; they follow (``calls.in_step``)."""
-        likes = Likes(torch.ones(len(train), device=device))
+        """The first process's, which gives the others their share of the likes; they follow (``calls.in_step``).
+
+        ``power``: of what a like weighs, which is its confidence (``targets.confidences``).
+        """
+        likes = Likes(torch.from_numpy(confidences(train, power)).to(device))
         known, held = Known.of(train, likes, settings, seed, use_features, device)
         calls.give(_follow, known, regularizations)
         shares = known.shares()
@@ -79,7 +85,7 @@ class Solver:
         self.alpha_0 = weight * self.count / pairs
 
     def __iter__(self) -> Iterator[float]:
-        """The mean squared error of the likes after each sweep."""
+        """The mean squared error of the likes after each sweep, each counting as its confidence says."""
         sweeps = list(product(self.regularizations, reversed(range(self.sweeps))))
         for self.regularization, self.left in counted(sweeps, "alternating least squares", len(sweeps), "sweep"):
             if self.left == self.sweeps - 1:
@@ -103,12 +109,13 @@ def _follow(known: Known, regularizations: tuple[float, ...]) -> None:
 
 
 class Likes:
-    """What a like says of its score: that it is one. ``values`` float32 [n], those of all processes."""
+    """What a like says of its score: that it is one, with a confidence. ``values``: the roots of these."""
 
     value_type: ClassVar[torch.dtype] = torch.float32
 
-    def __init__(self, values: Tensor) -> None:
-        self.count, self._values = len(values), values
+    def __init__(self, confidences: Tensor) -> None:
+        """``confidences`` float32 [n], those of all processes."""
+        self.count, self._values = len(confidences), confidences.sqrt()
 
     def take_values(self) -> Tensor:
         """The values [n], once."""
@@ -144,10 +151,11 @@ class LeastSquares:
     def solve(self, other: LeastSquares, gram: Tensor) -> Tensor:
         """Set ``embeddings`` to their optimum given the other side's, whose ``gram`` is that of all pairs.
 
-        Returns the sum of the squared errors of this process's likes: float64 [].
+        Returns the sum of the squared errors of this process's likes, each times its confidence: float64 [].
         """
         view, E = self.view, self.size
         table = design_table(other.embeddings)
+        table[:, -1] += table[:, -2]  # the target of a like is one, and an empty slot stays zero
         prior = self._prior()
         found = prior.new_empty(len(view.entities), E)
         errors = torch.zeros(len(view.entities), dtype=torch.float64, device=view.device)
@@ -156,9 +164,7 @@ class LeastSquares:
             of = slice(blocks[0].first, blocks[-1].entities.stop)
             likes = torch.zeros(of.stop - of.start, E + 1, E + 1, dtype=torch.float64, device=view.device)
             for block in blocks:
-                likes[block.first - of.start : block.entities.stop - of.start] += view.moments(
-                    block, table, view.values
-                )
+                likes[block.first - of.start : block.entities.stop - of.start] += view.weighted_moments(block, table)
             found[of] = optimum(likes + gram, prior[view.entities[of]], self.penalty)
             ends = torch.cat([-found[of].double(), torch.ones_like(likes[:, 0, :1])], dim=1)
             errors[of] = torch.einsum("ne,nef,nf->n", ends, likes, ends)

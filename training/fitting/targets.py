@@ -12,6 +12,7 @@ from torch.nn import functional
 from handlers.recommender.model.link import Link, Ordinal
 
 from ..config import Settings
+from ..interactions import Interactions
 
 NEGATIVES = 4  # random dislikes for every like of a log without ratings
 
@@ -26,6 +27,18 @@ def likes_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
 def targets_of(ratings: np.ndarray, settings: Settings) -> np.ndarray:
     """What a network is fitted to: the ratings, or the likes. float32 [n]."""
     return ratings if settings.target == "rating" else likes_of(ratings, settings)
+
+
+def confidences(likes: Interactions, power: float) -> np.ndarray:
+    """How sure each like is, beside the mean: ``weights ** power``, divided by its mean. float32 [n].
+
+    The constant before the power (alpha in Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback
+    Datasets, ICDM 2008) is one over ``Settings.unobserved_weight``: how much likes weigh beside all pairs.
+    """
+    if likes.weights is None or power == 0:
+        return np.ones(len(likes), np.float32)
+    powers = likes.weights.astype(np.float64) ** power
+    return (powers / powers.mean()).astype(np.float32)
 
 
 def loss_of(settings: Settings, link: Link | None = None) -> Loss:

@@ -1,4 +1,7 @@
-"""Fitting DeepFM in two steps: its factorization machine by Gibbs sampling, then the perceptron on top of it."""
+"""Fitting DeepFM in two steps: its factorization machine, then the perceptron on top of it.
+
+The machine is fitted by Gibbs sampling to ratings, and by alternating least squares to a log of likes alone.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from handlers.recommender.model.link import Ordinal
+from handlers.recommender.model.link import Link, Ordinal
 
 from ..config import Settings
 from ..interactions import Interactions
 from ..models import FM, DeepFM
-from . import adam, posterior
+from . import adam, als, posterior
 from .fit import Fit
 from .frozen import FrozenEmbeddings, FrozenParts
 from .losses import OnEpoch
@@ -31,6 +34,10 @@ LOGISTIC = 1.702
 TOP_ROWS = 1 << 17
 LOGIT_ROWS = 1 << 20
 
+# With longer vectors least squares predict worse: MF on the pairs of MovieLens 100K (fold u1, test AUC) 0.8491 with 16
+# factors, 0.8438 with 32, 0.8428 with 64; DeepFM on a planted shop is as good with 32 as with 16.
+LIKE_FACTORS = 32
+
 
 def fit(
     network: DeepFM,
@@ -40,7 +47,7 @@ def fit(
     seed: int,
     on_epoch: OnEpoch,
 ) -> Fit:
-    """Fit ``network`` in place to ``train``; the losses are those of the second step.
+    """Fit ``network`` in place to the ratings of ``train``; the losses are those of the second step.
 
     The embeddings are the average of posterior samples given the ratings. For "like" they are scaled so that the
     factorization machine's score is the logit of "a rating with this mean and this noise lies above the threshold".
@@ -56,13 +63,45 @@ def fit(
     if settings.target == "like":
         some = InteractionTensors(train.some(LOGIT_ROWS, seed), settings, device)
         _to_logits(network, some, LOGISTIC / link.noise_std)
+    ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
+    return _with_perceptron(network, train, validation, settings, seed, on_epoch, ordinal)
+
+
+def fit_to_likes(
+    network: DeepFM,
+    train: Interactions,
+    validation: Interactions | None,
+    settings: Settings,
+    seed: int,
+    on_epoch: OnEpoch,
+) -> Fit:
+    """The same for a log of likes alone: the machine's scores are logits already (``als.fit``).
+
+    Its vectors are not longer than ``LIKE_FACTORS``; the further columns of a wider network are zero.
+    """
+    machine = FM(network.users, network.items, 0.0).to(network.mean.device)
+    of_machine = dataclasses.replace(settings, n_factors=min(settings.n_factors, LIKE_FACTORS))
+    als.fit(machine, train, None, of_machine, seed, lambda *_: None)
+    network.mean.copy_(machine.mean)
+    return _with_perceptron(network, train, validation, settings, seed, on_epoch, None)
+
+
+def _with_perceptron(
+    network: DeepFM,
+    train: Interactions,
+    validation: Interactions | None,
+    settings: Settings,
+    seed: int,
+    on_epoch: OnEpoch,
+    link: Link | None,
+) -> Fit:
+    """Fit the perceptron on top of the machine that ``network`` has."""
     for side in (network.users, network.items):
         side.requires_grad_(False)
     torch.nn.init.zeros_(network.rest[-1].weight)
     on_top = dataclasses.replace(settings, epochs=settings.top_epochs)
-    ordinal = link if settings.target == "rating" and isinstance(link, Ordinal) else None
     frozen = partial(FrozenEmbeddings, FrozenParts.of(network, train))
-    fitted = adam.fit(network, train.some(TOP_ROWS, seed), validation, on_top, seed, on_epoch, ordinal, frozen)
+    fitted = adam.fit(network, train.some(TOP_ROWS, seed), validation, on_top, seed, on_epoch, link, frozen)
     for side in (network.users, network.items):
         side.requires_grad_(True)
     return fitted

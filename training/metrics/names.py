@@ -22,7 +22,7 @@ class Metric(StrEnum):
 
     RMSE = "rmse", "ratings", "lower"  # in stars
     MAE = "mae", "ratings", "lower"  # in stars
-    AUC = "auc", "likes", "higher"  # of "rated above like_above", from 0 to 1
+    AUC = "auc", "likes", "higher"  # of "rated above like_above", or of likes beside drawn pairs; from 0 to 1
     LOG_LOSS = "log_loss", "likes", "lower"  # in nats
     ECE = "ece", "likes", "lower"  # expected calibration error, from 0 to 1
     NDCG = "ndcg@10", "lists", "higher"  # from 0 to 1

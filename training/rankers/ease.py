@@ -39,6 +39,7 @@ from ..interactions import Interactions, SideData, feature_matrix
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
+from .gain import best_of_users, is_certain
 from .svd import in_threads, truncated_svd
 from .trend import comes_after, following, trend_of
 
@@ -54,12 +55,13 @@ GRAM_SHRINKAGE = 20.0  # times the mean of the Gram matrix's diagonal
 
 @stage("fitting the list ranker")
 def fit(train: Interactions, settings: Settings, regression: Regression | None = None) -> ListRanker:
-    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors.
+    """The ranker fitted to ``train``, with the first of the settings' ridges, dampings and so on.
 
     ``regression``: that of ``train``, where it has been made.
     """
     regression = regression or Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
+    ranker = dataclasses.replace(ranker, strength=settings.list_strengths[0])
     return following(ranker, trend_of(train, settings.list_half_lives[0]))
 
 
@@ -70,20 +72,21 @@ Way = tuple[float, float, float]  # ridge, damping, half-life
 def choose(
     train: Interactions, validation: Interactions, settings: Settings, regression: Regression | None = None
 ) -> tuple[Settings, dict[Metric, float]]:
-    """The settings with the ridge, damping, half-life and number of factors whose ranker, fitted to ``train``, is best.
+    """The settings with the ridge, damping, half-life, strength and number of factors whose ranker is best.
 
-    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``, by rankers of ``CHOOSING_FACTORS``:
-    first ridge and damping, with the first half-life; then, where any other half-life is better with these, all three
-    together. The first half-life stays unless another is better by more than one standard error of the difference
-    (Breiman and others, Classification and regression trees, 1984): a few users may ask for what is new by chance.
-    Others are tried only where ``validation`` comes after ``train``, as rows drawn at random cannot show a trend.
-    Last, the fewest factors that are as good as any within ``NOISE``. Beside the settings the metrics of these
-    lists. Without any rows of ``validation``, or where there is no choice, the settings as they are and no metrics.
+    Best by NDCG@10 of the lists of ``USERS_TO_CHOOSE_BY`` users on ``validation``, by rankers of ``CHOOSING_FACTORS``
+    that are fitted to ``train``: first ridge and damping, with the first half-life; then, where any other half-life is
+    better with these, all three together. The first half-life stays unless another is certainly better (``gain.py``): a
+    few users may ask for what is new by chance. Others are tried only where ``validation`` comes after ``train``, as
+    rows drawn at random cannot show a trend. Then the strength, by the same rule. Last, the fewest factors that are as
+    good as any within ``NOISE``. Beside the settings the metrics of these lists. Without any rows of ``validation``, or
+    where there is no choice, the settings as they are and no metrics.
     ``regression``: that of ``train``, where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
-    if not len(validation) or len(pairs) == len(half_lives) == len(settings.list_factors) == 1:
+    strengths = settings.list_strengths
+    if not len(validation) or len(pairs) == len(half_lives) == len(strengths) == len(settings.list_factors) == 1:
         return settings, {}
     components = min(settings.list_components, max(CHOOSING_COMPONENTS, *settings.list_factors))
     regression = regression or Regression(train, dataclasses.replace(settings, list_components=components))
@@ -93,6 +96,9 @@ def choose(
 
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
+
+    def ndcg_of(ranker: ListRanker) -> np.ndarray:
+        return ndcg_of_users(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
     found: dict[Way, float] = {}
 
@@ -113,17 +119,13 @@ def choose(
         other = best_of([way[:2]], half_lives[1:])
         if found[other] > found[way]:
             other = best_of([pair for pair in pairs if pair != way[:2]], half_lives[1:])
-            of_users = [
-                ndcg_of_users(
-                    order(following(short(*each[:2]), trends[each[2]]), train), train, validation, USERS_TO_CHOOSE_BY
-                )
-                for each in (other, way)
-            ]
-            gain = of_users[0] - of_users[1]
-            if gain.mean() * (len(gain) - 1) ** 0.5 > gain.std():  # one user shows nothing
+            if is_certain(*(ndcg_of(following(short(*each[:2]), trends[each[2]])) for each in (other, way))):
                 way = other
     ridge, damping, half_life = way
-    longest = following(regression.ranker(ridge, damping, lengths[-1], similar=False), trends[half_life])
+    ranker = following(short(ridge, damping), trends[half_life])
+    strength = best_of_users({each: ndcg_of(dataclasses.replace(ranker, strength=each)) for each in strengths})
+    longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
+    longest = dataclasses.replace(following(longest, trends[half_life]), strength=strength)
     measured = {
         n_factors: lists_of(truncated(longest, n_factors))
         for n_factors in counted(lengths, "factors", len(lengths), "choice")
@@ -135,6 +137,7 @@ def choose(
         list_ridges=(ridge,),
         list_dampings=(damping,),
         list_half_lives=(half_life,),
+        list_strengths=(strength,),
         list_factors=(fewest,),
     )
     return chosen, measured[fewest]
@@ -142,7 +145,8 @@ def choose(
 
 def truncated(ranker: ListRanker, n_factors: int) -> ListRanker:
     """The ranker cut further: the first of its columns matter most."""
-    return ListRanker(*(table[:, :n_factors].contiguous() for table in ranker.tables), ranker.weight)
+    tables = (table[:, :n_factors].contiguous() for table in ranker.tables)
+    return ListRanker(*tables, ranker.weight, ranker.strength)
 
 
 def order(ranker: ListRanker, histories: Interactions) -> Order:
@@ -177,7 +181,7 @@ class Regression:
         sizes = np.bincount(train.user_rows, minlength=train.shape[0])
         self.rows = len(counts)
         self.kept = np.flatnonzero(counts)
-        self.weight = _weight(train.ratings, settings.list_rating_slope)
+        self.weight = _weight(train, settings.list_rating_slope)
         rated = self._rated(train)
         present = sizes > 0
         power = np.zeros(len(sizes), np.float32)
@@ -269,11 +273,15 @@ def _leading(matrix: Tensor, count: int) -> Tensor:
     return torch.nn.functional.pad(directions, (0, count - directions.size(1)))
 
 
-def _weight(ratings: np.ndarray, slope: float) -> tuple[float, float]:
+def _weight(train: Interactions, slope: float) -> tuple[float, float]:
     """What a rating r weighs in a history, as (a, b) of ``a + b r``: 1 for the mean, more for better ones.
 
-    ``slope``: the additional weight of a rating that is half the scale above the mean.
+    ``slope``: the additional weight of a rating that is half the scale above the mean. What has the place of a rating
+    of likes with weights (``weighted.histories``) is what it weighs.
     """
+    ratings = train.ratings
+    if train.weights is not None and train.has_ratings:
+        return 0.0, 1.0
     if np.isnan(ratings).any() or np.ptp(ratings) == 0:
         return 1.0, 0.0
     b = 2 * slope / float(np.ptp(ratings))

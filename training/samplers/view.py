@@ -151,11 +151,15 @@ class View:
         """
         design = table.index_select(0, self.others[block.slots])
         design[:, -1].addcmul_(targets[block.slots], design[:, -2])
-        pieces = design.view(-1, PIECE if block.length % PIECE == 0 else block.length, design.shape[1])
-        products = torch.bmm(pieces.mT, pieces)
-        if len(products) == block.count:
-            return products
-        return products.view(block.count, -1, *products.shape[1:]).sum(1)
+        return _products(design, block)
+
+    def weighted_moments(self, block: Block, table: Tensor) -> Tensor:
+        """``sum_j c_j d_j d_j^T`` of a block's entities, the roots of ``c_j`` being ``values``: [count, E + 1, E + 1].
+
+        ``table`` [others + 1, E + 1]: the rows ``d_j``, and last a row of zeros for empty slots.
+        """
+        design = table.index_select(0, self.others[block.slots]).mul_(self.values[block.slots, None])
+        return _products(design, block)
 
     def scores(self, block: Block, mine: Tensor, table: Tensor) -> Tensor:
         """Scores of a block's ratings: [count, length].
@@ -166,3 +170,12 @@ class View:
         own = mine[block.entities]
         scores = torch.bmm(others[..., :-1], own[:, :-1, None]).squeeze(2)
         return scores.add_(others[..., -1]).add_(own[:, -1:])
+
+
+def _products(design: Tensor, block: Block) -> Tensor:
+    """The products of each entity's rows with themselves, added up: [count, D, D] of [slots, D]."""
+    pieces = design.view(-1, PIECE if block.length % PIECE == 0 else block.length, design.shape[1])
+    products = torch.bmm(pieces.mT, pieces)
+    if len(products) == block.count:
+        return products
+    return products.view(block.count, -1, *products.shape[1:]).sum(1)

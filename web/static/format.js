@@ -30,6 +30,8 @@ export function score(value, card, kind) {
   }
   if (card?.target === "like") {
     const percent = Math.round(100 * value);
+    // Without ratings nothing says how likely a like is: the number tells what was chosen from what is drawn at random.
+    if (ofLikes(card)) return { text: `${percent}`, spoken: `score ${percent} of 100`, share: value };
     return { text: `${percent} %`, spoken: `${percent} percent likely to be liked`, share: value };
   }
   const [low, high] = card?.scale ?? [1, 5];

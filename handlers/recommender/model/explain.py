@@ -61,7 +61,10 @@ class Explainer:
         """
         person = self._person(user)
         of_score = list(self._of_score(person, rows, raw))
-        return of_score, None if order is None else list(self._of_order(person, rows, order))
+        if order is None:
+            return of_score, None
+        weights = dict(zip(*(part.tolist() for part in self._model.history(user)), strict=True))
+        return of_score, list(self._of_order(person, rows, order, [weights[row] for row in person.ratings]))
 
     def _person(self, user: UserQuery) -> Person:
         features, weights = (part[0] for part in self._model.features_of_queries([user]))
@@ -73,8 +76,9 @@ class Explainer:
                 known[field.name] = columns
         return Person(self._model.ratings_of(user), features, weights, known)
 
-    def _of_order(self, person: Person, rows: Tensor, order: Tensor) -> Iterator[Explanation]:
-        history = np.array(list(person.ratings), np.int64), np.array(list(person.ratings.values()))
+    def _of_order(self, person: Person, rows: Tensor, order: Tensor, weights: list[float]) -> Iterator[Explanation]:
+        """``weights``: of the person's ratings, as the ranker's histories have them (``Model.history``)."""
+        history = np.array(list(person.ratings), np.int64), np.array(weights)
         by_movie, everybody, by_column = self._model.ranker.shares(history, person.features, person.weights, rows)
         others: list[tuple[str, str | None, Tensor]] = [("everybody", None, everybody)]
         others += [("feature", name, by_column[:, columns].sum(dim=1)) for name, columns in person.known.items()]

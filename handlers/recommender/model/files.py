@@ -73,6 +73,9 @@ ATTRIBUTE_VALUES: dict[Kind, tuple[str, ...]] = {
 }
 TAG_ARRAYS = {"offsets": "int64", "rows": "int32", "row_offsets": "int64"}
 
+# Where the list ranker uses the weights of likes: aligned with ``seen_rows``, their mean is one.
+WEIGHT_ARRAYS = {"seen_weights": "float32"}
+
 # The drift's (drift.Drift), where there is one.
 DRIFT_ARRAYS = {
     "drift_offsets": "int64",  # [users + 1]
@@ -84,7 +87,8 @@ DRIFT_ARRAYS = {
 def optional_arrays(metadata: Metadata) -> dict[str, str]:
     """The arrays that an archive has beside ``ARRAYS``, by what its metadata say."""
     of_ranker = RANK_ARRAYS if metadata.rank_weight is not None else {}
-    return of_ranker | (DRIFT_ARRAYS if metadata.drift_seconds is not None else {})
+    of_likes = WEIGHT_ARRAYS if metadata.weighted else {}
+    return of_ranker | of_likes | (DRIFT_ARRAYS if metadata.drift_seconds is not None else {})
 
 
 def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
@@ -182,7 +186,9 @@ def check_sizes(
         "movie_titles.npy": (titles, "movie_ids.npy", rows["movie"]),
         "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "user_ids.npy", rows["user"]),
         "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", seen),
-        "seen_ratings.npy": (arrays["seen_ratings"].size(0), "seen_offsets.npy (end)", seen),
+    } | {
+        f"{name}.npy": (arrays[name].size(0), "seen_offsets.npy (end)", seen)
+        for name in ("seen_ratings", *WEIGHT_ARRAYS) if name in arrays
     }  # fmt: skip
     of_side = {
         "user": ("user_features", "user_weights", "user_encodings"),

@@ -2,9 +2,9 @@
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019: a movie's number is the sum, over the movies that a
 user has rated, of an item-item weight. Here the weights have low rank, ``inputs @ items.T``. A user's vector is
-``sum of weight(rating) * inputs[movie]`` plus ``cold_start / (1 + number of ratings)``: what is true of everybody, and
-of users with the same side features, which counts less the more a user has rated. The vector depends on nothing else,
-so a new user with the same ratings gets the same vector.
+``sum of weight(rating) * inputs[movie]`` plus ``cold_start / (1 + number of ratings / strength)``: what is true of
+everybody, and of users with the same side features, which counts less the more a user has rated. The vector depends on
+nothing else, so a new user with the same ratings gets the same vector.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-History = tuple[np.ndarray, np.ndarray]  # movie rows [n] and ratings [n]; not finite for a like
+# Movie rows [n] and ratings [n], not finite for a like; of a log whose likes have weights these, in place of ratings.
+History = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class ListRanker:
     ``inputs``, ``items`` float32 [movies, D]. ``cold_start`` float32 [1 + user feature values, D]; the first row is
     everybody's. ``item_similarity`` float32 [movies, D]: the product of two movies' rows is the cosine of their raters,
     shrunk for movies with few ratings; zero for a movie that nobody has rated.
-    ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like weighs 1.
+    ``weight``: a rating r weighs ``weight[0] + weight[1] * r`` in a history, a like weighs 1. ``strength``: how many
+    ratings halve what ``cold_start`` counts.
     """
 
     inputs: Tensor
@@ -33,6 +35,7 @@ class ListRanker:
     cold_start: Tensor
     item_similarity: Tensor
     weight: tuple[float, float]
+    strength: float = 1.0
 
     @property
     def tables(self) -> tuple[Tensor, ...]:
@@ -56,7 +59,8 @@ class ListRanker:
         known = self.cold_start[:1]
         if features.size(1):
             known = known + (self.cold_start[1:][features] * weights.unsqueeze(2)).sum(dim=1)
-        return rated + known / torch.from_numpy((1 + counts).astype(np.float32)[:, None]).to(device)
+        shrunk = torch.from_numpy((1 + counts / self.strength).astype(np.float32)[:, None])
+        return rated + known / shrunk.to(device)
 
     def score_all(self, users: Tensor) -> Tensor:
         """The numbers that order lists: user vectors [B, D] to [B, movies]."""
@@ -73,7 +77,7 @@ class ListRanker:
         items = self.items[rows]  # [k, D]
         by_movie = (items @ self.inputs[torch.from_numpy(rated).to(items.device)].t()) * self._weighed(ratings)
         known = torch.cat([self.cold_start[:1], self.cold_start[1:][features] * weights.unsqueeze(1)])  # [1 + C, D]
-        by_known = items @ known.t() / (1 + len(rated))
+        by_known = items @ known.t() / (1 + len(rated) / self.strength)
         return by_movie, by_known[:, 0], by_known[:, 1:]
 
     def _weighed(self, ratings: np.ndarray) -> Tensor:

@@ -24,11 +24,13 @@ class Metadata(msgspec.Struct, frozen=True):
     """What the numbers of a model mean.
 
     ``target``: scores are ratings on ``scale``, or the probability of a rating above ``like_above``. ``scale`` is
-    None for a log without ratings. ``width``: length of the embeddings. ``similarity_shrinkage``: a movie with n
+    None for a log without ratings, whose scores are the probability that a pair is of the log, where four are drawn at
+    random for each. ``width``: length of the embeddings. ``similarity_shrinkage``: a movie with n
     ratings keeps n / (n + shrinkage) of its cosine. ``prior_noise``: variance of what was observed about a raw score.
     ``levels`` and ``cuts``: the rating levels and the cut points between them, where ratings were fitted as ordered
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
-    (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
+    (``list_ranker.ListRanker``), None where lists are ordered by the score. ``rank_strength``: the ranker's strength;
+    ``weighted``: whether histories have the weights of likes (``seen_weights.npy``). ``genres``: all names of genres.
     ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
     ``words``: what the log calls its movies. ``attributes``: the columns that answers show, in the order of their
     files. Archives of earlier releases have neither.
@@ -51,6 +53,8 @@ class Metadata(msgspec.Struct, frozen=True):
     drift_seconds: float | None = None
     words: Words = Words()
     attributes: tuple[Attribute, ...] = ()
+    rank_strength: float = 1.0
+    weighted: bool = False
 
     @property
     def link(self) -> Link:
@@ -65,7 +69,7 @@ class Metadata(msgspec.Struct, frozen=True):
     def meaning(self) -> str:
         """What a score is, in words."""
         if self.scale is None:
-            return "probability of a like"
+            return "probability that a pair is of the log and not drawn at random"
         low, high = self.scale
         of_like = f"probability of a rating above {self.like_above:g}"
         return of_like if self.target == "like" else f"rating from {low:g} to {high:g}"

@@ -33,7 +33,7 @@ from .files import (
 )
 from .foldin import Prior, Solution, prior_that_gives, scorer, solve
 from .link import Link
-from .list_ranker import ListRanker
+from .list_ranker import History, ListRanker
 from .metadata import Metadata
 from .network import Network, load_network, network_file
 from .positions import evenly_spread
@@ -73,6 +73,7 @@ class Model:
         self._seen_offsets, self._seen_rows, self._seen_ratings = (
             self.arrays[f"seen_{name}"].numpy() for name in ("offsets", "rows", "ratings")
         )
+        self._seen_weights = self.arrays["seen_weights"].numpy() if self.metadata.weighted else self._seen_ratings
 
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "Model":
@@ -116,7 +117,7 @@ class Model:
             ),
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
-            ranker=ListRanker(*tables, metadata.rank_weight) if tables else None,
+            ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
             drift=_drift(arrays, metadata),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
@@ -149,6 +150,16 @@ class Model:
     def seen_ratings(self, user_row: int) -> np.ndarray:
         """The ratings float32 of these movies, in the same order; NaN for a like."""
         return self._seen_ratings[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
+
+    def history(self, user: UserQuery) -> History:
+        """What the list ranker knows of who asks: movie rows [n] and, for each, a rating or the weight of a like."""
+        span = slice(*self._seen_offsets[user.row : user.row + 2])
+        stored = self._seen_rows[span], self._seen_weights[span]
+        if not user.ratings:
+            return stored
+        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
+        kept = ~np.isin(stored[0], fresh[0])
+        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
 
     def named_users(self, limit: int | None) -> list[RawId]:
         """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from .explain import Explainer
-from .list_ranker import History
 from .lists import ListMaker
 from .query import RankedList, Selection, UserQuery
 
@@ -64,16 +63,8 @@ class Recommendations:
         model = self._model
         if model.ranker is None:
             return model.network.score_all(encodings, model.arrays["item_encodings"])
-        histories = [self._history(user) for user in users]
+        histories = [model.history(user) for user in users]
         return model.ranker.score_all(model.ranker.encode_users(histories, *model.features_of_queries(users)))
-
-    def _history(self, user: UserQuery) -> History:
-        stored = self._model.seen(user.row), self._model.seen_ratings(user.row)
-        if not user.ratings:
-            return stored
-        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
-        kept = ~np.isin(stored[0], fresh[0])
-        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
 
     def _excluded(self, user: UserQuery, selection: Selection) -> np.ndarray:
         seen = (list(user.ratings), self._model.seen(user.row)) if selection.exclude_seen else ()

@@ -11,7 +11,8 @@ from handlers.recommender.api.service import Service
 
 def test_a_model_of_likes_says_so(of_likes) -> None:
     described = of_likes.describe()
-    assert (described["score"], described["scale"]) == ("probability of a like", None)
+    assert described["score"] == "probability that a pair is of the log and not drawn at random"
+    assert described["scale"] is None
 
 
 def test_a_description_says_which_type_ids_have(of_likes, services) -> None:

@@ -33,10 +33,10 @@ class Shares:
         at_zero, slope = self.metadata["rank_weight"]
         weigh = {one: 1.0 if rating is None else at_zero + slope * rating for one, rating in given.items()}
         shares = {one: weigh[one] * self.inputs[self.movies.index(one)] @ item for one in given}
-        shares["everybody"] = self.people[0] @ item / (1 + len(given))
+        shares["everybody"] = self.people[0] @ item / (1 + len(given) / self.metadata["rank_strength"])
         for name, columns in features.items():
             known = self.people[1 + self.features[user_row, columns]] * self.weights[user_row, columns][:, None]
-            shares[name] = known.sum(axis=0) @ item / (1 + len(given))
+            shares[name] = known.sum(axis=0) @ item / (1 + len(given) / self.metadata["rank_strength"])
         return shares
 
 

@@ -33,7 +33,7 @@ def test_served_lists_are_those_of_the_arrays(model, answer, build: Path, plante
         given = {ids.index(one["movie_id"]): one["rating"] for one in ratings_of(planted.log, user)}
         vector = sum((at_zero + slope * rating) * inputs[movie] for movie, rating in given.items())
         known = people[0] + (people[1 + features[row]] * weights[row][:, None]).sum(axis=0)
-        order = items @ (vector + known / (1 + len(given)))
+        order = items @ (vector + known / (1 + len(given) / metadata["rank_strength"]))
         best = sorted(set(range(1, len(ids))) - set(given), key=lambda movie: (-order[movie], movie))[:10]
         (body,) = said(answer(model, [{"user_id": user, "k": 10}]))
         assert order[[ids.index(movie) for movie in movies(body)]] == pytest.approx(order[best], abs=1e-6)

@@ -14,7 +14,8 @@ from feedback import blocks
 from feedback.store import Event, Store
 from training.data import DataError, RatingsLog
 from training.data.events import with_events
-from training.data.log import EventsUsed
+from training.data.log import EventsUsed, Weighing
+from training.data.weights import weighed
 
 
 @pytest.fixture(params=["one block", "blocks of two"], autouse=True)
@@ -73,9 +74,30 @@ def test_likes_and_purchases_join_a_log_of_likes(are_categories: bool, store: St
     if are_categories:  # as the columns of a large file are
         log = dataclasses.replace(log, ratings=log.ratings.astype("category"))
     joined = with_events(log, url)
-    pairs = joined.ratings.astype("str").values.tolist()
+    pairs = joined.ratings[["user_id", "movie_id"]].astype("str").values.tolist()
     assert pairs == [["b", "x"], ["b", "y"], ["é", "x"], ["a", "x"], ["9", "x"]]
+    assert joined.ratings["weight"].tolist() == [1, 1, 1, 2, 1]
     assert (joined.ratings["user_id"].dtype == "category") == are_categories
+
+
+@pytest.mark.parametrize("half_life", [None, 2.0])
+def test_events_of_all_types_join_a_log_whose_rows_have_types(half_life: float | None, store: Store, url: str) -> None:
+    """The log with its events is the log of all rows together."""
+    day = 86_400
+    rows = [("a", "x", 0, "purchase"), ("a", "y", day, "click"), ("a", "x", 2 * day, "click")]
+    later = [("a", "x", 5 * day, "click"), ("b", "y", 4 * day, "purchase"), ("a", "z", day, "like")]
+    store.add_events([[event(user, movie, None, time, kind) for user, movie, time, kind in later]])
+    store.add_events([[event("a", "x", 5.0, 3 * day)]])
+    by = Weighing({"click": 1.0, "purchase": 5.0, "like": 0.0}, half_life)
+    columns = ("user_id", "movie_id", "timestamp", "event")
+
+    def log_of_events(events: list[tuple]) -> RatingsLog:
+        return RatingsLog("shop", weighed(pd.DataFrame(events, columns=list(columns)), by, "shop"), weighing=by)
+
+    joined, expected = with_events(log_of_events(rows), url), log_of_events(rows + later)
+    of_pairs = [table.ratings.set_index(["user_id", "movie_id"]).sort_index() for table in (joined, expected)]
+    pd.testing.assert_frame_equal(*of_pairs, rtol=1e-5)
+    assert joined.events == EventsUsed(count=2, last_id=2)
 
 
 def test_a_person_who_was_forgotten_is_not_in_the_next_log(store: Store, url: str) -> None:

@@ -64,6 +64,26 @@ def test_probabilities_are_calibrated_and_beat_gradient_descent(segments) -> Non
     assert by_als["log_loss"] < by_adam["log_loss"]
 
 
+def test_weights_count_where_they_say_more_than_likes_do(segments) -> None:
+    """Likes of the own group weigh 9 and three times as many others, which are noise, weigh 1."""
+    rng = np.random.default_rng(3)
+    noise = pd.DataFrame(
+        {"user_id": rng.integers(1, 2001, 3 * len(segments)), "movie_id": rng.integers(1, 201, 3 * len(segments))}
+    )
+    rows = pd.concat([segments.ratings.assign(weight=9.0), noise.assign(weight=1.0)]).drop_duplicates(
+        ["user_id", "movie_id"]
+    )
+    log = dataclasses.replace(segments, ratings=rows.astype({"weight": "float32"}).reset_index(drop=True))
+    train, test = halves(log)
+    clean = test[log.ratings["weight"].to_numpy()[test] > 1]
+    auc = {}
+    for powers in ((0.0,), (1.0,), (0.0, 0.5, 1.0)):
+        estimator = fitted("fm", log, quick("fm", "like", weight_powers=powers), train)
+        auc[powers] = evaluate(estimator, encode(log, True).take(clean))["auc"]
+    assert auc[1.0,] > auc[0.0,] + 0.02
+    assert auc[0.0, 0.5, 1.0] > auc[0.0,] + 0.02
+
+
 def test_movies_that_nobody_likes_score_below_the_average(log_and_truth, many_unrated) -> None:
     likes = dataclasses.replace(many_unrated, ratings=many_unrated.ratings.drop(columns="rating"))
     estimator = fitted("mf", likes, quick("mf", "like"), np.arange(len(likes)))

@@ -15,7 +15,12 @@ from training.metrics.ranking import measure
 from training.rankers import ease
 
 SETTINGS = dataclasses.replace(
-    preset("quick", "mf"), list_ridges=(20.0,), list_dampings=(0.0,), list_factors=(8,), list_half_lives=(0.0,)
+    preset("quick", "mf"),
+    list_ridges=(20.0,),
+    list_dampings=(0.0,),
+    list_factors=(8,),
+    list_half_lives=(0.0,),
+    list_strengths=(1.0,),
 )
 
 

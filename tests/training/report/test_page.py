@@ -84,7 +84,8 @@ def test_likes_without_titles_have_a_page(model: str, tmp_path: Path) -> None:
     page = write(
         model, train_small(model, likes, tmp_path, target="like", method="adam", **SMALL), tmp_path / "reports"
     ).read_text()
-    assert "the probability of a like" in page
+    assert "the probability that a pair is of the log and not drawn at random" in page
+    assert "rating above" not in page
     assert f"movie {likes.ratings['movie_id'].iloc[0]}" in page
     assert '<td class="n">liked</td>' in page
     assert 'class="legend"' not in page

@@ -18,7 +18,10 @@ def test_matrices_in_work_at_a_time_are_bounded_whatever_the_length_of_vectors(n
     monkeypatch.setitem(module.NUMBERS_AT_A_TIME, "cpu", 10 * 1024)
     train = encode(generate(seed=0, users=60, movies=50, ratings=900).log, False)
     likes, ratings = quick("mf", "like", n_factors=n_factors), quick("mf", sample_factors=n_factors)
-    fits = Solver.of(train, likes, 0.1, 0, False, "cpu"), Sampler.of(train, ratings, 0, False, torch.device("cpu"))
+    fits = (
+        Solver.of(train, likes, (0.1,), 0.0, 0, False, "cpu"),
+        Sampler.of(train, ratings, 0, False, torch.device("cpu")),
+    )
     for fit in fits:
         batches = fit.users.view.batches()
         largest = max(batch[-1].entities.stop - batch[0].first for batch in batches)
