@@ -27,8 +27,8 @@ from serving.versions import Versions
 MODEL = "mf"
 # Fewer samples, and no choice of list rankers: a night takes seconds.
 TRAIN = "--sweeps 20 --burn-in 5 --list-ridges 300 --list-dampings 0.1 --list-half-lives 0 --list-factors 64"
-# The watch lasts as long as a short day. A busy machine is not to refuse a version for its latency.
-NIGHT = "--watch 0.2 --every 2 --share 0.2 --drain 1 --p99 20"
+# A busy machine is not to refuse a version for its latency.
+NIGHT = "--every 2 --share 0.2 --drain 1 --p99 20"
 AT_ONCE = 300  # events of one request
 PATIENCE = 300  # seconds for any one thing
 
@@ -129,11 +129,19 @@ class System:
         path = self.server.store / "autopilot" / f"{MODEL}.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
-    def start_night(self) -> None:
-        """Start the autopilot; returns when the new version is watched, or when there is none."""
+    def start_night(self, watch: float) -> None:
+        """Start the autopilot, with a watch of so many minutes; returns when it watches, or when it has ended."""
         before = self._state().get("version")
         command = [sys.executable, "-m", "autopilot", MODEL, f"--train={_training(self.folder)} --events EVENTS_URL"]
-        command += ["--build", str(self.folder / "build"), "--textfiles", str(self.folder), *NIGHT.split()]
+        command += [
+            "--build",
+            str(self.folder / "build"),
+            "--textfiles",
+            str(self.folder),
+            "--watch",
+            str(watch),
+            *NIGHT.split(),
+        ]
         command += ["--store", str(self.server.store), "--home", str(self.server.home)]
         with (self.folder / "nights.log").open("ab") as said:
             self.night = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=said, stderr=said)
