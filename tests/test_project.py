@@ -22,6 +22,7 @@ OURS = ("archives", "feedback", "handlers", "training", "serving")
 USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
+    "grpcio-tools": ("Makefile", "grpc_tools.protoc"),
     "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
@@ -29,7 +30,14 @@ USED_OTHERWISE = {
     "psycopg-binary": ("feedback/database.py", "postgresql+psycopg"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
-MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
+MODULES = {
+    "grpcio": "grpc",
+    "prometheus-client": "prometheus_client",
+    "protobuf": "google",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "torchserve": "ts",
+}
 
 
 def pins(name: str) -> dict[str, str]:
