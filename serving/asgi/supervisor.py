@@ -60,14 +60,14 @@ def run(server: Server, workers: int, drain: float) -> None:
             fleet.start()
             own = [_listener(*addresses[name]) for name in ("management_address", "metrics_address")]
             management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])
-            asyncio.run(_manage(management, own, drain, server.inference))
+            asyncio.run(_manage(management, own, drain, server))
         finally:
             fleet.stop()
     finally:
         server.leave_home()
 
 
-async def _manage(management: Management, listeners: list[socket.socket], drain: float, address: str) -> None:
+async def _manage(management: Management, listeners: list[socket.socket], drain: float, server: Server) -> None:
     config = uvicorn.Config(
         management,
         http=Guarded,
@@ -83,8 +83,9 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
+    print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {server.inference}", flush=True)
     await told.wait()
+    server.draining.touch()
     counting.cancel()
     # Where no worker runs there is nothing to drain; where one loads a version, or hangs, it is not waited for.
     with suppress(QueueFull, TimeoutError):

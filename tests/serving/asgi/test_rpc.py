@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -22,6 +25,8 @@ from client.stubs.open_inference_pb2 import (
     ServerReadyRequest,
 )
 from client.stubs.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.asgi.errors import QueueFull
+from serving.asgi.rpc import OpenInference
 from serving.server import Server
 from tests.conftest import MODELS, Client
 
@@ -174,3 +179,40 @@ def test_a_message_beyond_the_servers_limit_is_refused(client: Client, stub: GRP
     limit = int(client.server.settings["max_request_size"])
     request = ModelInferRequest(model_name="fm", raw_input_contents=[b" " * (limit + 1)])
     assert code_of(stub.ModelInfer, request)[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class Aborted(Exception):
+    """As gRPC's own context raises one."""
+
+
+class Context:
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        raise Aborted(code, details)
+
+
+def test_a_server_that_drains_is_not_ready() -> None:
+    served = OpenInference(SimpleNamespace(is_ready=False))  # type: ignore[arg-type]
+    assert not asyncio.run(served.ServerReady(None, None)).ready  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status", "says"),
+    [
+        (RuntimeError("a secret"), 500, grpc.StatusCode.INTERNAL, "the server's log says why"),
+        (QueueFull("ask again"), 503, grpc.StatusCode.UNAVAILABLE, "ask again"),
+    ],
+)
+def test_an_error_of_the_server_is_a_status_and_is_counted(
+    error: Exception, code: int, status: grpc.StatusCode, says: str
+) -> None:
+    def find(*_: object) -> None:
+        raise error
+
+    served = OpenInference(SimpleNamespace(find=find, codes=Counter()))  # type: ignore[arg-type]
+    with pytest.raises(Aborted) as raised:
+        asyncio.run(served.ModelInfer(ModelInferRequest(), Context()))  # type: ignore[arg-type]
+    found, details = raised.value.args
+    assert found == status
+    assert says in details
+    assert "secret" not in details
+    assert served.fleet.codes == {code: 1}
