@@ -104,7 +104,6 @@ COPY --chown=10001:10001 model_store/ /models/
 FROM runtime AS asgi
 COPY --from=packages-asgi /opt/venv /opt/venv
 COPY --from=stubs /tmp/client/stubs/ client/stubs/
-EXPOSE 7070
 # Of the management API, which has no tokens here, only this container's own commands have the port.
 ENV SERVING_CONFIG=deploy/config.production.properties:deploy/config.container.properties:deploy/config.asgi.properties
 CMD ["asgi", "--drain", "10"]

@@ -34,13 +34,14 @@ STATUS = {
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
 
 
-def server(fleet: Fleet, address: str, max_body: int) -> grpc.aio.Server:
+def server(fleet: Fleet, address: str, queue: int, max_body: int) -> grpc.aio.Server:
     """A server on ``address`` (``host:port``) for the running event loop, not yet started.
 
-    Several processes may have one address: the system shares the connections out. ``max_body``: bytes of a request.
+    Several processes may have one address: the system shares the connections out. ``max_body``: bytes of a request;
+    ``queue``: requests at once, those included that are not all there. More are RESOURCE_EXHAUSTED.
     """
     options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", max_body)]
-    made = grpc.aio.server(options=options)
+    made = grpc.aio.server(options=options, maximum_concurrent_rpcs=queue)
     add_GRPCInferenceServiceServicer_to_server(OpenInference(fleet), made)
     made.add_insecure_port(address)
     return made

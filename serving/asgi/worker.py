@@ -98,7 +98,7 @@ async def _serve(
     if settings.grpc:
         from . import rpc  # gRPC's library, which not everybody needs
 
-        server.grpc = rpc.server(fleet, settings.grpc, settings.max_body)
+        server.grpc = rpc.server(fleet, settings.grpc, settings.queue, settings.max_body)
         await server.grpc.start()
     control = Control(fleet, loop, server)
     threading.Thread(target=control.run, args=(connection,), name="control", daemon=True).start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,7 +27,9 @@ from client.stubs.open_inference_pb2 import (
     ServerReadyRequest,
 )
 from client.stubs.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from serving.asgi import rpc
 from serving.asgi.errors import QueueFull
+from serving.asgi.fleet import Fleet
 from serving.asgi.rpc import OpenInference
 from serving.server import Server
 from tests.conftest import MODELS, Client
@@ -216,3 +220,31 @@ def test_an_error_of_the_server_is_a_status_and_is_counted(
     assert says in details
     assert "secret" not in details
     assert served.fleet.codes == {code: 1}
+
+
+def test_no_more_requests_are_taken_than_may_wait(tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    def answer(requests: list[Any]) -> list[Any]:
+        let_go.wait(20)
+        return [SimpleNamespace(code=200, body=b'{"predictions": [{"score": 4.5}]}') for _ in requests]
+
+    async def ask() -> None:
+        fleet = Fleet(10, asyncio.get_running_loop())
+        fleet.add("", SimpleNamespace(model="fm", version="1.0", batch_size=1, answer=answer))  # type: ignore[arg-type]
+        address = f"unix:{tmp_path}/socket"
+        serving = rpc.server(fleet, address, queue=1, max_body=1000)
+        await serving.start()
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = GRPCInferenceServiceStub(channel)
+            first = stub.ModelInfer(ModelInferRequest(model_name="fm", inputs=pairs("INT64", [11], [103])))
+            while not fleet.find("fm").batches.pending:
+                await asyncio.sleep(0.01)
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stub.ServerLive(ServerLiveRequest())
+            assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            let_go.set()
+            assert outputs(await first) == {"score": [4.5], "unknown": [False]}
+        await serving.stop(5)
+
+    asyncio.run(ask())
