@@ -24,6 +24,7 @@ USED_OTHERWISE = {
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
     "grpcio-tools": ("Makefile", "grpc_tools.protoc"),
     "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
+    "protobuf": ("serving/asgi/messages.py", "from client.stubs.open_inference_pb2"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "psycopg": ("feedback/database.py", "postgresql+psycopg"),
@@ -33,7 +34,6 @@ USED_OTHERWISE = {
 MODULES = {
     "grpcio": "grpc",
     "prometheus-client": "prometheus_client",
-    "protobuf": "google",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
     "torchserve": "ts",

@@ -75,7 +75,8 @@ def over_grpc(server: Server, *bodies: Any) -> list[Any]:
     address = f"127.0.0.1:{server.settings['grpc_inference_port']}"
     elements = [json.dumps(body).encode() for body in bodies]
     tensor = {"name": "request", "datatype": "BYTES", "shape": [len(bodies)], "contents": {"bytes_contents": elements}}
-    with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20)]
+    with grpc.insecure_channel(address, options=options) as channel:
         stub = GRPCInferenceServiceStub(channel)
         response = stub.ModelInfer(ModelInferRequest(model_name="fm", inputs=[tensor]), timeout=60)
     return [json.loads(answer) for answer in response.outputs[0].contents.bytes_contents]
