@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import grpc
 import msgspec
 
-from client.stubs import open_inference_pb2 as messages_of
+from client.stubs import open_inference_pb2 as pb2
 from client.stubs.open_inference_pb2_grpc import (
     GRPCInferenceServiceServicer,
     add_GRPCInferenceServiceServicer_to_server,
@@ -79,28 +79,28 @@ class OpenInference(GRPCInferenceServiceServicer):
 
     async def ServerLive(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Whether the server is there."""
-        return messages_of.ServerLiveResponse(live=True)
+        return pb2.ServerLiveResponse(live=True)
 
     async def ServerReady(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Whether requests should be sent here."""
-        return messages_of.ServerReadyResponse(ready=self.fleet.is_ready)
+        return pb2.ServerReadyResponse(ready=self.fleet.is_ready)
 
     async def ServerMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """What the server is."""
-        return messages_of.ServerMetadataResponse(**tensors.server_metadata())
+        return pb2.ServerMetadataResponse(**tensors.server_metadata())
 
     @answered
     async def ModelReady(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """Whether a version answers."""
         self.fleet.find(request.name, request.version)
-        return messages_of.ModelReadyResponse(ready=True)
+        return pb2.ModelReadyResponse(ready=True)
 
     @answered
     async def ModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
         """What a model is."""
         hosted = self.fleet.find(request.name, request.version).batches.hosted
         said = tensors.metadata(hosted.model, list(self.fleet.models[hosted.model]), hosted.id_types)
-        return messages_of.ModelMetadataResponse(**said)
+        return pb2.ModelMetadataResponse(**said)
 
     @answered
     async def ModelInfer(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
