@@ -257,7 +257,7 @@ def test_our_own_server_answers_read_only_and_drains(running_asgi: Running) -> N
     ask = ["http://127.0.0.1:8080/predictions/fm", "-H", "Content-Type: application/json"]
     for model in MODELS:
         url = f"http://127.0.0.1:8080/predictions/{model}"
-        answer, _ = running_asgi.curl(url, "-d", '{"user_id": 1, "k": 3}').communicate()
+        answer, _ = running_asgi.curl(url, *ask[1:], "-d", '{"user_id": 1, "k": 3}').communicate()
         assert len(json.loads(answer)["recommendations"]) == 3
     metrics, _ = running_asgi.curl("http://127.0.0.1:8082/metrics").communicate()
     assert 'RecommenderRequests{ModelName="deepfm",ModelVersion="1.0"' in metrics
