@@ -260,7 +260,7 @@ def test_our_own_server_answers_read_only_and_drains(running_asgi: Running) -> N
         answer, _ = running_asgi.curl(url, *ask[1:], "-d", '{"user_id": 1, "k": 3}').communicate()
         assert len(json.loads(answer)["recommendations"]) == 3
     metrics, _ = running_asgi.curl("http://127.0.0.1:8082/metrics").communicate()
-    assert 'RecommenderRequests{ModelName="deepfm",ModelVersion="1.0"' in metrics
+    assert 'RecommenderRequests{Level="Model",ModelName="deepfm",ModelVersion="1.0"' in metrics
     program = (
         "import grpc; from client.stubs import open_inference_pb2 as pb, open_inference_pb2_grpc as stubs; "
         "stub = stubs.GRPCInferenceServiceStub(grpc.insecure_channel('127.0.0.1:7070')); "
