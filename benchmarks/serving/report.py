@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,18 +102,33 @@ def workers(results: dict[str, Any]) -> str:
 
 
 def soak(results: dict[str, Any]) -> str:
-    """Minutes of mixed requests: what was answered, and resident memory at the start, half-way and at the end."""
-    found = results["soak"]
-    rows = [[f"{found['minutes']:g} minutes at {found['clients']} clients, {found['model']}", ""]]
-    rows.append(["requests answered", f"{found['requests']:,}"])
-    rows.append(["of those refused, as they should be (400)", f"{found['refused']:,}"])
-    rows.append(["answered by 500 or above, or not at all", f"{found['failed'] + found['unanswered']:,}"])
-    rows.append(["sampled, each equal to the answer given alone", f"{found['sampled']:,}"])
-    for name in ("worker", "JVM"):
-        by_minute = found[f"{name}, MB"]
-        some = (by_minute[0], by_minute[len(by_minute) // 2], by_minute[-1])
-        rows.append([f"resident memory of the {name}, minute 1 / half-way / last, MB", " / ".join(map(str, some))])
-    return markdown(rows)
+    """Minutes of mixed requests by host: what was answered, and resident memory at three moments."""
+    hosts = results["soak"]
+    names = {"torchserve": "TorchServe", "asgi": "our server"}
+
+    def row(said: str, value: Callable[[dict[str, Any]], str]) -> list[str]:
+        return [said, *(value(found) for found in hosts.values())]
+
+    def memory(name: str) -> Callable[[dict[str, Any]], str]:
+        def three(found: dict[str, Any]) -> str:
+            by_minute = found[f"{name}, MB"]
+            return " / ".join(str(by_minute[minute]) for minute in (0, len(by_minute) // 2, -1))
+
+        return three
+
+    return markdown(
+        [
+            ["", *(names[host] for host in hosts)],
+            row("minutes, clients, model", lambda one: f"{one['minutes']:g}, {one['clients']}, {one['model']}"),
+            row("date", lambda one: one["date"]),
+            row("requests answered", lambda one: f"{one['requests']:,}"),
+            row("of those refused, as they should be (400)", lambda one: f"{one['refused']:,}"),
+            row("answered by 500 or above, or not at all", lambda one: f"{one['failed'] + one['unanswered']:,}"),
+            row("sampled, each equal to the answer given alone", lambda one: f"{one['sampled']:,}"),
+            row("memory of the worker, first minute / half-way / last, MB", memory("worker")),
+            row("memory of the JVM or the supervisor, MB", memory("server")),
+        ]
+    )
 
 
 def settings(results: dict[str, Any]) -> str:

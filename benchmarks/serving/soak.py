@@ -1,6 +1,6 @@
 """Minutes of mixed requests at many clients: nothing fails, nothing is answered otherwise than alone, memory is flat.
 
-python -m benchmarks.serving.soak --minutes 10
+python -m benchmarks.serving.soak --minutes 10 --host asgi
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from handlers.recommender.api.answers import Answer
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.model import Model
 from serving.config import ROOT
+from serving.management import Management
+from serving.server import Host, Server
 
 from . import servers
 from .load import machine, same, wrk
@@ -40,6 +42,8 @@ WARM_UP = 60  # seconds: the JVM's heap grows to its size
 class Options:
     """What to ask, and how long."""
 
+    host: Host = "torchserve"
+    """The server."""
     minutes: float = 10
     clients: int = 128
     model: str = "deepfm"
@@ -73,12 +77,13 @@ def mixed(model: Model) -> list[bytes]:
 class Watch:
     """What is looked at while the load runs: sampled answers, the workers' process ids, resident memory."""
 
-    def __init__(self, url: str, process: psutil.Process, bodies: Sequence[bytes], alone: Sequence[Answer]) -> None:
-        self.url, self.process = url, process
+    def __init__(self, url: str, server: Server, bodies: Sequence[bytes], alone: Sequence[Answer]) -> None:
+        self.url, self.process = url, server.process()
+        self.management, self.model = Management(server.management), url.rpartition("/")[2]
         self.asked = cycle(zip(bodies, alone, strict=True))
         self.workers = self._workers()
         self.sampled = 0
-        self.memory: list[tuple[float, float]] = []  # MB of the worker and of the JVM, about once a second
+        self.memory: list[tuple[float, float]] = []  # MB of the worker and of the server, about once a second
 
     def until(self, load: Future) -> None:
         """Look until the load has ended. Raises RuntimeError for an answer or a worker that is not as it should be."""
@@ -100,8 +105,7 @@ class Watch:
         self.sampled += 1
 
     def _workers(self) -> set[int]:
-        children = self.process.children(recursive=True)
-        return {one.pid for one in children if "model_service_worker" in str(one.cmdline())}
+        return {worker["pid"] for worker in self.management.describe(self.model)["workers"]}
 
 
 def measure(options: Options, work: Path) -> dict[str, Any]:
@@ -112,10 +116,10 @@ def measure(options: Options, work: Path) -> dict[str, Any]:
     lines = work / "bodies"
     lines.write_bytes(b"\n".join(bodies))
     archives = {options.model: options.store / f"{options.model}-1.0.mar"}
-    with servers.torchserve(work / "soak", archives) as server, ThreadPoolExecutor(1) as pool:
+    with servers.running(work / "soak", archives, options.host) as server, ThreadPoolExecutor(1) as pool:
         url = f"{server.inference}/predictions/{options.model}"
         wrk(url, options.clients, WARM_UP, lines, SCRIPT)
-        watch = Watch(url, server.process(), bodies, alone)
+        watch = Watch(url, server, bodies, alone)
         load = pool.submit(wrk, url, options.clients, round(60 * options.minutes), lines, SCRIPT)
         try:
             watch.until(load)
@@ -125,8 +129,8 @@ def measure(options: Options, work: Path) -> dict[str, Any]:
                     child.kill()  # or the pool would wait for all of its minutes
             raise
     minutes = np.array_split(np.array(watch.memory), max(1, round(options.minutes)))
-    worker, jvm = np.array([minute.mean(0) for minute in minutes]).round().astype(int).T.tolist()
-    return load.result() | {"sampled": watch.sampled, "worker, MB": worker, "JVM, MB": jvm}
+    worker, rest = np.array([minute.mean(0) for minute in minutes]).round().astype(int).T.tolist()
+    return load.result() | {"sampled": watch.sampled, "worker, MB": worker, "server, MB": rest}
 
 
 def main(options: Options) -> None:
@@ -137,7 +141,7 @@ def main(options: Options) -> None:
     results = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "versions": {name: version(name) for name in ("torch", "torchserve")},
+        "versions": {name: version(name) for name in ("torch", "torchserve", "uvicorn")},
         "minutes": options.minutes,
         "clients": options.clients,
         "model": options.model,
@@ -146,7 +150,7 @@ def main(options: Options) -> None:
     print(json.dumps(results, indent=1))
     if found["failed"] or found["unanswered"]:
         raise SystemExit(f"{found['failed']} answers of 500 and above, {found['unanswered']} requests without one")
-    SOAK.write_text(json.dumps(results, indent=1) + "\n")
+    SOAK.write_text(json.dumps(json.loads(SOAK.read_text()) | {options.host: results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ class Asgi:
 
     options: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
     host: str | None = None
-    """Where the inference API listens, as in 0.0.0.0 (that of the configuration by default)."""
+    """Where the inference API listens, also over gRPC, as in 0.0.0.0 (that of the configuration by default)."""
     port: int | None = None
     """Its port (that of the configuration by default)."""
+    grpc_port: int | None = None
+    """Its port for gRPC (that of the configuration by default); 0 for no gRPC."""
     workers: int | None = None
     """Processes that answer, each with all archives (default_workers_per_model of the configuration, or 1)."""
     drain: float = 0.0
@@ -33,4 +35,8 @@ class Asgi:
         configured = urlsplit(server.inference)
         host, port = self.host or configured.hostname, self.port or configured.port
         server.settings["inference_address"] = f"http://{host}:{port}"
+        if self.host:
+            server.settings["grpc_inference_address"] = self.host
+        if self.grpc_port is not None:
+            server.settings["grpc_inference_port"] = str(self.grpc_port)
         run(server, self.workers or int(server.settings.get("default_workers_per_model", 1)), self.drain)

@@ -16,6 +16,7 @@ import uvicorn
 from archives.unpack import unpack
 
 from .. import ports
+from ..config import ROOT
 from ..server import Server, ServerError
 from .code import has_host
 from .errors import QueueFull
@@ -28,7 +29,8 @@ from .workers import Workers
 logger = logging.getLogger(__name__)
 
 LAST_CALLS = 5  # seconds for calls of the management API at the end
-ADDRESSES = ("inference_address", "management_address", "metrics_address")
+ADDRESSES = ("inference_address", "management_address", "metrics_address", "grpc_inference_port")
+STUBS = ROOT / "client/stubs/open_inference_pb2.py"
 
 
 def run(server: Server, workers: int, drain: float) -> None:
@@ -48,22 +50,24 @@ def run(server: Server, workers: int, drain: float) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     allow_connections()
     listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
-    settings = Settings(int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]))
+    settings = Settings(
+        int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]), _grpc_address(addresses)
+    )
     server.write_home()
     try:
         fleet = Workers(listeners, settings, unpack_store(server.store, server.unpacked))
         try:
             fleet.start()
-            own = [_listener(*addresses[name]) for name in ADDRESSES[1:]]
+            own = [_listener(*addresses[name]) for name in ("management_address", "metrics_address")]
             management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])
-            asyncio.run(_manage(management, own, drain, server.inference))
+            asyncio.run(_manage(management, own, drain, server))
         finally:
             fleet.stop()
     finally:
         server.leave_home()
 
 
-async def _manage(management: Management, listeners: list[socket.socket], drain: float, address: str) -> None:
+async def _manage(management: Management, listeners: list[socket.socket], drain: float, server: Server) -> None:
     config = uvicorn.Config(
         management,
         http=Guarded,
@@ -79,8 +83,9 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {address}", flush=True)
+    print(f"serving {', '.join(sorted(management.workers.state.defaults))} at {server.inference}", flush=True)
     await told.wait()
+    server.draining.touch()
     counting.cancel()
     # Where no worker runs there is nothing to drain; where one loads a version, or hangs, it is not waited for.
     with suppress(QueueFull, TimeoutError):
@@ -89,6 +94,17 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     await asyncio.to_thread(management.workers.stop)
     manager.should_exit = True
     await serving
+
+
+def _grpc_address(addresses: dict[str, ports.Address]) -> str | None:
+    """Where the workers answer gRPC; None where the configuration has no port for it, or nothing to do it with."""
+    host, port = addresses.get("grpc_inference_port", ("", 0))
+    if not port:
+        return None
+    if not STUBS.is_file():
+        logger.warning("gRPC is not served: make stubs makes the modules that it needs, in client/stubs/")
+        return None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listener(host: str, port: int, shared: bool = False) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 over HTTP: tensors of ids in, tensors of scores out.
+"""The Open Inference Protocol v2: tensors of ids in, tensors of scores out; over HTTP as JSON.
 
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 
@@ -114,26 +114,33 @@ def _object(text: str) -> bytes:
     return encoded
 
 
-def reply(question: Question, model: str, version: str, predictions: Sequence[msgspec.Raw]) -> bytes:
-    """The response with the answers to ``instances``. Raises BadRequest."""
+def outputs(question: Question, answer: bytes) -> list[dict[str, Any]]:
+    """The tensors of an answer to ``instances``. Raises BadRequest."""
+    predictions = msgspec.json.decode(answer, type=dict[str, list[msgspec.Raw]])["predictions"]
     names = {given.name for given in question.inputs}
     if names == REQUEST:
-        outputs = [_tensor("answer", "BYTES", [len(predictions)], [bytes(one).decode() for one in predictions])]
+        found = [_tensor("answer", "BYTES", [len(predictions)], [bytes(one).decode() for one in predictions])]
     else:
         answers = [json.loads(bytes(one)) for one in predictions]
         refused = next(((row, one["error"]) for row, one in enumerate(answers) if "error" in one), None)
         if refused:
             raise BadRequest(f"row {refused[0]}: {refused[1]['message']}")
-        outputs = _of_pairs(answers) if names in PAIRS else _of_lists(answers)
-    if question.outputs is not UNSET and question.outputs:
-        wanted = [one.name for one in question.outputs]
-        there = {one["name"] for one in outputs}
-        missing = [name for name in wanted if name not in there]
-        if missing:
-            raise BadRequest(f"outputs has {missing[0]!r}: these inputs have {', '.join(sorted(there))}")
-        outputs = [one for one in outputs if one["name"] in wanted]
+        found = _of_pairs(answers) if names in PAIRS else _of_lists(answers)
+    if question.outputs is UNSET or not question.outputs:
+        return found
+    wanted = [one.name for one in question.outputs]
+    there = {one["name"] for one in found}
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        raise BadRequest(f"outputs has {missing[0]!r}: these inputs have {', '.join(sorted(there))}")
+    return [one for one in found if one["name"] in wanted]
+
+
+def reply(question: Question, model: str, version: str, answer: bytes) -> bytes:
+    """The response to an answer to ``instances``, as JSON. Raises BadRequest."""
     identifier = {} if question.id is UNSET else {"id": question.id}
-    return msgspec.json.encode({"model_name": model, "model_version": version, **identifier, "outputs": outputs})
+    found = outputs(question, answer)
+    return msgspec.json.encode({"model_name": model, "model_version": version, **identifier, "outputs": found})
 
 
 def _of_pairs(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -82,5 +82,4 @@ def _reply(question: tensors.Question, hosted: Hosted, answer: Answer) -> tuple[
     """Status and body. Raises BadRequest."""
     if answer.code != 200:
         return answer.code, msgspec.json.encode({"error": msgspec.json.decode(answer.body)["message"]})
-    predictions = msgspec.json.decode(answer.body, type=dict[str, list[msgspec.Raw]])["predictions"]
-    return 200, tensors.reply(question, hosted.model, hosted.version, predictions)
+    return 200, tensors.reply(question, hosted.model, hosted.version, answer.body)

@@ -42,10 +42,14 @@ class State(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Of the inference API. ``queue``: requests that may wait for a version; ``max_body``: bytes of a request."""
+    """Of the inference API. ``queue``: requests that may wait for a version; ``max_body``: bytes of a request.
+
+    ``grpc``: the address of the Open Inference Protocol over gRPC, None where it is not served.
+    """
 
     queue: int
     max_body: int
+    grpc: str | None = None
 
 
 def main(listener: socket.socket, connection: Connection, settings: Settings, state: State) -> None:
@@ -90,10 +94,28 @@ async def _serve(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
+    if settings.grpc:
+        from . import rpc  # gRPC's library, which not everybody needs
+
+        server.grpc = rpc.server(fleet, settings.grpc, settings.queue, settings.max_body)
+        await server.grpc.start()
     control = Control(fleet, loop, server)
     threading.Thread(target=control.run, args=(connection,), name="control", daemon=True).start()
     await server.serve(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which has a server of gRPC beside it: both answer what has arrived, and end."""
+
+    grpc: Any = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End both at the same time."""
+        ends = [super().shutdown(sockets)]
+        if self.grpc is not None:
+            ends.append(self.grpc.stop(LAST_ANSWERS))
+        await asyncio.gather(*ends)
 
 
 class Control:

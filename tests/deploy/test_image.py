@@ -1,4 +1,4 @@
-"""The images for CPUs and of the page's gateway, built from the Dockerfile and run as their own configurations say.
+"""The images of TorchServe, our own server and the page's gateway, built and run as their own configurations say.
 
 Needs root, buildah and a base image (python:3.11-slim-bookworm, or a stand-in of that name) in its storage. It runs in
 namespaces of its own, so that the ports are those of the image. ``TORCH_INDEX`` goes to the build, as in the Makefile.
@@ -81,6 +81,12 @@ def image() -> Iterator[Image]:
 
 
 @pytest.fixture(scope="module")
+def asgi_image() -> Iterator[Image]:
+    with built("asgi") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def web_image() -> Iterator[Image]:
     with built("web") as made:
         yield made
@@ -139,13 +145,26 @@ class Running:
 
 
 @pytest.fixture
-def running(image: Image, store: Path, tmp_path: Path) -> Iterator[Running]:
+def models(store: Path, tmp_path: Path) -> Path:
+    """A store for a container: version 1.0 of each model, and fm 1.1."""
     for model in MODELS:
         shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}-1.0.mar")
         shutil.copyfile(store / f"{model}-1.0.mar", tmp_path / f"{model}.mar")
     repack(store / "fm-1.0.mar", tmp_path / "fm-1.1.mar", "1.1")
     os.chown(tmp_path, 10001, 10001)
-    container = Running(image, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def running(image: Image, models: Path) -> Iterator[Running]:
+    container = Running(image, models)
+    yield container
+    container.end()
+
+
+@pytest.fixture
+def running_asgi(asgi_image: Image, models: Path) -> Iterator[Running]:
+    container = Running(asgi_image, models)
     yield container
     container.end()
 
@@ -163,13 +182,35 @@ def test_what_the_image_says(image: Image) -> None:
     assert not list(image.root.glob("models/*"))
 
 
-def test_it_answers_read_only_and_drains(running: Running) -> None:
-    running.wait_until_healthy()
-    assert running.inside("id", "-u").stdout.strip() == "10001"
-    assert "Read-only file system" in running.inside("touch", "/app/x").stderr
-    for process in running.first.children(recursive=True):
+def check_that_nothing_can_be_written(container: Running) -> None:
+    assert container.inside("id", "-u").stdout.strip() == "10001"
+    assert "Read-only file system" in container.inside("touch", "/app/x").stderr
+    for process in container.first.children(recursive=True):
         assert process.uids().real == 10001, process
 
+
+def check_that_it_drains(container: Running, ask: list[str]) -> None:
+    """What has arrived, and what comes while it drains, is answered before it ends."""
+    many = json.dumps({"instances": [{"user_id": 1, "k": 10}] * 1000})
+    (container.log.parent / "many.json").write_text(many)
+    slow = container.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", f"@{container.log.parent / 'many.json'}")
+    time.sleep(0.1)
+    start = time.monotonic()
+    container.first.terminate()
+    late = container.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", '{"user_id": 1, "k": 3}')
+    _, *check = container.image.config["Healthcheck"]["Test"]
+    assert container.inside(*check).returncode == 1
+    assert slow.communicate()[0] == "200"
+    assert late.communicate()[0] == "200"
+    assert container.process.wait(timeout=60) == 0
+    seconds = time.monotonic() - start
+    print(f"ended {seconds:.1f} s after SIGTERM")
+    assert seconds < 30  # what engines wait by default is set to 60 in deploy/compose.yaml
+
+
+def test_it_answers_read_only_and_drains(running: Running) -> None:
+    running.wait_until_healthy()
+    check_that_nothing_can_be_written(running)
     ask = ["http://127.0.0.1:8080/predictions/fm", "-H", f"Authorization: Bearer {token(running, 'inference')}"]
     ask += ["-H", "Content-Type: application/json"]
     for model in MODELS:
@@ -188,23 +229,45 @@ def test_it_answers_read_only_and_drains(running: Running) -> None:
     )
     assert rolled.returncode == 0, rolled.stdout + rolled.stderr
     assert "fm 1.1 answers" in rolled.stdout
-
-    many = json.dumps({"instances": [{"user_id": 1, "k": 10}] * 1000})
-    (running.log.parent / "many.json").write_text(many)
-    slow = running.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", f"@{running.log.parent / 'many.json'}")
-    time.sleep(0.1)
-    start = time.monotonic()
-    running.first.terminate()
-    late = running.curl(*ask, "-o", "/dev/null", "-w", "%{http_code}", "-d", '{"user_id": 1, "k": 3}')
-    _, *check = running.image.config["Healthcheck"]["Test"]
-    assert running.inside(*check).returncode == 1
-    assert running.process.wait(timeout=60) == 0
-    seconds = time.monotonic() - start
-    assert slow.communicate()[0] == "200"
-    assert late.communicate()[0] == "200"
+    check_that_it_drains(running, ask)
     assert "draining" in running.log.read_text()
-    print(f"ended {seconds:.1f} s after SIGTERM")
-    assert seconds < 30  # what engines wait by default is set to 60 in deploy/compose.yaml
+
+
+def megabytes(root: Path) -> float:
+    """The space that a file system has taken, as ``du`` measures it."""
+    return int(subprocess.check_output(["du", "-s", "--block-size=1000000", root]).split()[0])
+
+
+def test_our_own_server_needs_no_java_and_little_space(asgi_image: Image) -> None:
+    assert asgi_image.config["User"] == "10001"
+    assert not list(asgi_image.root.rglob("*.jar"))
+    if not list(asgi_image.root.glob("opt/venv/lib/python3*/site-packages/torch-*+cpu.dist-info")):
+        pytest.skip("needs torch's build for CPUs: TORCH_INDEX")
+    container = buildah("from", "--pull-never", BASE)
+    base = megabytes(Path(buildah("mount", container)))
+    buildah("rm", container)
+    taken = megabytes(asgi_image.root)
+    print(f"{taken} MB, {taken - base} MB of them on the base image")
+    assert taken - base < 700
+
+
+def test_our_own_server_answers_read_only_and_drains(running_asgi: Running) -> None:
+    running_asgi.wait_until_healthy()
+    check_that_nothing_can_be_written(running_asgi)
+    ask = ["http://127.0.0.1:8080/predictions/fm", "-H", "Content-Type: application/json"]
+    for model in MODELS:
+        url = f"http://127.0.0.1:8080/predictions/{model}"
+        answer, _ = running_asgi.curl(url, *ask[1:], "-d", '{"user_id": 1, "k": 3}').communicate()
+        assert len(json.loads(answer)["recommendations"]) == 3
+    metrics, _ = running_asgi.curl("http://127.0.0.1:8082/metrics").communicate()
+    assert 'RecommenderRequests{Level="Model",ModelName="deepfm",ModelVersion="1.0"' in metrics
+    program = (
+        "import grpc; from client.stubs import open_inference_pb2 as pb, open_inference_pb2_grpc as stubs; "
+        "stub = stubs.GRPCInferenceServiceStub(grpc.insecure_channel('127.0.0.1:7070')); "
+        "print(stub.ModelReady(pb.ModelReadyRequest(name='fm', version='1.1'), timeout=30).ready)"
+    )
+    assert running_asgi.inside("python", "-c", program).stdout == "True\n"
+    check_that_it_drains(running_asgi, ask)
 
 
 def test_the_gateway_serves_the_page_read_only_and_ends_when_told(web_image: Image, tmp_path: Path) -> None:

@@ -104,3 +104,26 @@ def test_versions_whose_code_differs_each_run_their_own(
     finally:
         versions.unregister("1.1")
         (host_server.store / "mf-1.1.mar").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_a_network_of_torch_export_answers_as_torchscript_does(
+    client: Client, host_server: Server, planted, exported_build: Path, model: str
+) -> None:
+    versions = Versions(host_server, model)
+    archive(model, "3.0", exported_build, host_server.store, network_format="export")
+    versions.register_and_wait("3.0")
+    try:
+        users, movies = (getattr(planted.log, f"{side}s")[f"{side}_id"].tolist()[:30] for side in ("user", "movie"))
+        pairs = [{"user_id": user, "movie_id": movie} for user in users for movie in movies]
+        ratings = [{"movie_id": movie, "rating": 1 + movie % 5} for movie in movies[:10]]
+        pairs += [{"ratings": ratings, "movie_id": movie} for movie in movies[10:]]
+        ours, theirs = (
+            [one["score"] for one in client.ask(f"{model}/{version}", {"instances": pairs})["predictions"]]
+            for version in ("1.0", "3.0")
+        )
+        assert theirs == pytest.approx(ours, abs=1e-5)
+    finally:
+        versions.unregister("3.0")
+        (host_server.store / f"{model}-3.0.mar").unlink()

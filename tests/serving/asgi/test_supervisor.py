@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
 import psutil
 import pytest
 import requests
 
+from client.stubs.open_inference_pb2 import ModelInferRequest
+from client.stubs.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.__main__ import main
 from serving.asgi.supervisor import unpack_store
 from serving.asgi.worker import Control, Settings, State
@@ -60,9 +65,21 @@ def versions_that_answer(server: Server) -> set[str]:
     return {requests.post(url, json=PAIR, timeout=30).headers["X-Model-Version"] for _ in range(20)}
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    pids = [worker["pid"] for worker in Management(server.management).describe("fm")["workers"]]
-    return list(map(psutil.Process, pids))
+def workers(server: Server) -> list[int]:
+    """Their processes; one that was killed is named until the next one has started."""
+    return [worker["pid"] for worker in Management(server.management).describe("fm")["workers"]]
+
+
+def over_grpc(server: Server, *bodies: Any) -> list[Any]:
+    """The answers to requests of the contract, by a connection of its own, so by either worker."""
+    address = f"127.0.0.1:{server.settings['grpc_inference_port']}"
+    elements = [json.dumps(body).encode() for body in bodies]
+    tensor = {"name": "request", "datatype": "BYTES", "shape": [len(bodies)], "contents": {"bytes_contents": elements}}
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20)]
+    with grpc.insecure_channel(address, options=options) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        response = stub.ModelInfer(ModelInferRequest(model_name="fm", inputs=[tensor]), timeout=60)
+    return [json.loads(answer) for answer in response.outputs[0].contents.bytes_contents]
 
 
 def test_both_workers_follow_a_change_and_no_request_is_lost(pair_of_workers: Server, management: Management) -> None:
@@ -102,8 +119,8 @@ def test_a_request_whose_version_goes_while_its_body_comes_is_answered(
 def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Server, management: Management) -> None:
     management.set_default("fm", "1.1")
     before = workers(pair_of_workers)
-    before[0].kill()
-    deadline = time.monotonic() + 60
+    os.kill(before[0], signal.SIGKILL)
+    deadline = time.monotonic() + 120
     while not pair_of_workers.ready() or workers(pair_of_workers)[0] == before[0]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -111,6 +128,7 @@ def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Ser
     assert versions_that_answer(pair_of_workers) == {"1.1"}
     management.set_default("fm", "1.0")
     assert versions_that_answer(pair_of_workers) == {"1.0"}
+    assert [over_grpc(pair_of_workers, PAIR) for _ in range(20)] == [[Client(pair_of_workers).ask("fm", PAIR)]] * 20
 
 
 def test_what_is_refused_changes_nothing(pair_of_workers: Server, management: Management, tmp_path: Path) -> None:
@@ -147,22 +165,29 @@ def test_the_commands_know_the_server(pair_of_workers: Server, capsys: pytest.Ca
     assert capsys.readouterr().out.strip() == pair_of_workers.inference
 
 
-def test_sigterm_lets_what_has_arrived_be_answered(pair_of_workers: Server) -> None:
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_sigterm_lets_what_has_arrived_be_answered(pair_of_workers: Server, protocol: str) -> None:
     client = Client(pair_of_workers)
     answers = []
-    slow = {"instances": [{"user_id": 11, "k": 20, "explain": True}] * 300}
-    asking = threading.Thread(target=lambda: answers.append(client.post("fm", slow)))
+    list_explained = {"user_id": 11, "k": 20, "explain": True}
+    expected = client.ask("fm", list_explained)
+    ask: Callable[[], list[Any]] = {
+        "http": lambda: client.ask("fm", {"instances": [list_explained] * 300})["predictions"],
+        "grpc": lambda: over_grpc(pair_of_workers, *[list_explained] * 300),
+    }[protocol]
+    asking = threading.Thread(target=lambda: answers.extend(ask()))
     asking.start()
     time.sleep(0.3)
     process = pair_of_workers.process()
     process.send_signal(signal.SIGTERM)
     asking.join(timeout=60)
-    assert [answer.status_code for answer in answers] == [200]
-    assert len(json.loads(answers[0].content)["predictions"]) == 300
+    assert answers == [expected] * 300
     process.wait(timeout=30)
     assert pair_of_workers.process() is None
     with pytest.raises(requests.ConnectionError):
         client.post("fm", PAIR)
+    with pytest.raises(grpc.RpcError):
+        over_grpc(pair_of_workers, PAIR)
     pair_of_workers.start()
 
 
