@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
@@ -27,6 +26,7 @@ from feedback.writer import Writer
 
 from . import feedback, visitors
 from .catalogue import Catalogues
+from .connections import Server
 from .experiments import Running
 from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, GatewayDep, Model
@@ -47,12 +47,12 @@ VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the o
 routes = APIRouter()
 
 
-def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
-    """The gateway as an ASGI application; ``transport`` stands in for the network in tests.
+def create_app(settings: Settings, server: Server | None = None) -> FastAPI:
+    """The gateway as an ASGI application; ``server`` stands in for TorchServe in tests.
 
     Raises ``feedback.database.URLError`` where the settings name no store.
     """
-    torchserve, metrics = TorchServe(settings, transport), Metrics()
+    torchserve, metrics = TorchServe(settings, server), Metrics()
     store = Store(settings.events_url)
     writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store)
 
