@@ -34,6 +34,7 @@ class Answer:
     body: bytes
     version: str
     seconds: float
+    teams: str = ""  # of an interleaved list: whose each position is, TEAM_A or TEAM_B
 
     def json(self) -> dict[str, Any]:
         """The body, read."""

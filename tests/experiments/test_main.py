@@ -32,7 +32,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     monkeypatch.setenv("EVENTS_URL", f"sqlite:///{tmp_path}/events.db")
     monkeypatch.setenv("MODELS", "fm,mf")
-    monkeypatch.setattr(program, "TorchServe", lambda settings: TorchServe(settings, Mocked(httpx.MockTransport(answer))))
+    monkeypatch.setattr(
+        program, "TorchServe", lambda settings: TorchServe(settings, Mocked(httpx.MockTransport(answer)))
+    )
     return run
 
 
