@@ -120,6 +120,9 @@ WORKDIR /app
 COPY config.properties ./
 COPY feedback/ feedback/
 COPY web/ web/
+# The limits of a connection are those of our own server.
+COPY serving/__init__.py serving/
+COPY serving/asgi/__init__.py serving/asgi/guard.py serving/asgi/
 COPY experiments/ experiments/
 USER 10001
 EXPOSE 8000

@@ -26,6 +26,8 @@ A ?=
 B ?=
 ## The part of the users that get B, such as 0.1.
 SHARE ?=
+## Whether these users get lists with movies of both versions: INTERLEAVE=1.
+INTERLEAVE ?=
 ## Whether the experiment ends: STOP=1.
 STOP ?=
 ## Further options of training (or of an experiment): ARGS="--users users.csv --movies movies.csv" beside DATA=ratings.csv.
@@ -258,7 +260,7 @@ experiment: install $(VENV)/installed-web
 	@[ -n "$(STOP)" ] || [ -n "$(A)" -a -n "$(B)" -a -n "$(SHARE)" ] || { \
 		echo "A, B or SHARE is missing: make experiment MODEL=$(MODEL) A=1.0 B=1.1 SHARE=0.1; STOP=1 ends it" >&2; exit 2; }
 	@TORCHSERVE_URL=$${TORCHSERVE_URL:-$$($(SERVING) address 2>/dev/null)} $(BIN)/python -m experiments \
-		$(if $(STOP),stop "$(MODEL)",start "$(MODEL)" --a "$(A)" --b "$(B)" --share "$(SHARE)" $(ARGS))
+		$(if $(STOP),stop "$(MODEL)",start "$(MODEL)" --a "$(A)" --b "$(B)" --share "$(SHARE)" $(if $(INTERLEAVE),--interleave) $(ARGS))
 
 ## Show what the versions of an experiment earn, also as a page: reports/experiment-<model>.html.
 experiment-report: install $(VENV)/installed-web

@@ -45,12 +45,14 @@ def start(options: argparse.Namespace, store: Store, settings: Settings) -> None
     experiment = Experiment(
         options.model, options.a, options.b, options.share, options.salt or secrets.token_hex(8), options.metric,
         options.like_above, round(HOUR * options.window), options.effect, int(time.time()),
+        interleave=options.interleave,
     )  # fmt: skip
     stored.check(experiment)
     asyncio.run(_check_versions(experiment, settings))
     experiment = stored.start(store, experiment)
+    what = f"lists of {experiment.a} and " if experiment.interleave else ""
     print(
-        f"{experiment.share:.4g} of the users get {experiment.model} {experiment.b}, all others {experiment.a}, "
+        f"{experiment.share:.4g} of the users get {experiment.model} {what}{experiment.b}, all others {experiment.a}, "
         f"5 seconds from now. Report: make experiment-report MODEL={experiment.model}"
     )
 
@@ -98,6 +100,7 @@ def _options() -> argparse.Namespace:
     of_start.add_argument("--like-above", type=float, default=3, help="a higher rating is a like")
     of_start.add_argument("--effect", type=float, default=0.1, help="the relative difference that is found soonest")
     of_start.add_argument("--salt", help="chooses who gets B; a new one each time, unless it is given")
+    of_start.add_argument("--interleave", action="store_true", help="the share gets lists with movies of both versions")
     of_stop = commands.add_parser("stop", help="send everybody to the default version")
     of_stop.set_defaults(run=stop)
     of_stop.add_argument("model")

@@ -37,16 +37,24 @@ class Measured(NamedTuple):
     a: Counts
     b: Counts
     effect: float
+    paired: Counts | None = None
 
     @property
     def comparison(self) -> Comparison:
         """B beside A."""
-        return compare(self.a, self.b, self.effect)
+        return compare(*self[1:])
 
     @property
     def intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Those of the rates of A and B."""
-        return interval(self.a, *self[1:]), interval(self.b, *self[1:])
+        return interval(self.a, *self[1:4]), interval(self.b, *self[1:4])
+
+    @property
+    def preference(self) -> str:
+        """B's part of the events that the lists of both have earned."""
+        total = self.a.rate + self.b.rate
+        middle, low, high = (min(max(0.5 + 0.5 * one / total, 0.0), 1.0) for one in self.comparison[:3])
+        return f"{middle:.1%} ({low:.1%} to {high:.1%})"
 
 
 class Report(NamedTuple):
@@ -60,7 +68,7 @@ class Report(NamedTuple):
     @property
     def uneven(self) -> bool:
         """Whether lists of one version are missing."""
-        return is_uneven(self.metrics[0].a, self.metrics[0].b, self.experiment.share)
+        return not self.experiment.interleave and is_uneven(self.metrics[0].a, self.metrics[0].b, self.experiment.share)
 
 
 def report_on(store: Store, experiment: Experiment, now: int) -> Report:
@@ -74,10 +82,13 @@ def report_on(store: Store, experiment: Experiment, now: int) -> Report:
     days = math.ceil((until - experiment.started) / DAY)
     step = DAY * math.ceil(days / MOST_LOOKS)
     measured = {name: outcomes(store, experiment, name, until, step) for name in names}
-    metrics = [Measured(name, *looks[-1], experiment.effect) for name, looks in measured.items()]
+    metrics = [
+        Measured(name, looks[-1].a, looks[-1].b, experiment.effect, looks[-1].paired)
+        for name, looks in measured.items()
+    ]
     looks = [
-        (min(place * step, until - experiment.started) / DAY, compare(a, b, experiment.effect))
-        for place, (a, b) in enumerate(measured[experiment.metric], 1)
+        (min(place * step, until - experiment.started) / DAY, compare(a, b, experiment.effect, paired))
+        for place, (a, b, paired) in enumerate(measured[experiment.metric], 1)
     ]
     return Report(experiment, until, metrics, looks)
 
@@ -85,7 +96,7 @@ def report_on(store: Store, experiment: Experiment, now: int) -> Report:
 def lines_of(report: Report) -> Iterator[str]:
     """The report, for a terminal."""
     one = report.experiment
-    yield f"{one.model}: A = {one.a}, B = {one.b} for {one.share:.4g} of the users, {_period(report)}"
+    yield f"{one.model}: A = {one.a}, {_who(one)}, {_period(report)}"
     yield f"{'':11}{'users':>8}{'lists':>9}" + "".join(f"{of.metric + 's a list':>30}" for of in report.metrics)
     for place, name in enumerate(("A", "B")):
         cells = (f"{_rate(of[1 + place].rate, of.intervals[place]):>30}" for of in report.metrics)
@@ -93,9 +104,12 @@ def lines_of(report: Report) -> Iterator[str]:
         yield f"{name} {(one.a, one.b)[place]:<9}{counts.users:>8,}{counts.n:>9,}" + "".join(cells)
     for of in report.metrics:
         yield f"B - A, {of.metric}s a list: {_difference(of.comparison, of.a.rate)}"
+    decides = report.metrics[0]
+    if one.interleave and decides.comparison.enough:
+        yield f"B's part of all {one.metric}s on lists of both: {decides.preference}"
     if report.uneven:
         yield _uneven(report)
-    yield f"{VERDICTS[report.metrics[0].comparison.verdict]} (Judged by {one.metric}s, at all looks together: 95 %.)"
+    yield f"{VERDICTS[decides.comparison.verdict]} (Judged by {one.metric}s, at all looks together: 95 %.)"
 
 
 def write(report: Report, reports: Path) -> Path:
@@ -146,6 +160,10 @@ def _period(report: Report) -> str:
         f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}" for at in (report.experiment.started, report.until)
     )
     return f"{began} to {until} UTC" + (", ended" if report.experiment.stopped is not None else ", running")
+
+
+def _who(one: Experiment) -> str:
+    return f"B = {one.b}" + (", in one list" * one.interleave) + f" for {one.share:.4g} of the users"
 
 
 def _rate(rate: float, interval: tuple[float, float]) -> str:

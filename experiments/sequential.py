@@ -47,6 +47,14 @@ class Counts(NamedTuple):
         return self.users / (self.users - 1) * max(residuals, 0.0) / self.n**2
 
 
+class Versions(NamedTuple):
+    """The counts of A and B; and where the same lists have movies of both, each user's ``c`` of B less that of A."""
+
+    a: Counts
+    b: Counts
+    paired: Counts | None = None
+
+
 class Comparison(NamedTuple):
     """B beside A. ``low`` and ``high``: the interval of the difference of the rates, valid at all looks together."""
 
@@ -64,10 +72,10 @@ class Comparison(NamedTuple):
         return "better" if self.low > 0 else "worse" if self.high < 0 else "open"
 
 
-def compare(a: Counts, b: Counts, effect: float) -> Comparison:
-    """The test of ``R_A = R_B``. ``effect``: the relative difference that it finds soonest."""
+def compare(a: Counts, b: Counts, effect: float, paired: Counts | None = None) -> Comparison:
+    """The test of ``R_A = R_B``. ``effect``: the relative difference that it finds soonest; ``paired``: of Versions."""
     tau = _tau(a, b, effect)
-    difference, variance = b.rate - a.rate, a.variance + b.variance
+    difference, variance = b.rate - a.rate, paired.variance if paired else a.variance + b.variance
     r = radius(variance, tau)
     rate = (a.c + b.c) / max(a.n + b.n, 1)
     enough = all(one.users >= LEAST_USERS and rate * one.n >= LEAST_EVENTS for one in (a, b))

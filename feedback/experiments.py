@@ -13,6 +13,7 @@ from .store import Store
 from .tables import experiments
 
 METRICS = ("click", "like")  # what of a list's movies is counted
+TEAM_A, TEAM_B = "a", "b"  # whose a position of an interleaved list is
 
 
 class ExperimentError(ValueError):
@@ -33,17 +34,23 @@ class Experiment(NamedTuple):
     effect: float
     started: int
     stopped: int | None = None
+    interleave: bool = False
     id: int = 0
 
     def version_of(self, user_id: str | None) -> str:
-        """The version for a user: always the same one. Somebody without an id gets ``a``.
+        """The version for a user: always the same one. Somebody without an id gets ``a``."""
+        return self.b if not self.interleave and self._is_in_share(user_id) else self.a
 
-        The first 64 bits of SHA-256 of salt and id are a number that is uniform over users, whatever ids look like.
-        """
+    def interleaves(self, user_id: str | None) -> bool:
+        """Whether the lists of a user have movies of both versions."""
+        return self.interleave and self._is_in_share(user_id)
+
+    def _is_in_share(self, user_id: str | None) -> bool:
+        """By the first 64 bits of SHA-256 of salt and id: uniform over users, whatever ids look like."""
         if user_id is None:
-            return self.a
+            return False
         digest = hashlib.sha256(f"{self.salt}:{user_id}".encode()).digest()
-        return self.b if int.from_bytes(digest[:8]) < self.share * 2**64 else self.a
+        return int.from_bytes(digest[:8]) < self.share * 2**64
 
 
 _FIELDS = [experiments.c[name] for name in Experiment._fields]
@@ -117,7 +124,8 @@ def check(experiment: Experiment) -> None:
             raise ExperimentError(f"{name} is {version!r}: a version is a number with dots, such as 1.1")
     if experiment.a == experiment.b:
         raise ExperimentError(f"A and B are both {experiment.a}: name two versions")
-    if not 0 < experiment.share < 1:
+    is_all = experiment.interleave and experiment.share == 1
+    if not (0 < experiment.share < 1 or is_all):
         raise ExperimentError(f"SHARE is {experiment.share:g}: give the part of the users that get B, between 0 and 1")
     if experiment.metric not in METRICS:
         raise ExperimentError(f"the metric is {experiment.metric!r}: give one of {', '.join(METRICS)}")

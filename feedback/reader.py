@@ -1,4 +1,8 @@
-"""Reads of the store that an answer waits for: a store that is slow or down gives nothing, and soon."""
+"""Reads of the store that an answer waits for: a store that is slow or down gives nothing, and soon.
+
+A way to a thread and a transaction take longer than the read itself. So the users who are asked for while one read runs
+are the next read.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from .experiments import Experiment, running
@@ -21,15 +26,24 @@ PAUSE = 1.0  # seconds after a failure in which the store is not asked again
 class Reader:
     """Reads a store. All calls belong to one event loop."""
 
-    def __init__(self, store: Store) -> None:
-        """Of ``store``, which others may write."""
-        self._store = store
+    def __init__(self, store: Store, limit: int) -> None:
+        """Of ``store``, which others may write; ``limit``: how many of a user's latest events are read."""
+        self._store, self._limit = store, limit
         self._threads = ThreadPoolExecutor(2, "reader")
         self._down_until = 0.0
+        self._next: dict[str, asyncio.Future[list[Event]]] = {}  # by user: who waits for the next read
+        self._reading: asyncio.Task[None] | None = None
 
-    async def events_of(self, user_id: str, limit: int) -> list[Event]:
+    async def events_of(self, user_id: str) -> list[Event]:
         """The user's latest events, the oldest first; none where the store does not answer in time."""
-        return await self._read(lambda: self._store.events_of(user_id, limit=limit), "the events of a user") or []
+        if not self._limit or time.monotonic() < self._down_until:
+            return []
+        found = self._next.get(user_id)
+        if found is None:
+            found = self._next[user_id] = asyncio.get_running_loop().create_future()
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_groups())
+        return await asyncio.shield(found)  # others may wait for it too
 
     async def experiments(self) -> dict[str, Experiment] | None:
         """The experiments that run, by their model; None where the store does not answer in time."""
@@ -38,6 +52,14 @@ class Reader:
     def stop(self) -> None:
         """End the threads."""
         self._threads.shutdown(cancel_futures=True)
+
+    async def _read_groups(self) -> None:
+        while self._next:
+            group, self._next = self._next, {}
+            read = await self._read(partial(self._store.events_of_each, list(group), self._limit), "events of users")
+            for user_id, found in group.items():
+                found.set_result((read or {}).get(user_id, []))
+        self._reading = None
 
     async def _read(self, work: Callable[[], Any], what: str) -> Any:
         """What ``work`` returns; None where it fails, takes too long, or failed a moment ago."""

@@ -37,7 +37,8 @@ class Event(NamedTuple):
 class Impression(NamedTuple):
     """A list that was shown: ``movies`` in the order of their positions.
 
-    ``experiment``: the id of the experiment that has chosen the version.
+    ``experiment``: the id of the experiment that has chosen the version. ``teams``: of an interleaved list, whose each
+    position is (``experiments.TEAM_A``, ``TEAM_B``).
     """
 
     user_id: str | None
@@ -47,6 +48,7 @@ class Impression(NamedTuple):
     timestamp: int
     movies: Sequence[int | str]
     experiment: int | None = None
+    teams: str | None = None
 
 
 # Made once: for each request it would take longer than its answer.
@@ -98,6 +100,19 @@ class Store:
         wanted = {"user": user_id, "since": since, "most": limit}
         rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
         return [Event(*row) for row in reversed(rows)]
+
+    def events_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """Of each user, the latest events, the oldest first; users without events are left out."""
+
+        def read(connection: Connection) -> dict[str, list[Event]]:
+            found = {}
+            for user in users:
+                rows = connection.execute(_LATEST, {"user": user, "since": 0, "most": limit}).all()
+                if rows:
+                    found[user] = [Event(*row) for row in reversed(rows)]
+            return found
+
+        return self.run(read, reads_only=True)
 
     def known(self, user_id: str, limit: int) -> tuple[list[Event], int]:
         """The latest events of a user, the oldest of them first, and how many lists they were shown."""

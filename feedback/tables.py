@@ -1,6 +1,19 @@
 """The tables of the store. ``migrations/`` makes them; a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 
 TYPES = ("rating", "like", "click", "purchase")
 LIKES = ("like", "purchase")  # the types that say, without a number, that a movie was liked
@@ -39,6 +52,7 @@ impressions = Table(
     Column("timestamp", BigInteger, nullable=False),
     Column("movies", Text, nullable=False),  # JSON: the ids in the order of their positions
     Column("experiment", BigInteger),  # experiments.id, where one has chosen the version; NULL elsewhere
+    Column("teams", Text),  # of an interleaved list: for each position "a" or "b", whose version it came from
 )
 Index("impressions_of_user", impressions.c.user_id, impressions.c.timestamp)
 _of_any = text("experiment IS NOT NULL")
@@ -51,7 +65,7 @@ experiments = Table(
     Column("id", _Number, primary_key=True),
     Column("model", Text, nullable=False),
     Column("a", Text, nullable=False),  # the version that most users get
-    Column("b", Text, nullable=False),  # the version that ``share`` of the users get
+    Column("b", Text, nullable=False),  # the version that ``share`` of the users get, or get with a
     Column("share", Float, nullable=False),
     Column("salt", Text, nullable=False),  # with a user's id, it decides who gets b
     Column("metric", Text, nullable=False),  # what decides: METRICS of experiments.py
@@ -60,6 +74,7 @@ experiments = Table(
     Column("effect", Float, nullable=False),  # the relative difference that the test finds soonest
     Column("started", BigInteger, nullable=False),  # seconds since 1970, as the next
     Column("stopped", BigInteger),  # NULL: it runs
+    Column("interleave", Boolean, nullable=False, server_default=false()),  # the share gets lists of both versions
 )
 _running = text("stopped IS NULL")
 Index("experiment_running", experiments.c.model, unique=True, sqlite_where=_running, postgresql_where=_running)

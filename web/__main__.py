@@ -11,6 +11,7 @@ import uvicorn
 
 from feedback.database import URLError, without_password
 from feedback.store import StoreDown
+from serving.asgi.guard import Guarded
 
 from .app import create_app
 from .forget import forget
@@ -58,8 +59,9 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
     print(f"The page is at http://{where}, its models at {settings.torchserve_url}", flush=True)
     app = create_app(settings)
     print(f"Events are stored in {without_password(settings.events_url)}", flush=True)
-    # uvicorn's other reader of HTTP, httptools, takes headers without end.
-    uvicorn.run(app, host=host, port=port, http="h11", log_level="warning", server_header=False)
+    uvicorn.run(
+        app, host=host, port=port, http=Guarded, loop="uvloop", ws="none", log_level="warning", server_header=False
+    )
 
 
 if __name__ == "__main__":

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
@@ -27,17 +24,16 @@ from feedback.writer import Writer
 
 from . import feedback, visitors
 from .catalogue import Catalogues
+from .connections import Server
 from .experiments import Running
-from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, GatewayDep, Model
 from .guard import RateLimit, SecurityHeaders
-from .impressions import impression_of, is_list
 from .limit import UserLimit
 from .metrics import Metrics
-from .problems import InvalidRequest, NotFound, NotRegistered, NoUser, Problem, TooLarge
-from .schema import Ask
+from .predictions import predictions
+from .problems import NotFound, NoUser, Problem, TooLarge, invalid
 from .settings import Settings
-from .torchserve import Answer, TorchServe
+from .torchserve import TorchServe
 
 STATIC = Path(__file__).parent / "static"
 SUGGESTIONS = 8  # of the search box, where its request has no k
@@ -47,14 +43,14 @@ VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the o
 routes = APIRouter()
 
 
-def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
-    """The gateway as an ASGI application; ``transport`` stands in for the network in tests.
+def create_app(settings: Settings, server: Server | None = None) -> FastAPI:
+    """The gateway as an ASGI application; ``server`` stands in for TorchServe in tests.
 
     Raises ``feedback.database.URLError`` where the settings name no store.
     """
-    torchserve, metrics = TorchServe(settings, transport), Metrics()
+    torchserve, metrics = TorchServe(settings, server), Metrics()
     store = Store(settings.events_url)
-    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store)
+    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store, settings.events_used)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -79,6 +75,7 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
     app.state.gateway = Gateway(
         settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics
     )
+    app.add_route("/api/predictions/{model}", predictions, ["POST"])
     app.include_router(routes)
     app.include_router(feedback.routes)
     app.include_router(visitors.routes)
@@ -108,46 +105,6 @@ async def health(gateway: GatewayDep) -> dict[str, str]:
 async def models(gateway: GatewayDep) -> dict[str, Any]:
     """A card a model, or the reason why there is none."""
     return {"models": await asyncio.gather(*(_card(gateway.catalogues, name) for name in gateway.settings.models))}
-
-
-@routes.post("/api/predictions/{model}")
-async def predictions(gateway: GatewayDep, model: Model, ask: Ask) -> Response:
-    """A model's answer, as the contract has it."""
-    experiment = await gateway.experiments.of(model)
-    version = experiment and experiment.version_of(None if ask.user_id is None else str(ask.user_id))
-    try:
-        answer = await _answer(gateway, model, ask, version)
-    except NotRegistered:
-        if version is None:
-            raise
-        gateway.metrics.experiment_missed.inc()  # nobody is left without an answer because of an experiment
-        answer = await _answer(gateway, model, ask)
-    if answer.status == 200 and is_list(ask):
-        gateway.writer.show(partial(impression_of, model, ask, answer, experiment, int(time.time())))
-    headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
-    return Response(answer.body, answer.status, headers, "application/json")
-
-
-async def _answer(gateway: Gateway, model: str, ask: Ask, version: str | None = None) -> Answer:
-    """The model's answer to a request, with what its user did since the model was trained."""
-    with_events = await _with_events(gateway, ask)
-    if with_events is not ask:
-        answer = await gateway.torchserve.ask(model, with_events.json_body(), version)
-        if answer.status == 200:
-            return without_names_of_fresh(answer, len(ask.ratings or []))
-        # An event must not spoil an answer: an unknown movie does, where the request wants an error for that.
-    return await gateway.torchserve.ask(model, ask.json_body(), version)
-
-
-async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
-    most = gateway.settings.events_used
-    if ask.user_id is None or ask.history or not most:
-        return ask
-    events = await gateway.reader.events_of(str(ask.user_id), most)
-    try:
-        return with_fresh(ask, events, (await gateway.catalogues.any_card()).scale is not None) if events else ask
-    except Problem:  # no model has been described yet
-        return ask
 
 
 @routes.get("/api/movies/{model}")
@@ -193,16 +150,7 @@ async def _as_it_is(_: Request, problem: Problem) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-    first = error.errors()[0]
-    parts = (part for part in first["loc"] if part not in ("body", "query"))
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-    return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {first['msg']}").response()
-
-
-def _shown(value: Any) -> str:
-    """What was given, where it is short enough for a message."""
-    text = "" if isinstance(value, dict | list) else json.dumps(value, default=lambda _: "", ensure_ascii=False)
-    return f" is {text}" if 0 < len(text) <= 60 else ""
+    return invalid(error.errors()).response()
 
 
 async def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -35,16 +35,18 @@ class Gateway:
     metrics: Metrics
 
 
-def _gateway(request: Request) -> Gateway:
+def gateway_of(request: Request) -> Gateway:
+    """The gateway that a request has come to."""
     return request.app.state.gateway
 
 
-def _known(model: str, request: Request) -> str:
-    models = _gateway(request).settings.models
+def known_model(model: str, request: Request) -> str:
+    """The name of a model. Raises NotFound for one that the settings do not name."""
+    models = gateway_of(request).settings.models
     if model not in models:
         raise NotFound(f"There is no model “{model[:40]}” here: choose one of {', '.join(models)}.")
     return model
 
 
-GatewayDep = Annotated[Gateway, Depends(_gateway)]
-Model = Annotated[str, Depends(_known)]
+GatewayDep = Annotated[Gateway, Depends(gateway_of)]
+Model = Annotated[str, Depends(known_model)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from limits import parse_many
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .limit import Window
@@ -34,6 +33,10 @@ HEADERS = {
 }
 
 
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_ASK_AGAIN = (b"cache-control", b"no-cache")  # and get a 304 where nothing changed
+
+
 class SecurityHeaders:
     """Adds the headers to every answer, errors included."""
 
@@ -46,9 +49,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                headers.setdefault("Cache-Control", "no-cache")  # ask again, and get a 304 where nothing changed
+                given = message.get("headers", [])
+                has_own = any(name == _ASK_AGAIN[0] for name, _ in given)
+                message["headers"] = [*given, *_RAW, *([] if has_own else [_ASK_AGAIN])]
             await send(message)
 
         await self._app(scope, receive, with_headers)

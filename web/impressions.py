@@ -20,11 +20,17 @@ def is_list(ask: Ask) -> bool:
 def impression_of(model: str, ask: Ask, answer: Answer, experiment: Experiment | None, now: int) -> Impression:
     """The impression of a list; ``now``: seconds since 1970.
 
-    It belongs to ``experiment`` if a user got the version that is theirs; not if that version was not there.
+    It belongs to ``experiment`` if a user got the version that is theirs, or both; not if one was not there.
     """
     body = answer.json()
     shown = next(body[field] for field in LISTS if field in body)
     user, movie = (None if raw is None else str(raw) for raw in (ask.user_id, ask.movie_id))
-    takes_part = experiment and user is not None and answer.version == experiment.version_of(user)
+    takes_part = experiment and user is not None and _is_theirs(answer, experiment, user)
     movies = [id_of(entry) for entry in shown]
-    return Impression(user, movie, model, answer.version, now, movies, experiment.id if takes_part else None)
+    return Impression(
+        user, movie, model, answer.version, now, movies, experiment.id if takes_part else None, answer.teams or None
+    )
+
+
+def _is_theirs(answer: Answer, experiment: Experiment, user: str) -> bool:
+    return bool(answer.teams) if experiment.interleave else answer.version == experiment.version_of(user)

@@ -1,45 +1,40 @@
-"""The inference key that TorchServe draws at each start, read from its key file."""
+"""The inference key that TorchServe wants: one that is set, or the one that it draws at each start, in its key file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
+from .connections import Response
 
 
-class KeyFile(httpx.Auth):
-    """Sends the inference key of a ``key_file.json``; where it is refused, reads the file again and asks once more."""
+class Key:
+    """A key for the header of each request."""
 
-    requires_response_body = True
+    def __init__(self, token: str = "", path: Path | None = None) -> None:
+        """A ``token``; or that of the ``key_file.json`` at ``path``, which may not be there yet."""
+        self._token, self._path = token, path
+        if path:
+            self.read_again()
 
-    def __init__(self, path: Path) -> None:
-        """Of the file at ``path``, which may not be there yet."""
-        self._path = path
-        self._key = self._read()
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Those that show it."""
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """httpx's protocol: each request that is yielded is sent."""
-        sent = self._key
-        response = yield self._signed(request)
-        if is_key_refused(response):
-            self._key = self._read()
-            if self._key != sent:
-                yield self._signed(request)
-
-    def _signed(self, request: httpx.Request) -> httpx.Request:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-    def _read(self) -> str:
+    def read_again(self) -> bool:
+        """Read the file, where there is one. Whether the key is another one now."""
+        if self._path is None:
+            return False
+        before = self._token
         try:
-            return json.loads(self._path.read_text())["inference"]["key"]
+            self._token = json.loads(self._path.read_text())["inference"]["key"]
         except (OSError, ValueError, KeyError):
-            return ""  # TorchServe is not up; whoever asks it then is told so
+            self._token = ""  # TorchServe is not up; whoever asks it then is told so
+        return self._token != before
 
 
-def is_key_refused(response: httpx.Response) -> bool:
+def is_key_refused(response: Response) -> bool:
     """Whether TorchServe has refused the key (with a 400, not a 401)."""
-    return response.status_code == 400 and b'"InvalidKeyException"' in response.content
+    return response.status == 400 and b'"InvalidKeyException"' in response.body

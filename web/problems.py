@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from starlette.responses import JSONResponse
 
@@ -95,3 +97,17 @@ class ServerSlow(Problem):
 
     code = 504
     type = "ServerSlow"
+
+
+def invalid(errors: Sequence[Any]) -> InvalidRequest:
+    """The problem with a request, of which pydantic has found these ``errors``; the first one is named."""
+    first = errors[0]
+    parts = (part for part in first["loc"] if part not in ("body", "query"))
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {first['msg']}")
+
+
+def _shown(value: Any) -> str:
+    """What was given, where it is short enough for a message."""
+    text = "" if isinstance(value, dict | list) else json.dumps(value, default=lambda _: "", ensure_ascii=False)
+    return f" is {text}" if 0 < len(text) <= 60 else ""

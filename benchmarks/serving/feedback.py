@@ -72,20 +72,30 @@ def stand_in(listener: socket.socket) -> None:
 
 
 @contextmanager
-def gateway(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A gateway with an empty store in ``folder``: its address and its process."""
-    (port,) = free_ports(1)
+def standing_in() -> Iterator[str]:
+    """The address of a process of its own that stands in for TorchServe."""
     listener = socket.create_server(("127.0.0.1", 0))
     below = os.fork()
     if below == 0:
         stand_in(listener)
         os._exit(0)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        os.kill(below, 15)
+        os.waitpid(below, 0)
+
+
+@contextmanager
+def gateway(folder: Path, server: str, model: str) -> Iterator[tuple[str, psutil.Process]]:
+    """A gateway before ``server``, with an empty store in ``folder``: its address and its process."""
+    (port,) = free_ports(1)
     environment = os.environ | {
-        "TORCHSERVE_URL": f"http://127.0.0.1:{listener.getsockname()[1]}",
+        "TORCHSERVE_URL": server,
         "EVENTS_URL": f"sqlite:///{folder}/events.db",
         "EVENTS_RATE": "1000000/hour",
         "RATE": "1000000000/minute",
-        "MODELS": "fm",
+        "MODELS": model,
     }
     command = [sys.executable, "-m", "web", "--port", str(port)]
     process = psutil.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
@@ -101,8 +111,6 @@ def gateway(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     finally:
         process.terminate()
         process.wait(20)
-        os.kill(below, 15)
-        os.waitpid(below, 0)
 
 
 def load(address: str, process: psutil.Process, script: Path, seconds: float, *arguments: str) -> Result:
@@ -130,7 +138,8 @@ def main() -> None:
     rows: list[list[object]] = [["requests", "a second", "events a second", "CPU s a 1,000 requests", "p99"]]
     with (
         tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder,
-        gateway(Path(folder)) as (address, process),
+        standing_in() as server,
+        gateway(Path(folder), server, "fm") as (address, process),
     ):
         acknowledged = 0
         for size in (1, 20, 100):

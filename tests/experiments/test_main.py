@@ -12,6 +12,7 @@ import pytest
 from experiments import __main__ as program
 from feedback.experiments import running
 from feedback.store import Store
+from tests.web.mocked import Mocked
 from web.torchserve import TorchServe
 
 
@@ -31,7 +32,9 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     monkeypatch.setenv("EVENTS_URL", f"sqlite:///{tmp_path}/events.db")
     monkeypatch.setenv("MODELS", "fm,mf")
-    monkeypatch.setattr(program, "TorchServe", lambda settings: TorchServe(settings, httpx.MockTransport(answer)))
+    monkeypatch.setattr(
+        program, "TorchServe", lambda settings: TorchServe(settings, Mocked(httpx.MockTransport(answer)))
+    )
     return run
 
 

@@ -24,23 +24,23 @@ class Pretended:
         self.error: Exception | None = None
         self.asked = 0
 
-    def events_of(self, user_id: str, limit: int) -> list[Event]:
+    def events_of_each(self, users: list[str], limit: int) -> dict[str, list[Event]]:
         self.asked += 1
         self.gate.wait(5)
         if self.error:
             raise self.error
-        return [event(user_id, str(number)) for number in range(limit)]
+        return {user: [event(user, str(number)) for number in range(limit)] for user in users}
 
 
 def read(store: Pretended, *pauses: float) -> list[int]:
     """How many events each of several reads gives, with pauses between them."""
 
     async def main() -> list[int]:
-        reader: Any = Reader(store)  # type: ignore[arg-type]
-        counts = [len(await reader.events_of("196", 2))]
+        reader: Any = Reader(store, 2)  # type: ignore[arg-type]
+        counts = [len(await reader.events_of("196"))]
         for pause in pauses:
             await asyncio.sleep(pause)
-            counts.append(len(await reader.events_of("196", 2)))
+            counts.append(len(await reader.events_of("196")))
         store.gate.set()
         reader.stop()
         return counts
@@ -68,3 +68,29 @@ def test_a_store_that_is_slow_is_not_waited_for() -> None:
     assert read(store, 0, 0) == [0, 0, 0]
     assert time.perf_counter() - started < 3 * module.PATIENCE
     assert store.asked == 1
+
+
+def test_whoever_is_asked_for_during_a_read_is_in_the_next_one() -> None:
+    store = Pretended()
+    store.gate.clear()
+
+    async def main() -> list[list[Event]]:
+        reader: Any = Reader(store, 1)  # type: ignore[arg-type]
+        reads = [asyncio.create_task(reader.events_of(user)) for user in ("1", "2", "3", "2")]
+        await asyncio.sleep(0.05)  # the first read has begun
+        reads += [asyncio.create_task(reader.events_of(user)) for user in ("2", "4")]
+        reads[2].cancel()  # its client has gone, which is nobody else's loss
+        await asyncio.sleep(0)
+        store.gate.set()
+        found = await asyncio.gather(*reads[:2], *reads[3:])
+        reader.stop()
+        return found
+
+    assert [[one.user_id for one in events] for events in asyncio.run(main())] == [["1"], ["2"], ["2"], ["2"], ["4"]]
+    assert store.asked == 2
+
+
+def test_nothing_is_read_where_no_events_are_wanted() -> None:
+    store = Pretended()
+    assert asyncio.run(Reader(store, 0).events_of("196")) == []  # type: ignore[arg-type]
+    assert store.asked == 0

@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, sync_playwright
 from handlers.recommender.api.limits import Limits
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
+from tests.web.mocked import Mocked
 from web.app import create_app
 from web.settings import Settings
 
@@ -115,7 +116,7 @@ class StandIn:
 
 
 @contextmanager
-def _running(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Iterator[str]:
+def _running(settings: Settings, transport: httpx.MockTransport | None = None) -> Iterator[str]:
     """A gateway that listens; its address. Its store is a temporary file, unless the settings name another.
 
     uvicorn opens the port: on a socket from outside asyncio would leave Nagle's algorithm on, and every answer but the
@@ -124,7 +125,7 @@ def _running(settings: Settings, transport: httpx.AsyncBaseTransport | None = No
     with tempfile.TemporaryDirectory() as folder:
         if settings.events_url == Settings.events_url:
             settings = dataclasses.replace(settings, events_url=f"sqlite:///{folder}/events.db")
-        app = create_app(settings, transport)
+        app = create_app(settings, transport and Mocked(transport))
         gateway = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", server_header=False))
         thread = threading.Thread(target=gateway.run, daemon=True)
         thread.start()
