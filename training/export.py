@@ -20,7 +20,15 @@ from torch import Tensor
 
 from archives.pack import DETAILS
 from handlers.recommender.model.drift import Drift
-from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES
+from handlers.recommender.model.files import (
+    ADDED_ARRAYS,
+    AGE_ARRAYS,
+    ARRAYS,
+    DRIFT_ARRAYS,
+    EXPECTED_ARRAYS,
+    RANK_ARRAYS,
+    RANK_TABLES,
+)
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
@@ -28,6 +36,7 @@ from handlers.recommender.model.metadata import DataSummary, Metadata
 from handlers.recommender.model.positions import evenly_spread
 from handlers.recommender.model.titles import TITLE_ARRAYS
 
+from .browsing import browse_arrays
 from .catalogue import title_arrays
 from .config import Settings
 from .data.log import RatingsLog
@@ -42,7 +51,7 @@ TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 ROWS_AT_A_TIME = 65_536
 ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
-DTYPES = ARRAYS | RANK_ARRAYS | DRIFT_ARRAYS | TITLE_ARRAYS
+DTYPES = ARRAYS | RANK_ARRAYS | DRIFT_ARRAYS | AGE_ARRAYS | ADDED_ARRAYS | EXPECTED_ARRAYS | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):
@@ -72,6 +81,7 @@ def export(
         scripted = torch.jit.script(without_ids(network))
         _check_same(network, scripted, known, estimator.settings)
         genres, titles = title_arrays(log.movies, known.movies.vocabulary)
+        browse, of_browse = browse_arrays(log, known)
         with replacing_folder(folder) as staging:
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
@@ -80,8 +90,9 @@ def export(
             save(
                 staging, titles | history_arrays(known) | rank_arrays(estimator.ranker) | drift_arrays(estimator.drift)
             )
+            save(staging, browse)
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
-            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, of_browse))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 write_json(staging / DETAILS, shown)
@@ -183,7 +194,13 @@ def by_column(table: np.ndarray) -> np.ndarray:
     return np.asfortranarray(table)
 
 
-def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactions, genres: Sequence[str]) -> Metadata:
+def _metadata(
+    estimator: TwoEncoderEstimator,
+    log: RatingsLog,
+    known: Interactions,
+    genres: Sequence[str],
+    of_browse: dict[str, Any],
+) -> Metadata:
     link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
     return Metadata(
@@ -207,6 +224,7 @@ def _metadata(estimator: TwoEncoderEstimator, log: RatingsLog, known: Interactio
         genres=tuple(genres),
         drift_seconds=estimator.drift and estimator.drift.seconds,
         **levels,
+        **of_browse,
     )
 
 

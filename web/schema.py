@@ -38,6 +38,10 @@ class Ask(_Closed):
     genres: Annotated[list[Text], Field(max_length=50)] = None
     diversity: ZeroToOne = None
     popularity_damping: ZeroToOne = None
+    explore: ZeroToOne = None
+    seed: Annotated[int, Field(ge=0, strict=True)] = None
+    recent_days: Annotated[int, Field(ge=1, strict=True)] = None
+    newest: Literal[True] = None
     history: Literal[True] = None
     explain: StrictBool = None
     on_unknown: Literal["fallback", "error"] = None

@@ -41,6 +41,7 @@ from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .svd import in_threads, truncated_svd
 from .trend import comes_after, following, trend_of
+from .unrated import with_unrated
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
@@ -57,7 +58,7 @@ def fit(train: Interactions, settings: Settings) -> ListRanker:
     """The ranker fitted to ``train``, with the first of the settings' ridges, dampings, half-lives and factors."""
     regression = Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
-    return following(ranker, trend_of(train, settings.list_half_lives[0]))
+    return with_unrated(following(ranker, trend_of(train, settings.list_half_lives[0])), train)
 
 
 Way = tuple[float, float, float]  # ridge, damping, half-life

@@ -27,6 +27,8 @@ def description_of(model: Model, limits: Limits) -> dict[str, Any]:
         "movie_features": movie_features,
         "options": ["explain"] + (["user"] if user_features else []) + (["movie"] if movie_features else []),
         "limits": msgspec.to_builtins(limits),
+        "last_timestamp": metadata.last_timestamp,
+        "newest_by": metadata.added_by,
         "metrics": model.metrics,
         "sha256": model.sha256,
     }

@@ -28,6 +28,9 @@ class Metadata(msgspec.Struct, frozen=True):
     levels; without them a raw score is a rating. ``rank_weight``: what a rating weighs in a history
     (``list_ranker.ListRanker``), None where lists are ordered by the score. ``genres``: all names of genres.
     ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
+    ``last_timestamp``: of the log, in seconds since 1970; None where it has no timestamps. ``added_by``: what says when
+    a movie was new: a column of the movies file, or "log" for its first rating; None where nothing does.
+    ``expects_ratings``: whether it is known how many ratings a movie's features promise.
     """
 
     model: str
@@ -45,6 +48,9 @@ class Metadata(msgspec.Struct, frozen=True):
     rank_weight: tuple[float, float] | None = None
     genres: tuple[str, ...] = ()
     drift_seconds: float | None = None
+    last_timestamp: int | None = None
+    added_by: str | None = None
+    expects_ratings: bool = False
 
     @property
     def link(self) -> Link:
