@@ -183,8 +183,7 @@ class RecommenderError(Exception):
         self.code, self.type, self.message = error.code, error.type, error.message
 
 
-# Movies of one page of the catalogue (an archive's max_k); of one request (its max_instances, max_request_size).
-PAGE, MOST_INSTANCES, MOST_BYTES = 1000, 1000, 1_048_576
+PAGE, MOST_INSTANCES, MOST_BYTES = 1000, 1000, 1_048_576  # an archive's max_k, max_instances; max_request_size
 
 # Sent again, as the gateway does, and as after a broken connection. What timed out is not: the server works on it.
 ASK_AGAIN = {
@@ -223,8 +222,8 @@ class Recommender(ExitStack):
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
         self.session = self.enter_context(requests.Session())  # ``close``, or the end of a ``with``, closes it
-        of_token = {"Authorization": f"Bearer {token}"} if token else {}
-        self.session.headers.update(of_token | {"Content-Type": "application/json"})
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        self.session.headers.update(given, **{"Content-Type": "application/json"})
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_broken)
             | tenacity.retry_if_result(lambda it: it.status_code in ASK_AGAIN),
