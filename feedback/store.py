@@ -38,7 +38,8 @@ class Impression(NamedTuple):
     """A list that was shown: ``movies`` in the order of their positions.
 
     ``experiment``: the id of the experiment that has chosen the version. ``teams``: of an interleaved list, whose each
-    position is (``experiments.TEAM_A``, ``TEAM_B``).
+    position is (``experiments.TEAM_A``, ``TEAM_B``). ``explored``: the positions, from 0, of the movies that
+    exploration has put there.
     """
 
     user_id: str | None
@@ -49,6 +50,7 @@ class Impression(NamedTuple):
     movies: Sequence[int | str]
     experiment: int | None = None
     teams: str | None = None
+    explored: Sequence[int] = ()
 
 
 # Made once: for each request it would take longer than its answer.
@@ -91,7 +93,14 @@ class Store:
 
     def add_impressions(self, shown: Sequence[Impression]) -> None:
         """Store impressions."""
-        rows = [one._asdict() | {"movies": json.dumps(list(one.movies))} for one in shown]
+        rows = [
+            one._asdict()
+            | {
+                "movies": json.dumps(list(one.movies)),
+                "explored": json.dumps(list(one.explored)) if one.explored else None,
+            }
+            for one in shown
+        ]
         if rows:
             self.run(lambda connection: connection.execute(insert(impressions), rows))
 

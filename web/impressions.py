@@ -26,9 +26,16 @@ def impression_of(model: str, ask: Ask, answer: Answer, experiment: Experiment |
     shown = next(body[field] for field in LISTS if field in body)
     user, movie = (None if raw is None else str(raw) for raw in (ask.user_id, ask.movie_id))
     takes_part = experiment and user is not None and _is_theirs(answer, experiment, user)
-    movies = [id_of(entry) for entry in shown]
     return Impression(
-        user, movie, model, answer.version, now, movies, experiment.id if takes_part else None, answer.teams or None
+        user,
+        movie,
+        model,
+        answer.version,
+        now,
+        movies=[id_of(entry) for entry in shown],
+        experiment=experiment.id if takes_part else None,
+        teams=answer.teams or None,
+        explored=[place for place, entry in enumerate(shown) if entry.get("explored")],
     )
 
 

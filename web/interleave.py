@@ -14,6 +14,7 @@ from typing import Any
 
 from feedback.experiments import TEAM_A, TEAM_B
 
+from .schema import id_of
 from .torchserve import Answer
 
 FIELD = "recommendations"
@@ -44,7 +45,7 @@ def team_draft(a: Sequence[Any], b: Sequence[Any], draw: random.Random) -> tuple
 def interleaved(a: Answer, b: Answer, draw: random.Random) -> Answer:
     """The answer of A with its list merged with that of B."""
     body, lists = a.json(), [answer.json()[FIELD] for answer in (a, b)]
-    entries = [{entry["movie_id"]: entry for entry in entries} for entries in lists]
+    entries = [{id_of(entry): entry for entry in entries} for entries in lists]
     merged, teams = team_draft(list(entries[0]), list(entries[1]), draw)
     body[FIELD] = [entries[team == TEAM_B][movie] for movie, team in zip(merged, teams, strict=True)]
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -42,6 +42,7 @@ from ..progress import counted, stage
 from .gain import best_of_users, is_certain
 from .svd import in_threads, truncated_svd
 from .trend import comes_after, following, trend_of
+from .unrated import with_unrated
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
@@ -62,7 +63,7 @@ def fit(train: Interactions, settings: Settings, regression: Regression | None =
     regression = regression or Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
     ranker = dataclasses.replace(ranker, strength=settings.list_strengths[0])
-    return following(ranker, trend_of(train, settings.list_half_lives[0]))
+    return with_unrated(following(ranker, trend_of(train, settings.list_half_lives[0])), train)
 
 
 Way = tuple[float, float, float]  # ridge, damping, half-life
@@ -128,10 +129,8 @@ def choose(
         strength = best_of_users({each: ndcg_of(dataclasses.replace(ranker, strength=each)) for each in strengths})
     longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
     longest = dataclasses.replace(following(longest, trends[half_life]), strength=strength)
-    measured = {
-        n_factors: lists_of(truncated(longest, n_factors))
-        for n_factors in counted(lengths, "factors", len(lengths), "choice")
-    }
+    tried = counted(lengths, "factors", len(lengths), "choice")
+    measured = {n_factors: lists_of(truncated(longest, n_factors)) for n_factors in tried}
     ndcg = {n_factors: lists.get(Metric.NDCG, 0.0) for n_factors, lists in measured.items()}
     fewest = next(n_factors for n_factors in ndcg if ndcg[n_factors] >= (1 - NOISE) * max(ndcg.values()))
     chosen = dataclasses.replace(

@@ -3,9 +3,14 @@
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from ..model.model import Model
+from ..model.positions import evenly_spread
+from ..model.vocabulary import RawId
 from .limits import Limits
+
+NAMED_USERS = 50  # where nothing else is set, and where ids are integers
 
 
 def description_of(model: Model, limits: Limits) -> dict[str, Any]:
@@ -23,13 +28,28 @@ def description_of(model: Model, limits: Limits) -> dict[str, Any]:
         "users": len(model.users) - 1,
         f"{words.field}s": len(model.movies) - 1,
         "ids": {side: "integer" if of.integers else "string" for side, of in sides.items()},
-        "some_users": model.named_users(limits.named_users),
+        "some_users": named_users(model, limits.named_users),
         "user_features": user_features,
         f"{words.field}_features": movie_features,
         "options": ["explain"] + (["user"] if user_features else []) + ([words.field] if movie_features else []),
         "words": {"one": words.one, "many": words.many},
         "columns": {name: column.kind for name, column in model.catalogue.columns.items()},
         "limits": msgspec.to_builtins(limits),
+        "last_timestamp": metadata.last_timestamp,
+        "newest_by": metadata.added_by,
         "metrics": model.metrics,
         "sha256": model.sha256,
     }
+
+
+def named_users(model: Model, limit: int | None) -> list[RawId]:
+    """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.
+
+    None stands for ``NAMED_USERS`` integers, and for no strings: those may be names or e-mail addresses.
+    """
+    if limit is None:
+        limit = NAMED_USERS if model.users.integers else 0
+    if limit == 0:
+        return []
+    rated = np.flatnonzero(np.diff(model.arrays["seen_offsets"].numpy()))
+    return [model.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .array_files import ArrayFiles
+from .browse import Browsing
 from .catalogue import Catalogue
 from .drift import Drift
 from .embeddings import embeddings_of
@@ -36,14 +37,13 @@ from .link import Link
 from .list_ranker import History, ListRanker
 from .metadata import Metadata
 from .network import Network, load_network, network_file
-from .positions import evenly_spread
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
 from .similar import Similarity
-from .vocabulary import RawId, Vocabulary
+from .timeline import Timeline
+from .vocabulary import Vocabulary
 
 MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
-NAMED_USERS = 50  # users whom a description names where nothing else is set, and where their ids are integers
 
 
 @dataclass(eq=False)
@@ -63,6 +63,7 @@ class Model:
     prior: Prior
     ranker: ListRanker | None
     drift: Drift | None
+    timeline: Timeline
     sha256: str
     device: torch.device
     score_pairs: Callable[[Tensor, Tensor], Tensor] = field(init=False)
@@ -119,6 +120,7 @@ class Model:
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
             drift=_drift(arrays, metadata),
+            timeline=Timeline.of(arrays),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
         )
@@ -143,6 +145,11 @@ class Model:
         """The movies most like one: scores are cosines."""
         return self._similarity.nearest(movie, selection)
 
+    @torch.no_grad()
+    def browse(self, selection: Selection) -> RankedList:
+        """A list for nobody in particular: what is popular, of late or at all, or what is new."""
+        return self._browsing.make(selection)
+
     def seen(self, user_row: int) -> np.ndarray:
         """The movie rows int32 that a user has rated, in ascending order."""
         return self._seen_rows[self._seen_offsets[user_row] : self._seen_offsets[user_row + 1]]
@@ -160,18 +167,6 @@ class Model:
         fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
         kept = ~np.isin(stored[0], fresh[0])
         return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
-
-    def named_users(self, limit: int | None) -> list[RawId]:
-        """Ids of users who have rated, ``limit`` of them or fewer, spread evenly over the dictionary.
-
-        None stands for ``NAMED_USERS`` integers, and for no strings: those may be names or e-mail addresses.
-        """
-        if limit is None:
-            limit = NAMED_USERS if self.users.integers else 0
-        if limit == 0:
-            return []
-        rated = np.flatnonzero(self._seen_offsets[1:] > self._seen_offsets[:-1])
-        return [self.users.ids[row] for row in rated[evenly_spread(len(rated), limit)]]
 
     # --- parts of answers
 
@@ -287,6 +282,10 @@ class Model:
     @cached_property
     def _recommendations(self) -> Recommendations:
         return Recommendations(self, Explainer(self))
+
+    @cached_property
+    def _browsing(self) -> Browsing:
+        return Browsing(self)
 
     @cached_property
     def _similarity(self) -> Similarity:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from archives.ids import MOVIES, USERS, ids_in
+from handlers.recommender.api.description import named_users
 from handlers.recommender.api.service import Service
 from handlers.recommender.model.files import RANK_TABLES
 from tests.conftest import MODELS
@@ -83,7 +84,7 @@ def test_the_shares_of_an_entrys_place_are_those_of_the_arrays(model, answer, bu
 
 def test_likes_have_shares_too(of_likes: Service, likes_build: Path) -> None:
     shares = Shares(likes_build / "fm")
-    user = of_likes.model.named_users(1)[0]
+    user = named_users(of_likes.model, 1)[0]
     (past,) = said(of_likes.answer([msgspec.json.encode({"user_id": user, "history": True})]))
     history = {one["movie_id"]: None for one in past["history"]}
     for who, given in (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from handlers.recommender.api.description import named_users
 from handlers.recommender.api.service import Service
 from handlers.recommender.model.embeddings import embeddings_of
 from tests.conftest import MODELS
@@ -115,7 +116,7 @@ def test_others_in_the_batch_are_answered_as_alone(model: str, answer, planted) 
 
 
 def test_likes_are_fresh_too(of_likes: Service) -> None:
-    user = of_likes.model.named_users(1)[0]
+    user = named_users(of_likes.model, 1)[0]
     (past,) = said(of_likes.answer([msgspec.json.encode({"user_id": user, "history": True})]))
     liked = {one["movie_id"] for one in past["history"]}
     (movie,) = [movie for movie in of_likes.model.movies.ids[1:] if movie not in liked][:1]
