@@ -22,6 +22,7 @@ from client.recommender_client import RecommenderError
 from . import ports
 from .asgi.command import Asgi
 from .config import MODELS, ROOT
+from .experiments import compared
 from .gate import Tolerance
 from .management import ManagementError
 from .options import ServerOptions
@@ -165,6 +166,9 @@ class Unregister(Command):
 
         server = self.options.running()
         with locked(server.store), Console().status(f"{self.model} {self.version}: waiting for its last answers"):
+            found = compared(self.model)
+            if found and self.version in found:
+                raise RolloutRefused(found.refusal(self.model))
             Versions(server, self.model).drain_and_unregister(self.version, self.drain)
         print(f"{self.model} {self.version} is registered no more")
 

@@ -18,6 +18,7 @@ from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
 from .answers import Asker, Sample, compare_answers
+from .experiments import Compared, compared
 from .gate import Check, Tolerance, compare_metrics
 from .management import ManagementError
 from .record import Record
@@ -49,6 +50,7 @@ class Rollout:
     downgrade: bool = False  # to a version that is older than the running one
     why: str = "rollout"
     report: Callable[[list[Check]], None] = lambda checks: None
+    compared: Callable[[str], Compared | None] = compared
 
     def __post_init__(self) -> None:
         self.store = self.server.store
@@ -80,6 +82,7 @@ class Rollout:
         """
         with locked(self.store):
             self._check_order()
+            self._check_experiment()
             for name, step in self.steps():
                 with watch(name), self._withdrawn_on_error():
                     step()
@@ -93,6 +96,12 @@ class Rollout:
                 f"GATE=--downgrade) rolls it out all the same, and make rollback MODEL={self.model} returns to the "
                 f"version that answered before {running}"
             )
+
+    def _check_experiment(self) -> None:
+        """A rollback is never refused: it leaves the versions of an experiment in (``_superseded``)."""
+        found = self.compared(self.model)
+        if found and not self.keep and self.why != "rollback" and self.versions.default() != self.version:
+            raise RolloutRefused(f"{found.refusal(self.model)}; --keep (in make GATE=--keep) leaves both in")
 
     @contextmanager
     def _withdrawn_on_error(self) -> Iterator[None]:
@@ -176,10 +185,12 @@ class Rollout:
         """
         if self.keep:
             return []
+        in_experiment = self.compared(self.model) or ()
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
         never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
-        return [version for version in earlier if version in registered] + never_default
+        old = [version for version in earlier if version in registered] + never_default
+        return [version for version in old if version not in in_experiment]
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:

@@ -1,7 +1,6 @@
 """Connections to the model server that are kept and used again: HTTP/1.1, one request at a time on each.
 
-A general HTTP client takes some ten times the CPU time of this one for a request, which was half of a list's time in
-the gateway (docs/feedback.md). So this one does no more than the gateway needs.
+A list goes through it, so it does no more than the gateway needs: each step is CPU time of every list.
 """
 
 from __future__ import annotations

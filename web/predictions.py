@@ -25,7 +25,7 @@ from .torchserve import Answer
 async def predictions(request: Request) -> Response:
     """A model's answer, as the contract has it.
 
-    A plain route of Starlette: FastAPI's would take as much CPU time as all else that the gateway does for a list.
+    A plain route of Starlette, without FastAPI's steps of a request, because lists are what is asked for most.
     """
     gateway, model = gateway_of(request), known_model(request.path_params["model"], request)
     ask = await _ask_in(request)

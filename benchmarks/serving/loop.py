@@ -107,7 +107,7 @@ def measure(options: Options, work: Path) -> list[list[Any]]:
         ("lists", lists["requests"], impressions),
     ):
         print(f"{name}: {acknowledged:,} acknowledged, {found:,} stored", flush=True)
-        if acknowledged != found:
+        if found < acknowledged:
             raise RuntimeError(f"{acknowledged} {name} were acknowledged, and {found} are in the store")
     rows: list[list[Any]] = [
         ["", "wanted a second", "answered a second", "errors", "p50, ms", "p99, ms", "longest, ms"]

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.outcomes import outcomes
 from experiments.sequential import Counts
-from feedback.experiments import Experiment
+from feedback.experiments import Experiment, start
 from feedback.store import Event, Impression, Store
 from tests.feedback.conftest import NOW
 
@@ -82,7 +82,7 @@ def test_lists_of_no_experiment_of_another_one_and_of_nobody_are_not_counted(
 ) -> None:
     store.add_impressions([shown("u", 0, [5], None), shown("v", 0, [5], experiment.id + 1), shown(None, 0, [5], None)])
     store.add_events([[did("u", 1, 5), did("v", 1, 5)]])
-    assert outcomes(store, experiment, "click", LATER, LONG) == [(Counts(), Counts())]
+    assert outcomes(store, experiment, "click", LATER, LONG) == [(Counts(), Counts(), None)]
 
 
 def test_what_comes_after_the_moment_is_not_counted(store: Store, experiment: Experiment) -> None:
@@ -127,3 +127,13 @@ def test_the_sums_are_those_of_a_loop(store: Store, experiment: Experiment) -> N
     assert len(by_step) == 16
     moments = [NOW + 1000 * step for step in range(1, 16)] + [NOW + 15_500]
     assert by_step == [outcomes(store, experiment, "click", moment, LONG)[0] for moment in moments]
+
+
+def test_an_event_on_an_interleaved_list_counts_for_the_version_of_its_position(store: Store) -> None:
+    one = start(store, Experiment("fm", "1.0", "1.1", 1, "s", "click", 3, 3600, 0.1, NOW, interleave=True))
+    lists = [shown(user, 0, [5, 6, 7], one.id)._replace(teams="aba") for user in "uv"]
+    store.add_impressions([*lists, shown("w", 0, [5], one.id)])  # w's came from one version alone
+    store.add_events([[did("u", 1, 5), did("u", 2, 7), did("u", 3, 6), did("v", 4, 6), did("w", 5, 5)]])
+    a, b, paired = outcomes(store, one, "click", LATER, LONG)[-1]
+    assert (a, b) == (Counts(2, 2, 2, 2, 2, 4), Counts(2, 2, 2, 2, 2, 2))
+    assert paired == Counts(2, 2, 0, 2, 0, 2)  # u: one more of A, v: one more of B

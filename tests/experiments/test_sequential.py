@@ -128,3 +128,31 @@ def test_an_ordinary_interval_errs_far_more_often_when_one_looks_every_day() -> 
         z = [abs(b.rate - a.rate) / (a.variance + b.variance) ** 0.5 for a, b in days if compare(a, b, 0.1).enough]
         alarms += max(z) > norm.ppf(1 - ALPHA / 2)
     assert alarms > 2 * ALPHA * RUNS
+
+
+def interleaved_verdicts(uplift: float) -> list[set[str]]:
+    """Of each of 200 months of 1,000 users whose lists have movies of both versions, what it said on any day."""
+    draw, users, found = np.random.default_rng(2), 1000, []
+    for _ in range(RUNS):
+        daily, clicks = draw.gamma(0.5, 0.8, users), np.minimum(draw.gamma(0.7, 0.1 / 0.7, users), 0.5)
+        n = draw.poisson(np.broadcast_to(daily, (DAYS, users)))
+        a, b = draw.binomial(n, clicks), draw.binomial(n, np.minimum(clicks * (1 + uplift), 1))
+        n, a, b = n.cumsum(0), a.cumsum(0), b.cumsum(0)
+        said = set()
+        for day in range(DAYS):
+            of_a, of_b, paired = (counts(n[day], c) for c in (a[day], b[day], b[day] - a[day]))
+            said.add(compare(of_a, of_b, 0.1, paired).verdict)
+        found.append(said)
+    return found
+
+
+@pytest.mark.slow
+def test_interleaving_finds_no_difference_where_there_is_none() -> None:
+    assert sum(bool(said & {"better", "worse"}) for said in interleaved_verdicts(0.0)) <= ALPHA * RUNS
+
+
+@pytest.mark.slow
+def test_interleaving_finds_a_planted_difference() -> None:
+    said = interleaved_verdicts(0.3)
+    assert sum("better" in one for one in said) >= 0.9 * RUNS
+    assert not any("worse" in one for one in said)

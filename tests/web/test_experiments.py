@@ -121,6 +121,23 @@ def test_a_version_that_is_gone_costs_no_answer_and_its_lists_are_not_counted(ri
     assert rig.shown(2) == [(str(of_a), "1.0", one.id), (str(of_b), "1.0", None)]
 
 
+def test_users_of_the_share_get_lists_of_both_versions_and_no_others_do(rig: Rig) -> None:
+    one = rig.run(interleave=True)
+    users = range(30)
+    inside, outside = (next(user for user in users if one.interleaves(str(user)) == given) for given in (True, False))
+    assert [rig.version(user_id=user) for user in (inside, outside)] == ["1.0+1.1", "1.0"]
+    assert rig.version(user_id=inside, movie_id=50) == rig.version(user_id=inside, history=True) == "1.0"
+    assert rig.shown(2) == [(str(inside), "1.0+1.1", one.id), (str(outside), "1.0", None)]
+    with sqlite3.connect(rig.file) as connection:
+        teams = [team for (team,) in connection.execute("SELECT teams FROM impressions ORDER BY id")]
+    connection.close()
+    assert teams[0] in ("a", "b")
+    assert teams[1] is None
+    rig.server.there.remove("1.1")
+    assert rig.version(user_id=inside) == "1.0"
+    assert rig.shown(3)[2] == (str(inside), "1.0", None)
+
+
 def test_a_model_that_is_gone_is_said_to_be(rig: Rig) -> None:
     rig.run()
     rig.server.there.clear()
