@@ -51,16 +51,22 @@ class ScoreRequest(_UserFields, _MovieFields, total=False):
 
 
 class RecommendRequest(_UserFields, _ListFields, total=False):
-    """For which user, and out of which movies."""
+    """For which user, or nobody in particular (only then ``recent_days`` and ``newest``), and out of which movies."""
 
     exclude_seen: bool
     diversity: float
     popularity_damping: float
+    explore: float
+    seed: int
+    recent_days: int
+    newest: bool
     explain: bool
 
 
 class SimilarRequest(_MovieFields, _ListFields, total=False):
     """Similar to which movie, and out of which movies."""
+
+    popularity_damping: float
 
 
 class _OfMovie(Struct, kw_only=True):
@@ -103,10 +109,12 @@ class Reason(_OfMovie, kw_only=True):
 
 
 class ScoredMovie(Movie, kw_only=True):
-    """An entry of a list. ``explain``: shares in ``rank_because`` add up to the list ranker's number, ``rank_score``;
-    those in ``because`` to ``personal``, what the score has over that of somebody unknown."""
+    """An entry. ``explain``: ``rank_because`` adds up to the number of its place, ``because`` to ``personal``."""
 
     score: float
+    ratings: int | UnsetType = UNSET  # for nobody in particular: how often it was rated (in that time)
+    added: int | UnsetType = UNSET  # with newest: when it came, in seconds since 1970
+    explored: bool | UnsetType = UNSET  # true where it comes from exploration
     personal: float | UnsetType = UNSET
     because: list[Reason] | UnsetType = UNSET
     rank_score: float | UnsetType = UNSET
@@ -180,11 +188,9 @@ class RecommenderError(Exception):
         self.code, self.type, self.message = error.code, error.type, error.message
 
 
-PAGE = 1000  # movies of one page of the catalogue, which is an archive's max_k
-MOST_INSTANCES, MOST_BYTES = 1000, 1_048_576  # of one request: an archive's max_instances, a server's max_request_size
+PAGE, MOST_INSTANCES, MOST_BYTES = 1000, 1000, 1_048_576  # an archive's max_k, max_instances; max_request_size
 
-# Requests that met one of these statuses, or whose connection was refused or broke, are sent again: it does no harm.
-# A request that timed out here is not sent again, because the server still works on it. The gateway keeps to this.
+# Sent again, as the gateway does, and as after a broken connection. What timed out is not: the server works on it.
 ASK_AGAIN = {
     500: "a worker died while it had the request (or the server has a fault, which is met again)",
     503: "the queue is full, or no worker is up yet",
@@ -220,12 +226,12 @@ class Recommender(ExitStack):
         super().__init__()
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
-        self.session = self.enter_context(requests.Session())  # close() and the end of a ``with`` close it
-        if token:
-            self.session.headers["Authorization"] = f"Bearer {token}"
+        self.session = self.enter_context(requests.Session())  # ``close``, or the end of a ``with``, closes it
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        self.session.headers.update(given, **{"Content-Type": "application/json"})
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_broken)
-            | tenacity.retry_if_result(lambda response: response.status_code in ASK_AGAIN),
+            | tenacity.retry_if_result(lambda it: it.status_code in ASK_AGAIN),
             stop=tenacity.stop_after_attempt(1 + retries),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=longest_wait),
             retry_error_callback=lambda state: state.outcome.result(),  # the last response, or its exception raised
@@ -236,7 +242,7 @@ class Recommender(ExitStack):
         return self._ask(request, Score)
 
     def recommend(self, **request: Unpack[RecommendRequest]) -> Recommendations:
-        """The best movies for somebody: ``recommend(user_id=196, k=10)``, or with ``ratings=`` or ``user=``."""
+        """The best movies for somebody: ``recommend(user_id=196, k=10)``; ``recommend(k=10)`` for what is popular."""
         return self._ask(request, Recommendations)
 
     def similar(self, **request: Unpack[SimilarRequest]) -> Similar:
@@ -260,8 +266,8 @@ class Recommender(ExitStack):
         return self._ask(request, dict)
 
     def _ask(self, request: Any, answer: type) -> Any:
-        body, headers = msgspec.json.encode(request), {"Content-Type": "application/json"}
-        response = self._retrying(self.session.post, self.url, data=body, headers=headers, timeout=self.timeout)
+        body = msgspec.json.encode(request)
+        response = self._retrying(self.session.post, self.url, data=body, timeout=self.timeout)
         if not response.ok:
             raise RecommenderError(_error(response))
         try:

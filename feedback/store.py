@@ -37,7 +37,8 @@ class Event(NamedTuple):
 class Impression(NamedTuple):
     """A list that was shown: ``movies`` in the order of their positions.
 
-    ``experiment``: the id of the experiment that has chosen the version.
+    ``experiment``: the id of the experiment that has chosen the version. ``explored``: the positions, from 0, of the
+    movies that exploration has put there.
     """
 
     user_id: str | None
@@ -47,6 +48,7 @@ class Impression(NamedTuple):
     timestamp: int
     movies: Sequence[int | str]
     experiment: int | None = None
+    explored: Sequence[int] = ()
 
 
 # Made once: for each request it would take longer than its answer.
@@ -89,7 +91,14 @@ class Store:
 
     def add_impressions(self, shown: Sequence[Impression]) -> None:
         """Store impressions."""
-        rows = [one._asdict() | {"movies": json.dumps(list(one.movies))} for one in shown]
+        rows = [
+            one._asdict()
+            | {
+                "movies": json.dumps(list(one.movies)),
+                "explored": json.dumps(list(one.explored)) if one.explored else None,
+            }
+            for one in shown
+        ]
         if rows:
             self.run(lambda connection: connection.execute(insert(impressions), rows))
 

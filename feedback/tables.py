@@ -38,6 +38,7 @@ impressions = Table(
     Column("version", Text, nullable=False),
     Column("timestamp", BigInteger, nullable=False),
     Column("movies", Text, nullable=False),  # JSON: the ids in the order of their positions
+    Column("explored", Text),  # JSON: the positions, from 0, of those from exploration; NULL where there are none
     Column("experiment", BigInteger),  # experiments.id, where one has chosen the version; NULL elsewhere
 )
 Index("impressions_of_user", impressions.c.user_id, impressions.c.timestamp)

@@ -19,8 +19,9 @@ Schema = dict[str, Any]
 
 ABOUT = f"""\
 The fields that you send select the kind of request. A user alone gives a list of movies, a movie alone gives similar
-movies, and both together give a score. A score is on the scale of the training target: a rating (`mf`, `fm`), or the
-probability of a rating above a threshold (`deepfm`). In lists of similar movies it is a cosine.
+movies, both together give a score, and neither gives what is popular or new. A score is on the scale of the training
+target: a rating (`mf`, `fm`), or the probability of a rating above a threshold (`deepfm`). In lists of similar movies
+it is a cosine.
 
 `item_id` and `item` are other names of `movie_id` and `movie`. Answers have the word of the log that the model was
 trained on; the examples are of a log of movies.
@@ -40,6 +41,11 @@ The example of an answer has the name of its request's; the example of a refusal
 
 VERSION_HEADER = "The version that answered; absent where TorchServe itself refuses a request."
 
+
+def _needs(field: str) -> Schema:
+    return {"required": [field]}
+
+
 WHO = {
     "anyOf": [{"required": [field]} for field in ("user_id", "ratings", "user")],
     "not": {"required": ["user_id", "user"]},
@@ -51,11 +57,15 @@ KINDS: dict[str, tuple[str, Schema]] = {
     "score": ("For whom, and which movie: the score of the pair.", {"allOf": [WHO, WHICH]}),
     "recommend": ("For whom: the movies that rank highest for them, each with the score of its pair.", WHO),
     "similar": ("Which movie: the movies most like it.", WHICH),
+    "browse": (
+        "Nobody in particular: what is popular, of late or at all, or what is new.",
+        {"minProperties": 1, "not": {"required": ["newest"], "anyOf": [_needs("recent_days"), _needs("explore")]}},
+    ),
     "history": ("What a user has rated.", {"required": ["user_id", "history"]}),
     "catalogue": ("The movies of the archive, by movie id.", {"required": ["catalogue"]}),
 }
 
-FORMS = ("score", "recommend", "similar", "history", "catalogue")  # kinds, and the names of their examples
+FORMS = ("score", "recommend", "similar", "browse", "history", "catalogue")  # kinds, and the names of their examples
 
 REFUSALS = {
     "400": "The request breaks the contract; the message names the field, the value and the remedy.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from .browsing import unread_dates
 from .config import Settings
 from .data.log import DataError, RatingsLog
 from .metrics.names import Metric
@@ -33,6 +34,7 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
     ):
         if log.ratings[column].is_unique:
             warned.append(f"{others}: a model cannot learn from {teaches_nothing}")
+    warned += unread_dates(log)
     both = 0 if test is None else int(log.has(test).sum())
     if both:
         warned.append(f"{both:,} of the {len(test):,} test rows are in the log too: training has seen them")

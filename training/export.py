@@ -21,7 +21,16 @@ from torch import Tensor
 from archives.pack import DETAILS
 from handlers.recommender.model.attributes import Attribute
 from handlers.recommender.model.drift import Drift
-from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, RANK_ARRAYS, RANK_TABLES, WEIGHT_ARRAYS
+from handlers.recommender.model.files import (
+    ADDED_ARRAYS,
+    AGE_ARRAYS,
+    ARRAYS,
+    DRIFT_ARRAYS,
+    EXPECTED_ARRAYS,
+    RANK_ARRAYS,
+    RANK_TABLES,
+    WEIGHT_ARRAYS,
+)
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
@@ -30,6 +39,7 @@ from handlers.recommender.model.positions import evenly_spread
 from handlers.recommender.model.titles import TITLE_ARRAYS
 
 from .attributes import attribute_arrays
+from .browsing import browse_arrays
 from .catalogue import title_arrays
 from .config import Settings
 from .data.log import RatingsLog
@@ -45,7 +55,8 @@ TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 ROWS_AT_A_TIME = 65_536
 ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
-DTYPES = ARRAYS | RANK_ARRAYS | WEIGHT_ARRAYS | DRIFT_ARRAYS | TITLE_ARRAYS
+_OPTIONAL = RANK_ARRAYS | WEIGHT_ARRAYS | DRIFT_ARRAYS | AGE_ARRAYS | ADDED_ARRAYS | EXPECTED_ARRAYS
+DTYPES = ARRAYS | _OPTIONAL | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):
@@ -76,15 +87,16 @@ def export(
         _check_same(network, scripted, known, estimator.settings)
         genres, titles = title_arrays(log.movies, known.movies.vocabulary)
         attributes, columns = attribute_arrays(log.movies, log.shown, known.movies.vocabulary)
+        browse, of_browse = browse_arrays(log, known)
         with replacing_folder(folder) as staging:
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
             save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
             save(staging, titles | columns | history_arrays(known, confidences_for(estimator, known)))
-            save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift))
+            save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift) | browse)
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
-            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, attributes))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, attributes, of_browse))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 write_json(staging / DETAILS, shown)
@@ -199,6 +211,7 @@ def _metadata(
     known: Interactions,
     genres: Sequence[str],
     attributes: tuple[Attribute, ...],
+    of_browse: dict[str, Any],
 ) -> Metadata:
     link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
@@ -227,6 +240,7 @@ def _metadata(
         words=log.words,
         attributes=attributes,
         **levels,
+        **of_browse,
     )
 
 

@@ -27,4 +27,5 @@ def impression_of(model: str, ask: Ask, answer: Answer, experiment: Experiment |
     user, movie = (None if raw is None else str(raw) for raw in (ask.user_id, ask.movie_id))
     takes_part = experiment and user is not None and answer.version == experiment.version_of(user)
     movies = [id_of(entry) for entry in shown]
-    return Impression(user, movie, model, answer.version, now, movies, experiment.id if takes_part else None)
+    explored = [place for place, entry in enumerate(shown) if entry.get("explored")]
+    return Impression(user, movie, model, answer.version, now, movies, experiment.id if takes_part else None, explored)

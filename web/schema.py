@@ -67,6 +67,10 @@ class Ask(_OfMovie):
     where: Annotated[dict[Text, Any], Field(max_length=50)] = None  # the handler checks the conditions
     diversity: ZeroToOne = None
     popularity_damping: ZeroToOne = None
+    explore: ZeroToOne = None
+    seed: Annotated[int, Field(ge=0, strict=True)] = None
+    recent_days: Annotated[int, Field(ge=1, strict=True)] = None
+    newest: Literal[True] = None
     history: Literal[True] = None
     explain: StrictBool = None
     on_unknown: Literal["fallback", "error"] = None

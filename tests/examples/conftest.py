@@ -52,11 +52,11 @@ class Example:
 def trained(
     name: str, folder: Path, more: dict[str, str], tables: dict[str, pd.DataFrame], left_out: str = ""
 ) -> Example:
-    """The example ``name`` from these files, with the options of its page, without what is ``left_out`` of them."""
+    """The example ``name`` from files of these tables, with the options of its page, and small settings; ``more`` count."""
     planted.write(folder / "data" / name, **tables)
     (command,) = [step.commands for step in steps(PAGES / f"{name}.md") if step.commands.startswith("make train")]
     given = dict(word.split("=", 1) for word in shlex.split(command) if re.match("[A-Z]+=", word))
-    options = f"--data {given['DATA']} {given['ARGS']}".replace(left_out, "").replace(" data/", f" {folder}/data/")
+    options = f"--data {given['DATA']} {given['ARGS']}".replace(" data/", f" {folder}/data/")
     places = ["--build", str(folder / "build"), "--runs", str(folder / "runs")]
     small = [word for option in (SMALL | more).items() for word in option]
     parse(["train", given["MODEL"], *options.split(), *small, "--no-refit", *places]).run()

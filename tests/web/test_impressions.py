@@ -19,6 +19,7 @@ from web.torchserve import Answer
         ({"user_id": 196, "ratings": [{"movie_id": 1}], "k": 3}, True),
         ({"user": {"age": 25}}, True),
         ({"movie_id": 50}, True),
+        ({"k": 10, "recent_days": 7}, True),
         ({"user_id": 196, "movie_id": 50}, False),
         ({"ratings": [{"movie_id": 1}], "movie_id": 50}, False),
         ({"user": {"age": 25}, "movie_id": 50}, False),
@@ -33,4 +34,10 @@ def test_lists_are_what_has_no_score_and_no_history(ask: dict[str, Any], expecte
 def test_movies_are_kept_in_the_order_of_their_positions(field: str) -> None:
     body = {field: [{"movie_id": movie, "score": 1.0} for movie in ("b", "a")]}
     shown = impression_of("fm", Ask(user_id=196), Answer(200, json.dumps(body).encode(), "1.1", 0.1), None, 7)
-    assert shown == ("196", None, "fm", "1.1", 7, ["b", "a"], None)
+    assert shown == ("196", None, "fm", "1.1", 7, ["b", "a"], None, [])
+
+
+def test_what_comes_from_exploration_is_kept_as_such() -> None:
+    entries = [{"movie_id": 1}, {"movie_id": 2, "explored": True}, {"movie_id": 3}, {"movie_id": 4, "explored": True}]
+    answer = Answer(200, json.dumps({"recommendations": entries}).encode(), "1.1", 0.1)
+    assert impression_of("fm", Ask(k=4, explore=0.5), answer, None, 7).explored == [1, 3]

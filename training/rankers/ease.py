@@ -42,6 +42,7 @@ from ..progress import counted, stage
 from .gain import best_of_users, is_certain
 from .svd import in_threads, truncated_svd
 from .trend import comes_after, following, trend_of
+from .unrated import with_unrated
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
@@ -59,7 +60,7 @@ def fit(train: Interactions, settings: Settings) -> ListRanker:
     regression = Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
     ranker = dataclasses.replace(ranker, strength=settings.list_strengths[0])
-    return following(ranker, trend_of(train, settings.list_half_lives[0]))
+    return with_unrated(following(ranker, trend_of(train, settings.list_half_lives[0])), train)
 
 
 Way = tuple[float, float, float]  # ridge, damping, half-life

@@ -66,6 +66,12 @@ class Presenter:
         """The entries of a list, with reasons where there are any."""
         movie = self._movie
         entries = [{**movie(row), "score": score} for row, score in zip(ranked.rows.tolist(), ranked.scores.tolist())]
+        for name, values in ranked.facts.items():
+            for entry, value in zip(entries, values.tolist(), strict=True):
+                entry[name] = value
+        if ranked.explored is not None:
+            for place in np.flatnonzero(ranked.explored).tolist():
+                entries[place]["explored"] = True
         if ranked.personal:
             for entry, explanation in zip(entries, ranked.personal, strict=True):
                 entry |= {"personal": explanation.total, "because": self._reasons(explanation)}

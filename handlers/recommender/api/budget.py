@@ -66,7 +66,11 @@ class Budget:
         ids += 0 if request.where is UNSET else size(request.where)
         if UNSET not in (request.user_id, request.ratings):
             ids += self._stored(request.user_id)  # fresh ratings are folded in with these
-        return (1 + ids / 250) * (16 if request.explain is True else 1) * (8 if request.diversity else 1)
+        return (
+            (1 + ids / 250)
+            * (16 if request.explain is True else 1)
+            * (8 if request.diversity or request.explore else 1)
+        )
 
     def _overloaded(self) -> Overloaded:
         return Overloaded(

@@ -113,7 +113,7 @@ def _from_form(fields: Mapping[str, Any]) -> Request:
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the form is not UTF-8 ({error.reason} at byte {error.start}): encode it so") from None
     # msgspec reads a text as a bool, but not as the only bool that a literal allows.
-    text |= {name: True for name in ("history", "catalogue") if text.get(name) == "true"}
+    text |= {name: True for name in ("history", "catalogue", "newest") if text.get(name) == "true"}
     return _checked(lambda values: msgspec.convert(values, Request, strict=False), text)
 
 

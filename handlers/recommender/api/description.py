@@ -30,6 +30,8 @@ def description_of(model: Model, limits: Limits) -> dict[str, Any]:
         "words": {"one": words.one, "many": words.many},
         "columns": {name: column.kind for name, column in model.catalogue.columns.items()},
         "limits": msgspec.to_builtins(limits),
+        "last_timestamp": metadata.last_timestamp,
+        "newest_by": metadata.added_by,
         "metrics": model.metrics,
         "sha256": model.sha256,
     }

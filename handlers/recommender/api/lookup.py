@@ -46,14 +46,38 @@ class Lookup:
         selection = job.selection
         selection.k = DEFAULT_K if request.k is UNSET else min(request.k, self._limits.max_k)
         selection.exclude_seen = request.exclude_seen is not False
+        self._resolve_order(job)
         if request.candidates is not UNSET:
             selection.candidates = self._rows(job, "candidates", request.candidates, "candidates[{}]")
         if request.exclude is not UNSET:
             selection.exclude = self._rows(job, "exclude", request.exclude, "exclude[{}]")
         selection.where = self._where(job)
+
+    def _resolve_order(self, job: Job) -> None:
+        """Set what orders the job's list. Raises InvalidRequest for what this archive does not know."""
+        request, selection, timeline = job.request, job.selection, self._model.timeline
         for name in BEYOND:
             if getattr(request, name) is not UNSET:
-                setattr(selection, name, self._beyond(name, getattr(request, name)))
+                setattr(selection, name, self._beyond(job.kind, name, getattr(request, name)))
+        if request.explore is not UNSET:
+            selection.explore = request.explore
+        if request.seed is not UNSET:
+            selection.seed = request.seed
+        if request.recent_days is not UNSET:
+            self._needs(timeline.ages is not None, f"recent_days is {request.recent_days}", "a column timestamp")
+            selection.recent_days = request.recent_days
+        if request.newest is not UNSET:
+            dates = "a column timestamp, or with a movies file that has a column added or released"
+            self._needs(timeline.added is not None, "newest is true", dates)
+            selection.newest = True
+
+    @staticmethod
+    def _needs(is_there: bool, given: str, columns: str) -> None:
+        if not is_there:
+            raise InvalidRequest(
+                f"{given}: this archive does not know when its movies came or were rated; leave it out, or train the "
+                f"model again on a log with {columns}"
+            )
 
     def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
         raw = getattr(job.request, name)
@@ -131,8 +155,8 @@ class Lookup:
             self._note(job, field.removeprefix("where.") if is_genre else field, text, "genre" if is_genre else "value")
         return where
 
-    def _beyond(self, name: str, value: float) -> float:
-        if value and self._model.ranker is None:
+    def _beyond(self, kind: str, name: str, value: float) -> float:
+        if value and kind == "recommend" and self._model.ranker is None:
             raise InvalidRequest(
                 f"{name} is {value:g}: this archive has no list ranker, so it orders lists by the score alone; "
                 "leave it out, or train the model again"

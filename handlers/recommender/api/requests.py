@@ -105,6 +105,14 @@ class Request(Struct, forbid_unknown_fields=True):
     popularity_damping: (
         Annotated[ZeroToOne, Meta(description="How much less popular movies count; 0 by default.")] | UnsetType
     ) = UNSET
+    explore: (
+        Annotated[ZeroToOne, Meta(description="The share of places that go to exploration; 0 by default.")] | UnsetType
+    ) = UNSET
+    seed: Annotated[int, Meta(ge=0, le=LATEST, description="What fixes the draws of explore.")] | UnsetType = UNSET
+    recent_days: (
+        Annotated[int, Meta(ge=1, le=LATEST, description="Popular in so many days before the log's end.")] | UnsetType
+    ) = UNSET
+    newest: Annotated[Literal[True], Meta(description="The newest movies first.")] | UnsetType = UNSET
     history: Annotated[Literal[True], Meta(description="What the user has rated.")] | UnsetType = UNSET
     catalogue: Annotated[Literal[True], Meta(description="The movies of the archive.")] | UnsetType = UNSET
     explain: (
@@ -123,12 +131,14 @@ WHO = frozenset({"user_id", "ratings", "user"})
 WHICH = frozenset({"movie_id", "movie", *OTHER_WORD})
 NARROW = frozenset({"k", "exclude", "candidates", "genres", "where"})
 BEYOND = frozenset({"diversity", "popularity_damping"})  # what a list is good for besides accuracy
+EXPLORE = frozenset({"explore", "seed"})
 
 # The fields that each kind of request may have.
 FIELDS: dict[str, frozenset[str]] = {
     "score": WHO | WHICH | {"timestamp", "on_unknown"},
-    "recommend": WHO | NARROW | BEYOND | {"exclude_seen", "timestamp", "explain", "on_unknown"},
-    "similar": NARROW | WHICH | {"on_unknown"},
+    "recommend": WHO | NARROW | BEYOND | EXPLORE | {"exclude_seen", "timestamp", "explain", "on_unknown"},
+    "similar": NARROW | WHICH | {"popularity_damping", "on_unknown"},
+    "browse": NARROW | EXPLORE | {"recent_days", "newest", "on_unknown"},
     "history": frozenset({"user_id", "history", "on_unknown"}),
     "catalogue": frozenset({"catalogue", "offset", "k"}),
 }
@@ -161,6 +171,8 @@ def kind_of(request: Request) -> str:
         kind = "similar"
     elif not given:
         raise InvalidRequest(EMPTY)
+    elif given <= FIELDS["browse"]:
+        kind = "browse"
     else:
         raise InvalidRequest(
             f"{', '.join(sorted(given))} alone is no question: add user_id, ratings or user (for whom), "
@@ -175,6 +187,9 @@ def kind_of(request: Request) -> str:
         )
     if kind == "history" and "user_id" not in given:
         raise InvalidRequest("history is for a user of the log: add user_id")
+    for other in ("recent_days", "explore"):
+        if {"newest", other} <= given:
+            raise InvalidRequest(f"newest and {other} do not go together: give one of them")
     return kind
 
 

@@ -44,6 +44,7 @@ class Service:
             "score": self._score,
             "recommend": self._recommend,
             "similar": self._similar,
+            "browse": self._browse,
             "history": self._history,
             "catalogue": self._catalogue,
         }
@@ -133,6 +134,10 @@ class Service:
         for job in jobs:
             ranked = self.model.similar(job.movie, job.selection)
             job.result = self._present.movie(job.request) | {"similar": self._present.entries(ranked)}
+
+    def _browse(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            job.result = {"recommendations": self._present.entries(self.model.browse(job.selection))}
 
     def _history(self, jobs: Sequence[Job]) -> None:
         for job in jobs:

@@ -84,11 +84,26 @@ DRIFT_ARRAYS = {
 }
 
 
+# What lists for nobody in particular are made from (browse.Browsing), where it is known.
+AGE_ARRAYS = {
+    "rating_ages": "uint16",  # [ratings]: timeline.Timeline.ages
+    "rating_age_offsets": "int64",  # [movies + 1]
+}
+ADDED_ARRAYS = {"movie_added": "int64"}  # [movies]: timeline.Timeline.added
+EXPECTED_ARRAYS = {"expected_ratings": "float32"}  # [movies]: how many a movie with the same features has on average
+
+
 def optional_arrays(metadata: Metadata) -> dict[str, str]:
     """The arrays that an archive has beside ``ARRAYS``, by what its metadata say."""
-    of_ranker = RANK_ARRAYS if metadata.rank_weight is not None else {}
-    of_likes = WEIGHT_ARRAYS if metadata.weighted else {}
-    return of_ranker | of_likes | (DRIFT_ARRAYS if metadata.drift_seconds is not None else {})
+    present = (
+        (RANK_ARRAYS, metadata.rank_weight is not None),
+        (WEIGHT_ARRAYS, metadata.weighted),
+        (DRIFT_ARRAYS, metadata.drift_seconds is not None),
+        (AGE_ARRAYS, metadata.last_timestamp is not None),
+        (ADDED_ARRAYS, metadata.added_by is not None),
+        (EXPECTED_ARRAYS, metadata.expects_ratings),
+    )
+    return {name: dtype for arrays, is_there in present if is_there for name, dtype in arrays.items()}
 
 
 def read_arrays(files: ArrayFiles, dtypes: Mapping[str, str]) -> dict[str, Tensor]:
@@ -171,7 +186,7 @@ def check_sizes(
     embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
     seen = int(arrays["seen_offsets"][-1])
-    for name in ("seen_offsets", "drift_offsets"):
+    for name in ("seen_offsets", "drift_offsets", "rating_age_offsets"):
         if name in arrays and not lead_through(arrays[name].numpy(), int(arrays[name][-1])):
             raise ArchiveError(f"{name}.npy does not lead from 0 on and never back: copy or pack the archive again")
     # What has a size, where the same size stands, and that size.
@@ -194,7 +209,7 @@ def check_sizes(
         "user": ("user_features", "user_weights", "user_encodings"),
         "movie": (
             "movie_features", "movie_weights", "item_encodings", "item_directions", "map", "rating_counts",
-            "rank_inputs", "rank_items", "rank_alike",
+            "rank_inputs", "rank_items", "rank_alike", "movie_added", "expected_ratings",
         ),
     }  # fmt: skip
     for side, names in of_side.items():
@@ -205,6 +220,10 @@ def check_sizes(
         expected["drift_offsets.npy"] = arrays["drift_offsets"].size(0) - 1, "user_ids.npy", rows["user"]
         known = "drift_offsets.npy (end)", int(arrays["drift_offsets"][-1])
         expected |= {f"{name}.npy": (arrays[name].size(0), *known) for name in ("drift_times", "drift_values")}
+    if "rating_ages" in arrays:
+        offsets = arrays["rating_age_offsets"]
+        expected["rating_age_offsets.npy"] = offsets.size(0) - 1, "movie_ids.npy", rows["movie"]
+        expected["rating_ages.npy"] = arrays["rating_ages"].size(0), "rating_age_offsets.npy (end)", int(offsets[-1])
     if "rank_people" in arrays:
         where = "metadata.json (everybody and user_features)"
         expected["rank_people.npy"] = arrays["rank_people"].size(0), where, 1 + user_values

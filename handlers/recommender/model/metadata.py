@@ -34,6 +34,9 @@ class Metadata(msgspec.Struct, frozen=True):
     ``drift_seconds``: ``drift.Drift.seconds``, None where the moment of a rating adds nothing to its score.
     ``words``: what the log calls its movies. ``attributes``: the columns that answers show, in the order of their
     files. Archives of earlier releases have neither.
+    ``last_timestamp``: of the log, in seconds since 1970; None where it has no timestamps. ``added_by``: what says when
+    a movie was new: a column of the movies file, or "log" for its first rating; None where nothing does.
+    ``expects_ratings``: whether it is known how many ratings a movie's features promise.
     """
 
     model: str
@@ -55,6 +58,9 @@ class Metadata(msgspec.Struct, frozen=True):
     attributes: tuple[Attribute, ...] = ()
     rank_strength: float = 1.0
     weighted: bool = False
+    last_timestamp: int | None = None
+    added_by: str | None = None
+    expects_ratings: bool = False
 
     @property
     def link(self) -> Link:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .array_files import ArrayFiles
+from .browse import Browsing
 from .catalogue import Catalogue
 from .drift import Drift
 from .embeddings import embeddings_of
@@ -40,6 +41,7 @@ from .positions import evenly_spread
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
 from .recommendations import Recommendations
 from .similar import Similarity
+from .timeline import Timeline
 from .vocabulary import RawId, Vocabulary
 
 MAX_SCORES = 1 << 24  # scores of lists held at once: 64 MiB
@@ -63,6 +65,7 @@ class Model:
     prior: Prior
     ranker: ListRanker | None
     drift: Drift | None
+    timeline: Timeline
     sha256: str
     device: torch.device
     score_pairs: Callable[[Tensor, Tensor], Tensor] = field(init=False)
@@ -119,6 +122,7 @@ class Model:
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
             drift=_drift(arrays, metadata),
+            timeline=Timeline.of(arrays),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
         )
@@ -142,6 +146,11 @@ class Model:
     def similar(self, movie: MovieQuery, selection: Selection) -> RankedList:
         """The movies most like one: scores are cosines."""
         return self._similarity.nearest(movie, selection)
+
+    @torch.no_grad()
+    def browse(self, selection: Selection) -> RankedList:
+        """A list for nobody in particular: what is popular, of late or at all, or what is new."""
+        return self._browsing.make(selection)
 
     def seen(self, user_row: int) -> np.ndarray:
         """The movie rows int32 that a user has rated, in ascending order."""
@@ -287,6 +296,10 @@ class Model:
     @cached_property
     def _recommendations(self) -> Recommendations:
         return Recommendations(self, Explainer(self))
+
+    @cached_property
+    def _browsing(self) -> Browsing:
+        return Browsing(self)
 
     @cached_property
     def _similarity(self) -> Similarity:

@@ -1,8 +1,9 @@
 """What a model is asked, in rows: who asks, about which movie, and which movies a list may hold."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -47,8 +48,10 @@ class Selection:
     """Which movies a list may hold: at most ``k`` of ``candidates`` (all where None) that meet all of ``where``.
 
     None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
-    ``diversity`` and ``popularity_damping``, from 0 to 1, change the order of recommendations (diversity.py,
-    popularity.py); a model without a list ranker has neither.
+    ``diversity`` and ``popularity_damping``, from 0 to 1, change the order of lists (diversity.py, popularity.py); a
+    model without a list ranker has neither for recommendations. ``explore``: the probability that a place goes to
+    exploration (exploration.py), whose draws ``seed`` fixes. ``recent_days`` and ``newest``: what orders a list for
+    nobody in particular (browse.py); without both, popularity.
     """
 
     k: int = 0
@@ -58,6 +61,10 @@ class Selection:
     exclude_seen: bool = True
     diversity: float = 0.0
     popularity_damping: float = 0.0
+    explore: float = 0.0
+    seed: int | None = None
+    recent_days: int | None = None
+    newest: bool = False
 
 
 class Share(NamedTuple):
@@ -83,10 +90,13 @@ class RankedList(NamedTuple):
     """A list, best first: movie rows int64 [n] and their scores float64 [n].
 
     Where asked for: ``personal`` explains each entry's score, ``order`` the number that gave it its place (None for
-    a model whose lists are ordered by the score).
+    a model whose lists are ordered by the score). ``explored`` bool [n]: which entries come from exploration.
+    ``facts``: further numbers of the entries [n], by the names of their fields.
     """
 
     rows: np.ndarray
     scores: np.ndarray
     personal: list[Explanation] | None = None
     order: list[Explanation] | None = None
+    explored: np.ndarray | None = None
+    facts: Mapping[str, np.ndarray] = MappingProxyType({})

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from .explain import Explainer
+from .exploration import Exploration
 from .lists import ListMaker
 from .query import RankedList, Selection, UserQuery
 
@@ -22,7 +23,8 @@ class Recommendations:
         self._model = model
         self._explainer = explainer
         vectors = None if model.ranker is None else model.ranker.item_similarity
-        self._lists = ListMaker(model.catalogue.counts, vectors, model.device)
+        counts = model.catalogue.counts
+        self._lists = Exploration(ListMaker(counts, vectors, model.device), counts, model.device)
 
     def make(
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
@@ -41,7 +43,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows = self._lists.make(order, excluded, selections)
+        rows, explored = self._lists.make(order, excluded, selections)
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)
@@ -49,7 +51,7 @@ class Recommendations:
         repeated = encodings.repeat_interleave(torch.tensor(lengths, device=model.device), dim=0)
         raw = model.score_pairs(repeated, items)
         scores = np.split(model.inverse_link(raw).cpu().numpy(), np.cumsum(lengths)[:-1])
-        lists = [RankedList(*parts) for parts in zip(rows, scores, strict=True)]
+        lists = [RankedList(*parts, explored=places) for *parts, places in zip(rows, scores, explored, strict=True)]
         for position, raw_scores in enumerate(raw.cpu().split(lengths)):
             if explained[position] and lengths[position]:
                 entries = torch.from_numpy(rows[position]).to(model.device)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from .lists import ListMaker
 from .query import MovieQuery, RankedList, Selection
-from .topk import top
 
 if TYPE_CHECKING:
     from .model import Model
@@ -22,13 +22,17 @@ class Similarity:
         self._model = model
         counts = model.catalogue.counts
         shrunk = counts / (counts + model.metadata.similarity_shrinkage)
+        self._lists = ListMaker(counts, None, model.device)
         self._trust = torch.from_numpy(shrunk).float().to(model.device)  # [movies]
 
     def nearest(self, movie: MovieQuery, selection: Selection) -> RankedList:
-        """The most similar movies, best first, without the movie itself; scores are cosines."""
+        """The most similar movies, best first, without the movie itself.
+
+        Scores are cosines; cosines after ``popularity_damping`` order the list.
+        """
         scores = self._of_features(movie) if movie.features else self._of_row(movie.row)
         excluded = self._model.catalogue.excluded(selection, [movie.row])
-        (rows,) = top(scores.unsqueeze(0).clone(), [excluded], [selection.k])
+        (rows,) = self._lists.make(scores.unsqueeze(0).clone(), [excluded], [selection])
         listed = scores[torch.from_numpy(rows).to(self._model.device)]
         return RankedList(rows, listed.cpu().numpy().astype(np.float64).round(6))
 

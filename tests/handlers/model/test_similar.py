@@ -66,3 +66,15 @@ def test_what_is_rated_too_rarely_for_the_list_ranker_is_similar_by_its_vector(b
     assert [one["score"] for one in body["similar"]] == pytest.approx(
         sorted(np.delete(cosines, [0, 5]), reverse=True)[:3], abs=1e-5
     )
+
+
+def test_damping_trades_similarity_for_rare_movies_and_leaves_the_scores(answer, build: Path) -> None:
+    alike, counts = (np.load(build / "fm" / f"{name}.npy") for name in ("rank_alike", "rating_counts"))
+    ids = [None, *ids_in(build / "fm", MOVIES)]
+    cosines = alike @ alike[3]
+    numbers = cosines * np.maximum(counts, 1.0) ** (-0.6 * np.sign(cosines))
+    numbers[[0, 3]] = -np.inf
+    best = np.argsort(-numbers)[:10]
+    (body,) = said(answer("fm", [{"movie_id": ids[3], "k": 10, "popularity_damping": 0.6}]))
+    assert [one["movie_id"] for one in body["similar"]] == [ids[row] for row in best]
+    assert [one["score"] for one in body["similar"]] == pytest.approx(cosines[best], abs=1e-5)

@@ -1,0 +1,94 @@
+"""What lists for nobody in particular are made from: ages of ratings, dates of movies, and what features promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from handlers.recommender.model.timeline import MOST_DAYS, NO_DATE
+
+from .data.log import DataError, RatingsLog
+from .data.times import WholeSeconds
+from .interactions import Interactions
+from .rankers.unrated import by_features
+
+SECONDS_A_DAY = 86_400
+DATES = ("added", "released")  # columns of the movies that say when a movie was new, the first that is there
+FROM_LOG = "log"
+LAST_YEAR = 9999  # a smaller number in such a column is a year
+
+
+def browse_arrays(log: RatingsLog, known: Interactions) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of ``files.AGE_ARRAYS``, ``ADDED_ARRAYS`` and ``EXPECTED_ARRAYS``, and their fields of the metadata.
+
+    ``known``: the rows of ``log`` that the archive knows, and its sides.
+    """
+    arrays, fields = {}, {"added_by": None}
+    if known.timestamps is not None:
+        last = int(known.timestamps.max())
+        arrays |= ages(known, last) | {"movie_added": first_ratings(known)}
+        fields |= {"last_timestamp": last, "added_by": FROM_LOG}
+    column = dates_column(log)
+    if column is not None and not unread_dates(log):
+        arrays["movie_added"] = dates(log.movies, column, known.movies.vocabulary.to_rows, known.shape[1])
+        fields["added_by"] = column
+    if known.movies.schema.fields:
+        counts = np.bincount(known.movie_rows, minlength=known.shape[1]).astype(np.float64)
+        arrays["expected_ratings"] = by_features(known.movies, counts[:, None])[:, 0].clip(0)
+        fields["expects_ratings"] = True
+    return arrays, fields
+
+
+def ages(known: Interactions, last: int) -> dict[str, np.ndarray]:
+    """The days of all ratings before ``last``, those of a movie together (``timeline.Timeline``)."""
+    days = np.minimum((last - known.timestamps) // SECONDS_A_DAY, MOST_DAYS)
+    keys = known.movie_rows.astype(np.int64) * (MOST_DAYS + 1) + days
+    keys.sort()
+    offsets = np.zeros(known.shape[1] + 1, np.int64)
+    np.cumsum(np.bincount(known.movie_rows, minlength=known.shape[1]), out=offsets[1:])
+    return {"rating_ages": (keys % (MOST_DAYS + 1)).astype(np.uint16), "rating_age_offsets": offsets}
+
+
+def first_ratings(known: Interactions) -> np.ndarray:
+    """When each movie was rated first: int64 [movies], ``NO_DATE`` for never."""
+    first = np.full(known.shape[1], np.iinfo(np.int64).max)
+    np.minimum.at(first, known.movie_rows, known.timestamps)
+    first[np.bincount(known.movie_rows, minlength=known.shape[1]) == 0] = NO_DATE
+    return first
+
+
+def dates_column(log: RatingsLog) -> str | None:
+    """The column of the movies that says when each was new; None where there is none."""
+    return next((name for name in DATES if log.movies is not None and name in log.movies), None)
+
+
+def dates(movies: pd.DataFrame, column: str, to_rows: Any, rows: int) -> np.ndarray:
+    """When each movie was new, by a column: int64 [rows], ``NO_DATE`` where a movie has no value.
+
+    The column holds what a timestamp may be (``times.WholeSeconds``), or years. Raises DataError for anything else.
+    """
+    values = movies[column]
+    given = values[values.notna() & (values != "")]
+    found = np.full(rows, NO_DATE)
+    if len(given):
+        seconds = WholeSeconds(Path("movies")).of(given).to_numpy()
+        years = np.abs(seconds) <= LAST_YEAR
+        starts = (np.clip(seconds, -LAST_YEAR, LAST_YEAR) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
+        found[to_rows(movies.loc[given.index, "movie_id"].tolist())] = np.where(years, starts.astype(np.int64), seconds)
+        found[0] = NO_DATE
+    return found
+
+
+def unread_dates(log: RatingsLog) -> list[str]:
+    """A warning where the column of dates holds something else, so that the log alone says what is new."""
+    column = dates_column(log)
+    if column is None:
+        return []
+    try:
+        dates(log.movies, column, lambda ids: np.zeros(len(ids), np.int64), 1)
+    except DataError as error:
+        return [f"{error}. Until then the first rating of a movie says when it was new"]
+    return []

@@ -1,0 +1,71 @@
+"""The place of a movie that nobody has rated: what its side features promise.
+
+What is known of movies is regressed on their side features: ridge regression, relative to the average movie. Movies
+without ratings take part as they are, with nothing: where most of a catalogue was never chosen, a new movie promises
+less. A movie without ratings then gets its prediction, which is the mean of its group, shrunk to that of all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from handlers.recommender.model.list_ranker import ListRanker
+
+from ..interactions import Interactions, SideData, feature_matrix
+
+FEATURE_RIDGE = 20.0  # a group of movies counts as if it had so many more average movies
+MOST_STEPS, TOLERANCE = 100, 1e-8
+
+
+def with_unrated(ranker: ListRanker, train: Interactions) -> ListRanker:
+    """The ranker in which a movie that nobody has rated has the vector that its features promise.
+
+    The same one where all movies are rated, or movies have no side features.
+    """
+    unrated = np.bincount(train.movie_rows, minlength=train.shape[1]) == 0
+    unrated[0] = False
+    if not unrated.any() or not train.movies.schema.fields:
+        return ranker
+    rows = np.flatnonzero(unrated)
+    items = ranker.items.clone()
+    items[torch.from_numpy(rows)] = torch.from_numpy(by_features(train.movies, ranker.items.numpy())[rows])
+    return dataclasses.replace(ranker, items=items)
+
+
+def by_features(movies: SideData, values: np.ndarray) -> np.ndarray:
+    """What the side features say of ``values`` [movies, D], whose row 0 is no movie: the same shape and dtype."""
+    features = feature_matrix(movies).astype(np.float64)[1:]
+    average = values[1:].mean(axis=0, dtype=np.float64)
+    centred = features.T @ (values[1:] - average)
+    normal = features.T @ features + FEATURE_RIDGE * sparse.eye_array(features.shape[1])
+    predicted = np.zeros_like(values)
+    predicted[1:] = average + features @ solved(normal.tocsr(), centred)
+    return predicted
+
+
+def solved(matrix: sparse.csr_array, right: np.ndarray) -> np.ndarray:
+    """``matrix^-1 right`` [n, D] of a sparse positive definite matrix, by conjugate gradients, all columns at once.
+
+    A factorization would fill it: a feature may have as many values as there are artists. The preconditioner is the
+    diagonal.
+    """
+    scale = 1 / matrix.diagonal()[:, None]
+    found, rest = np.zeros_like(right), right.copy()
+    direction = scale * rest
+    size = np.einsum("nd,nd->d", rest, direction)
+    enough = TOLERANCE**2 * size
+    for _ in range(MOST_STEPS):
+        if (size <= enough).all():
+            break
+        product = matrix @ direction
+        step = size / np.maximum(np.einsum("nd,nd->d", direction, product), np.finfo(float).tiny)
+        found += step * direction
+        rest -= step * product
+        before, ahead = size, scale * rest
+        size = np.einsum("nd,nd->d", rest, ahead)
+        direction = ahead + size / np.maximum(before, np.finfo(float).tiny) * direction
+    return found
