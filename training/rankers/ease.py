@@ -118,8 +118,10 @@ def choose(train: Interactions, validation: Interactions, settings: Settings) ->
             if is_certain(*(ndcg_of(following(short(*each[:2]), trends[each[2]])) for each in (other, way))):
                 way = other
     ridge, damping, half_life = way
-    ranker = following(short(ridge, damping), trends[half_life])
-    strength = best_of_users({each: ndcg_of(dataclasses.replace(ranker, strength=each)) for each in strengths})
+    strength = strengths[0]
+    if len(strengths) > 1:
+        ranker = following(short(ridge, damping), trends[half_life])
+        strength = best_of_users({each: ndcg_of(dataclasses.replace(ranker, strength=each)) for each in strengths})
     longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
     longest = dataclasses.replace(following(longest, trends[half_life]), strength=strength)
     measured = {

@@ -104,7 +104,9 @@ def test_what_may_be_chance_chooses_none(coming_and_going, monkeypatch, of_users
     both = iter([np.array(of_users), np.zeros(len(of_users))])
     monkeypatch.setattr(ease, "measure", lambda *_: {"ndcg@10": next(found)})
     monkeypatch.setattr(ease, "ndcg_of_users", lambda *_: next(both))
-    chosen, _ = ease.choose(train, validation, dataclasses.replace(SETTINGS, list_half_lives=(0.0, 7.0)))
+    chosen, _ = ease.choose(
+        train, validation, dataclasses.replace(SETTINGS, list_half_lives=(0.0, 7.0), list_strengths=(1.0,))
+    )
     assert chosen.list_half_lives == (half_life,)
 
 
