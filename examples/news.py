@@ -62,10 +62,10 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
         of_hours.append(pd.DataFrame({"reader": who, "story": what, "clicked_at": when}))
     table = pd.concat(of_hours, ignore_index=True)
     people, ids = planted.numbered("reader-", readers), planted.numbered("story-", len(section))
-    published = FIRST_SECOND + np.arange(len(section)) // STORIES * HOUR
+    released = FIRST_SECOND + np.arange(len(section)) // STORIES * HOUR
     return News(
         table.assign(reader=people[table["reader"]], story=ids[table["story"]]),
-        pd.DataFrame({"story": ids, "title": titles, "section": SECTIONS[section], "published": published}),
+        pd.DataFrame({"story": ids, "title": titles, "section": SECTIONS[section], "released": released}),
         preference,
     )
 

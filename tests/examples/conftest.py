@@ -49,14 +49,12 @@ class Example:
         return sum(found) / len(found)
 
 
-def trained(
-    name: str, folder: Path, more: dict[str, str], tables: dict[str, pd.DataFrame], left_out: str = ""
-) -> Example:
-    """The example ``name`` from these files, with the options of its page, without what is ``left_out`` of them."""
+def trained(name: str, folder: Path, more: dict[str, str], tables: dict[str, pd.DataFrame]) -> Example:
+    """The example ``name`` from these tables, with the options of its page and small settings, or ``more``."""
     planted.write(folder / "data" / name, **tables)
     (command,) = [step.commands for step in steps(PAGES / f"{name}.md") if step.commands.startswith("make train")]
-    given = dict(word.split("=", 1) for word in shlex.split(command) if re.match("[A-Z]+=", word))
-    options = f"--data {given['DATA']} {given['ARGS']}".replace(left_out, "").replace(" data/", f" {folder}/data/")
+    given = dict(word.split("=", 1) for word in shlex.split(command.replace("\\\n", "")) if re.match("[A-Z]+=", word))
+    options = f"--data {given['DATA']} {given['ARGS']}".replace(" data/", f" {folder}/data/")
     places = ["--build", str(folder / "build"), "--runs", str(folder / "runs")]
     small = [word for option in (SMALL | more).items() for word in option]
     parse(["train", given["MODEL"], *options.split(), *small, "--no-refit", *places]).run()

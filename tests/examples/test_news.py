@@ -18,7 +18,7 @@ def test_a_longer_time_begins_with_the_same_hours() -> None:
 def test_a_story_fades_in_hours_and_is_not_read_before_it_is_out() -> None:
     made = news.generate()
     read = made.clicks.merge(made.stories)
-    age = (read["clicked_at"] - read["published"]) / news.HOUR
+    age = (read["clicked_at"] - read["released"]) / news.HOUR
     assert age.min() >= 0
     early, late = age.between(2, 4).sum(), age.between(2 + news.FADES, 4 + news.FADES).sum()
     assert 0.4 < late / early < 0.6
