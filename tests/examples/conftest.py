@@ -25,7 +25,7 @@ SMALL = {
     "--list-weight-powers": "0.5",
     "--list-ridges": "1000",
     "--list-dampings": "0.2",
-    "--list-strengths": "100",
+    "--list-strengths": "1",
     "--list-half-lives": "0",
     "--list-factors": "32",
 }
@@ -65,7 +65,7 @@ def trained(name: str, folder: Path, more: dict[str, str], tables: dict[str, pd.
 def of_shop(tmp_path_factory: pytest.TempPathFactory) -> Example:
     made = shop.generate()
     tables = {"purchases": made.purchases, "customers": made.customers, "products": made.products}
-    return trained("shop", tmp_path_factory.mktemp("shop"), {}, tables)
+    return trained("shop", tmp_path_factory.mktemp("shop"), {"--list-strengths": "100"}, tables)
 
 
 @pytest.fixture(scope="session")
