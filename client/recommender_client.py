@@ -227,8 +227,8 @@ class Recommender(ExitStack):
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
         self.session = self.enter_context(requests.Session())  # ``close``, or the end of a ``with``, closes it
-        given = {"Authorization": f"Bearer {token}"} if token else {}
-        self.session.headers.update(given, **{"Content-Type": "application/json"})
+        self.session.headers.update({"Authorization": f"Bearer {token}"} if token else {})
+        self.session.headers["Content-Type"] = "application/json"
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_broken)
             | tenacity.retry_if_result(lambda it: it.status_code in ASK_AGAIN),

@@ -21,16 +21,7 @@ from torch import Tensor
 from archives.pack import DETAILS
 from handlers.recommender.model.attributes import Attribute
 from handlers.recommender.model.drift import Drift
-from handlers.recommender.model.files import (
-    ADDED_ARRAYS,
-    AGE_ARRAYS,
-    ARRAYS,
-    DRIFT_ARRAYS,
-    EXPECTED_ARRAYS,
-    RANK_ARRAYS,
-    RANK_TABLES,
-    WEIGHT_ARRAYS,
-)
+from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, OPTIONAL_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
 from handlers.recommender.model.link import Ordinal
 from handlers.recommender.model.list_ranker import ListRanker
@@ -55,8 +46,7 @@ TOLERANCE = 1e-4
 ROWS_COMPARED = 10_000
 ROWS_AT_A_TIME = 65_536
 ENCODINGS = {"user": "user_encodings", "movie": "item_encodings"}
-_OPTIONAL = RANK_ARRAYS | WEIGHT_ARRAYS | DRIFT_ARRAYS | AGE_ARRAYS | ADDED_ARRAYS | EXPECTED_ARRAYS
-DTYPES = ARRAYS | _OPTIONAL | TITLE_ARRAYS
+DTYPES = ARRAYS | OPTIONAL_ARRAYS | TITLE_ARRAYS
 
 
 class ExportError(RuntimeError):

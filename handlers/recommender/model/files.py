@@ -92,6 +92,8 @@ AGE_ARRAYS = {
 ADDED_ARRAYS = {"movie_added": "int64"}  # [movies]: timeline.Timeline.added
 EXPECTED_ARRAYS = {"expected_ratings": "float32"}  # [movies]: how many a movie with the same features has on average
 
+OPTIONAL_ARRAYS = RANK_ARRAYS | WEIGHT_ARRAYS | DRIFT_ARRAYS | AGE_ARRAYS | ADDED_ARRAYS | EXPECTED_ARRAYS
+
 
 def optional_arrays(metadata: Metadata) -> dict[str, str]:
     """The arrays that an archive has beside ``ARRAYS``, by what its metadata say."""
