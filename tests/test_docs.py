@@ -17,7 +17,12 @@ from benchmarks.serving import report as serving
 from benchmarks.tables import PAGE, README, fill
 
 ROOT = Path(__file__).parents[1]
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "data").glob("*.md"), *ROOT.glob("benchmarks/*/*.md")]
+PAGES = [
+    README,
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    *(ROOT / "data").glob("*.md"),
+    *ROOT.glob("benchmarks/*/*.md"),
+]
 RESULTS = {
     ablation: ablation.load_records,
     beyond: beyond.load_results,
@@ -35,9 +40,7 @@ PAGE_OF = {  # the others have their tables on docs/benchmarks.md
     scale_page: scale_page.SCALE_PAGE,
 }
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-FOLDERS = (
-    "archives|autopilot|benchmarks|client|deploy|docs|experiments|feedback|handlers|serving|tests|tools|training|web"
-)
+FOLDERS = "archives|autopilot|benchmarks|client|deploy|docs|examples|experiments|feedback|handlers|serving|tests|tools|training|web"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -128,9 +128,9 @@ def _free_offset() -> int:
 
 
 def _shape(value: Any) -> Any:
-    """A JSON value with the kinds of its texts and numbers in their place."""
+    """A JSON value with the kinds of its texts and numbers in their place; which entries explore is drawn."""
     if isinstance(value, dict):
-        return {key: _shape(each) for key, each in value.items()}
+        return {key: _shape(each) for key, each in value.items() if key != "explored"}
     if isinstance(value, list):
         return [_shape(each) for each in value]
     return value if value is None or isinstance(value, bool) else "text" if isinstance(value, str) else "number"

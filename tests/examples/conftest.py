@@ -57,7 +57,7 @@ def trained(name: str, folder: Path, more: dict[str, str], tables: dict[str, pd.
     options = f"--data {given['DATA']} {given['ARGS']}".replace(" data/", f" {folder}/data/")
     places = ["--build", str(folder / "build"), "--runs", str(folder / "runs")]
     small = [word for option in (SMALL | more).items() for word in option]
-    parse(["train", given["MODEL"], *options.split(), *small, "--no-refit", *places]).run()
+    parse(["train", given["MODEL"], *options.split(), *small, *places]).run()
     return Example(load_service(folder / "build" / given["MODEL"], Limits()))
 
 

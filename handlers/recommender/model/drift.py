@@ -6,9 +6,11 @@ with Temporal Dynamics, KDD 2009, without borders between days. Training finds i
 ratings. As the process is Markov, any other moment depends on the nearest of these before and after it alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class Drift:
     times: np.ndarray
     values: np.ndarray
     seconds: float
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, Tensor], seconds: float | None) -> "Drift | None":
+        """The drift of an archive with these arrays; None where nothing drifts."""
+        if seconds is None:
+            return None
+        return cls(*(arrays[f"drift_{name}"].numpy() for name in ("offsets", "times", "values")), seconds)
 
     def at(self, rows: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
         """The expected drift float32 [n] of user rows int64 [n] at ``timestamps`` int64 [n].

@@ -7,7 +7,7 @@ everybody, and of users with the same side features, which counts less the more 
 nothing else, so a new user with the same ratings gets the same vector.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,15 @@ from torch.nn.functional import embedding_bag
 
 # Movie rows [n] and ratings [n], not finite for a like; of a log whose likes have weights these, in place of ratings.
 History = tuple[np.ndarray, np.ndarray]
+
+
+def with_fresh(stored: History, ratings: Mapping[int, float]) -> History:
+    """A stored history and fresh ratings by movie row, which replace stored ones."""
+    if not ratings:
+        return stored
+    fresh = np.array(list(ratings), dtype=np.int64), np.array(list(ratings.values()))
+    kept = ~np.isin(stored[0], fresh[0])
+    return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
 
 
 @dataclass(frozen=True)
