@@ -88,7 +88,7 @@ def measure(items: int, rounds: int) -> dict[str, dict[str, float]]:
         maker.make(ranker.score_all(user), [catalogue.excluded(selection, seen)], [selection])
 
     def anew(where: Where) -> None:
-        catalogue.meeting.cache_clear()
+        catalogue.masks.cache_clear()
         listed(where)
 
     times: dict[tuple[str, str], list[float]] = {}

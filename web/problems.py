@@ -109,5 +109,5 @@ def invalid(errors: Sequence[Any]) -> InvalidRequest:
 
 def _shown(value: Any) -> str:
     """What was given, where it is short enough for a message."""
-    text = "" if isinstance(value, dict | list) else json.dumps(value, default=lambda _: "", ensure_ascii=False)
+    text = "" if isinstance(value, dict | list | bytes) else json.dumps(value, default=lambda _: "", ensure_ascii=False)
     return f" is {text}" if 0 < len(text) <= 60 else ""

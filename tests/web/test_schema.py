@@ -46,6 +46,7 @@ def test_what_is_no_json_goes_no_further(gateway: httpx.Client, stand_in: Any, b
     headers = {"Content-Type": "application/json"}
     answer = gateway.post("/api/predictions/fm", content=body.encode("latin-1"), headers=headers)
     assert answer.status_code == 400
+    assert 'is ""' not in answer.json()["message"]  # which was not sent
     assert stand_in.asked == []
 
 

@@ -60,3 +60,11 @@ def test_items_are_found_by_their_titles(shop: httpx.Client) -> None:
     first = shop.get("/api/movies/mf").json()["movies"][0]
     found = shop.get("/api/search/mf", params={"q": first["title"], "k": 50}).json()["movies"]
     assert first in found
+
+
+def test_lists_for_nobody_go_through(shop: httpx.Client) -> None:
+    for more, fact in (({}, "ratings"), ({"recent_days": 3000}, "ratings"), ({"newest": True}, "added")):
+        entries = ask(shop, {"k": 3, **more}, "mf").json()["recommendations"]
+        assert [{"item_id", fact} - entry.keys() for entry in entries] == [set()] * 3
+    nothing = ask(shop, {"k": 3, "where": {"category": "Boats"}}, "mf").json()
+    assert nothing == {"recommendations": [], "unknown": ["where.category"]}

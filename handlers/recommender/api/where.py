@@ -45,11 +45,11 @@ def _condition(field: str, given: GivenCondition, column: Column, unknown: list[
     values = given if isinstance(given, list) else [given]
     if not values or not all(type(value) is kind for value in values):
         raise InvalidRequest(f"{field} is {shortened(given)}: it is a column of kind {column.kind}, so give {expected}")
-    places = enumerate(values) if isinstance(given, list) else [(None, given)]
-    for place, value in places:
-        if value not in column:
-            unknown.append((field if place is None else f"{field}[{place}]", value))
-    return AnyOf(tuple(sorted(set(values))))
+    known = {value for value in values if value in column}
+    for place, value in enumerate(values):
+        if value not in known:
+            unknown.append((f"{field}[{place}]" if isinstance(given, list) else field, value))
+    return AnyOf(tuple(sorted(known)))  # without what no movie has, which may be long
 
 
 def _range(field: str, given: GivenRange) -> Range:

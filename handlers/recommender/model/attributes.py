@@ -32,7 +32,7 @@ class Range(NamedTuple):
 
 
 class AnyOf(NamedTuple):
-    """A condition: one of these values, in ascending order, each once."""
+    """A condition: one of these values, in ascending order, each once; nothing meets it where there are none."""
 
     values: tuple[Any, ...]
 

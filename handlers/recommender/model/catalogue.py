@@ -5,11 +5,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from .attributes import Column, Where, meeting
+from .attributes import AnyOf, Column, Where, meeting
 from .query import Selection
 from .titles import Titles
 
 KEPT_BYTES = 1 << 25  # of the masks of conditions that were asked last
+KEPT_VALUES = 16  # of conditions whose mask is kept: those of a page's choices, and not a client's long arrays
+CONDITIONS_BYTES = 2048  # of so many values, which are kept beside their mask
 
 
 class Catalogue:
@@ -35,8 +37,8 @@ class Catalogue:
         years = {"year": titles.years} if usual or titles.has_years else {}
         genres = {"genres": titles.genres} if usual or titles.has_genres else {}
         self.columns: dict[str, Column] = years | genres | self.attributes
-        # Which rows meet conditions: read-only masks, of which the last ones are kept.
-        self.meeting = lru_cache(max(1, KEPT_BYTES // len(counts)))(self._meeting)
+        # The masks of conditions with few values: read-only, and only the last ones, because a client may send any.
+        self.masks = lru_cache(max(1, KEPT_BYTES // (len(counts) + CONDITIONS_BYTES)))(self._meeting)
 
     def __len__(self) -> int:
         """The number of movies."""
@@ -68,6 +70,11 @@ class Catalogue:
         mask = ~allowed
         mask[out] = True
         return mask
+
+    def meeting(self, where: Where) -> np.ndarray:
+        """Which rows meet conditions: a read-only mask bool [rows]."""
+        values = sum(len(condition.values) for _, condition in where if isinstance(condition, AnyOf))
+        return self.masks(where) if values <= KEPT_VALUES else self._meeting(where)
 
     def _meeting(self, where: Where) -> np.ndarray:
         mask = meeting(where, self.columns)

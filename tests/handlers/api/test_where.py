@@ -148,3 +148,17 @@ def test_too_many_values_are_refused(shop) -> None:
     request = {"user_id": shop.model.users.ids[3], "where": {"stock": [1, 2], "price": [3, 4]}}
     refused = ask(limited(shop, max_ids=3), **request)
     assert (refused["code"], refused["message"]) == (413, "where has 4 values: send at most 3")
+
+
+def test_what_a_client_repeats_takes_no_memory_beyond_small_masks(shop) -> None:
+    masks = shop.model.catalogue.masks
+    masks.cache_clear()
+    for n in range(3):
+        ask(shop, k=1, where={"stock": [float(n), *range(100, 120)]})
+        ask(shop, k=1, where={"category": [f"{n}" * 10_000, "Bikes"]})
+    assert masks.cache_info().currsize == 1  # that of Bikes, without the long texts
+
+
+def test_a_list_for_nobody_may_be_empty(shop) -> None:
+    for request in ({"where": {"category": "Boats"}}, {"candidates": []}, {"newest": True, "candidates": []}):
+        assert ask(shop, k=3, **request)["recommendations"] == []
