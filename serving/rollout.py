@@ -99,8 +99,9 @@ class Rollout:
 
     def _check_experiment(self) -> None:
         """A rollback is never refused: it leaves the versions of an experiment in (``_superseded``)."""
-        found = self.compared(self.model)
-        if found and not self.keep and self.why != "rollback" and self.versions.default() != self.version:
+        if self.keep or self.why == "rollback" or self.versions.default() == self.version:
+            return
+        if found := self.compared(self.model):
             raise RolloutRefused(f"{found.refusal(self.model)}; --keep (in make GATE=--keep) leaves both in")
 
     @contextmanager
@@ -185,12 +186,23 @@ class Rollout:
         """
         if self.keep:
             return []
-        in_experiment = self.compared(self.model) or ()
+        in_experiment = self._in_experiment()
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
         never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
         old = [version for version in earlier if version in registered] + never_default
         return [version for version in old if version not in in_experiment]
+
+    def _in_experiment(self) -> tuple[str, ...]:
+        """The versions of an experiment that runs. A rollback does without this where it cannot be known: it ends harm,
+        and gateways send requests for a version that is gone to the default one.
+        """
+        try:
+            return self.compared(self.model) or ()
+        except Exception:
+            if self.why != "rollback":
+                raise
+            return ()
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:

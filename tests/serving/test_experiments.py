@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from feedback.experiments import Experiment, start, stop
-from feedback.store import Store
+from feedback.store import Store, StoreDown
 from serving.experiments import Compared, compared
 from serving.rollout import Rollout, RolloutRefused
 
@@ -38,3 +38,16 @@ def test_a_rollout_that_would_take_a_version_out_is_refused(keep: bool, why: str
         return
     with pytest.raises(RolloutRefused, match=r"fm 1\.0 \(A\) and 1\.1 \(B\) runs.*STOP=1 ends it; --keep"):
         rollout._check_experiment()
+
+
+def test_a_rollback_does_not_need_the_store_of_the_experiments() -> None:
+    def down(model: str) -> None:
+        raise StoreDown("the database is gone")
+
+    rollout = object.__new__(Rollout)
+    rollout.model, rollout.version, rollout.keep, rollout.why, rollout.compared = "fm", "1.0", False, "rollback", down
+    rollout._check_experiment()
+    assert rollout._in_experiment() == ()
+    rollout.why = "rollout"
+    with pytest.raises(StoreDown):
+        rollout._in_experiment()
