@@ -202,6 +202,11 @@ class Run:
                 self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback"
             )
             console.run(back)
+        # A rollout leaves in what an experiment may need. The new version goes in any case: gateways that could not be
+        # told that the experiment has ended send its requests to the default one then.
+        if state.version in self.versions.registered() and state.version != self.versions.default():
+            with locked(self.store):
+                self.versions.drain_and_unregister(state.version, self.drain)
         return replace(state, step="tell")
 
     def _retire(self, state: State) -> State:

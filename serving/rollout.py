@@ -18,7 +18,7 @@ from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
 from .answers import Asker, Sample, compare_answers
-from .experiments import Compared, compared
+from .experiments import Compared, ExperimentsUnknown, compared
 from .gate import Check, Tolerance, compare_metrics
 from .management import ManagementError
 from .record import Record
@@ -101,8 +101,13 @@ class Rollout:
         """A rollback is never refused: it leaves the versions of an experiment in (``_superseded``)."""
         if self.keep or self.why == "rollback" or self.versions.default() == self.version:
             return
-        if found := self.compared(self.model):
-            raise RolloutRefused(f"{found.refusal(self.model)}; --keep (in make GATE=--keep) leaves both in")
+        remedy = "--keep (in make GATE=--keep) takes no version out"
+        try:
+            found = self.compared(self.model)
+        except ExperimentsUnknown as error:
+            raise RolloutRefused(f"{error}; {remedy}") from error
+        if found:
+            raise RolloutRefused(f"{found.refusal(self.model)}; {remedy}")
 
     @contextmanager
     def _withdrawn_on_error(self) -> Iterator[None]:
@@ -182,27 +187,20 @@ class Rollout:
 
     def _superseded(self) -> list[str]:
         """The registered versions that this rollout replaces and does not keep: earlier defaults, and versions of
-        rollouts that were killed before their switch.
+        rollouts that were killed before their switch. Where experiments are not known, none: the next rollout takes
+        them out.
         """
         if self.keep:
             return []
-        in_experiment = self._in_experiment()
+        try:
+            in_experiment = self.compared(self.model) or ()
+        except ExperimentsUnknown:
+            return []
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
         never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
         old = [version for version in earlier if version in registered] + never_default
         return [version for version in old if version not in in_experiment]
-
-    def _in_experiment(self) -> tuple[str, ...]:
-        """The versions of an experiment that runs. A rollback does without this where it cannot be known: it ends harm,
-        and gateways send requests for a version that is gone to the default one.
-        """
-        try:
-            return self.compared(self.model) or ()
-        except Exception:
-            if self.why != "rollback":
-                raise
-            return ()
 
 
 def rollback(server: Server, model: str, **options: object) -> Rollout:
