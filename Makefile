@@ -146,7 +146,7 @@ report: install
 ## Write lists of K movies for all users, a file a model: lists/<model>.parquet.
 recommend: install
 	@for model in $(MODEL); do \
-		$(TRAINING) recommend $$model --k $(K) $(if $(WHERE),--where '$(WHERE)') --out lists/$$model.parquet || exit 1; \
+		$(TRAINING) recommend $$model --k $(K) $(if $(WHERE),--where '$(subst ','\'',$(WHERE))') --out lists/$$model.parquet || exit 1; \
 	done
 
 # --- serving

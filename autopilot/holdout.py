@@ -42,21 +42,22 @@ class Measure:
 class Holdout:
     """The experiment of one watch: ``version`` is new, and ``share`` of the users keep ``before``.
 
-    Every method may raise ``feedback.store.StoreDown``, and does nothing where there is no store or no share.
+    Every method may raise ``feedback.store.StoreDown``, and does nothing where there is no store. Without a share
+    nothing is started.
     """
 
     def __init__(self, measure: Measure, model: str, version: str, before: str) -> None:
         """Open nothing yet. Raises ``feedback.database.URLError``."""
         self.measure, self.model, self.version, self.before = measure, model, version, before
         url = url_of("EVENTS_URL")
-        self._store = Store(url) if url and measure.share else None
+        self._store = Store(url) if url else None
 
     def check(self) -> None:
         """Raise AutopilotError where an experiment of somebody else runs, whose versions must stay.
 
         Raises ``feedback.experiments.ExperimentError`` for a measure that is out of range.
         """
-        if self._store:
+        if self._store and self.measure.share:
             stored.check(self._experiment())
         running = self._running()
         if running and not self._is_ours(running):
@@ -67,7 +68,7 @@ class Holdout:
 
     def start(self) -> None:
         """Begin, where it does not run yet."""
-        if self._store and not self._running():
+        if self._store and self.measure.share and not self._running():
             stored.start(self._store, self._experiment())
 
     def stop(self) -> None:
@@ -76,13 +77,19 @@ class Holdout:
         if running and self._is_ours(running):
             stored.stop(self._store, self.model, int(time.time()))
 
+    def needed(self) -> tuple[str, ...]:
+        """The versions of an experiment that runs, which must not be taken out."""
+        running = self._running()
+        return (running.a, running.b) if running else ()
+
     def harm(self) -> str | None:
         """Why the new version does harm: its lists earn less, as the sequential test finds. None where it does not."""
         running = self._running()
         if not running or not self._is_ours(running):
             return None
         seconds = max(int(time.time()) - running.started, 1)
-        new, before = outcomes(self._store, running, running.metric, running.started + seconds, seconds)[-1]
+        look = outcomes(self._store, running, running.metric, running.started + seconds, seconds)[-1]
+        new, before = look.a, look.b
         found = compare(new, before, running.effect)
         if found.verdict != "better" or is_uneven(new, before, running.share):
             return None

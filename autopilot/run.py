@@ -133,6 +133,8 @@ class Run:
 
     def _roll_out(self, state: State) -> State:
         default = self.versions.default()
+        if default is None:
+            raise AutopilotError(f"{self.model} is served no more: make serve starts the server with it")
         if default != state.version:
             answered = traffic.read(self.server, self.model, default)
             state = self.file.write(replace(state, before=default, traffic_before=answered))
@@ -200,13 +202,21 @@ class Run:
                 self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback"
             )
             console.run(back)
+        # A rollout leaves in what an experiment may need. The new version goes in any case: gateways that could not be
+        # told that the experiment has ended send its requests to the default one then.
+        if state.version in self.versions.registered() and state.version != self.versions.default():
+            with locked(self.store):
+                self.versions.drain_and_unregister(state.version, self.drain)
         return replace(state, step="tell")
 
     def _retire(self, state: State) -> State:
-        """Take out the version before, which nobody is sent to any more."""
+        """Take out the version before, unless somebody has begun an experiment with it in the meantime."""
         with self._holdout(state.version, state.before) as holdout:
-            self._or_say(holdout.stop)
-        if state.before in self.versions.registered() and state.before != self.versions.default():
+            stopped = self._or_say(holdout.stop)
+            needed = holdout.needed() if stopped else ()
+        if state.before in needed:
+            self.say(f"{self.model} {state.before} stays: an experiment with it runs")
+        elif state.before in self.versions.registered() and state.before != self.versions.default():
             with locked(self.store):
                 self.versions.drain_and_unregister(state.before, self.drain)
         return replace(state, step="tell")
@@ -221,12 +231,17 @@ class Run:
             raise
         return state
 
-    def _or_say(self, work: Callable[[], None]) -> None:
-        """Do without the store of events: gateways send requests for a version that is gone to the default one."""
+    def _or_say(self, work: Callable[[], None]) -> bool:
+        """Do without the store of events: gateways send requests for a version that is gone to the default one.
+
+        Returns whether the work is done.
+        """
         try:
             work()
+            return True
         except (StoreDown, ExperimentError) as error:
             self.say(f"{self.model}: the experiment of the watch was not stopped, make experiment STOP=1 does: {error}")
+            return False
 
     def _holdout(self, version: str, before: str) -> AbstractContextManager[Holdout]:
         return closing(Holdout(self.watching.holdout, self.model, version, before))

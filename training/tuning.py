@@ -198,7 +198,9 @@ def _first(settings: Settings, space: Space) -> Values:
     values = {}
     for name, distribution in space.items():
         value = getattr(settings, name)
-        if not isinstance(distribution, CategoricalDistribution):
+        if isinstance(distribution, CategoricalDistribution):
+            value = value if value in distribution.choices else distribution.choices[0]
+        else:
             value = min(max(value, distribution.low), distribution.high)
         values[name] = value
     return values

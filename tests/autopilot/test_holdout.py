@@ -97,13 +97,22 @@ def test_an_experiment_of_somebody_else_is_left_alone(store: Store, holdout: Hol
     assert holdout.harm() is None
 
 
-@pytest.mark.parametrize("share", [0.5, 0.0])
-def test_without_a_store_or_a_share_nobody_keeps_the_version_before(tmp_path, monkeypatch, share: float) -> None:
+def test_without_a_share_nobody_keeps_the_version_before(store: Store) -> None:
+    with closing(Holdout(replace(Measure(), share=0.0), "fm", "1.1", "1.0")) as made:
+        made.check()
+        made.start()
+        assert not stored.running(store)
+        assert made.harm() is None
+        stored.start(store, Experiment("fm", "1.0", "0.9", 0.1, "salt", "click", 3.0, 3600, 0.1, 1))
+        assert made.needed() == ("1.0", "0.9")
+        with pytest.raises(AutopilotError, match="end it first"):
+            made.check()
+
+
+def test_without_a_store_nobody_keeps_the_version_before(tmp_path, monkeypatch) -> None:
     monkeypatch.delenv("EVENTS_URL", raising=False)
     monkeypatch.setattr("feedback.blocks.DEFAULT_URL", f"sqlite:///{tmp_path}/none.db")
-    if not share:
-        monkeypatch.setenv("EVENTS_URL", f"sqlite:///{tmp_path}/events.db")
-    made = Holdout(replace(Measure(), share=share), "fm", "1.1", "1.0")
+    made = Holdout(Measure(), "fm", "1.1", "1.0")
     made.check()
     made.start()
     assert made.harm() is None

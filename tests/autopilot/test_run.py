@@ -141,6 +141,30 @@ def test_a_store_of_events_that_is_down_leaves_the_errors_watched(run: Run, even
     assert any("what lists earn is not known now" in line for line in said)
 
 
+def test_a_rollback_does_not_need_the_store_of_events(run: Run, tmp_path: Path) -> None:
+    run.run()
+    run.file.write(msgspec.structs.replace(run.file.read(), step="roll back", outcome="rolled back"))
+    (tmp_path / "events.db").write_text("this is no database")
+    assert run.run().outcome == "rolled back"
+    assert served(run.server) == ("1.0", ["1.0"], "1.0")
+
+
+def test_an_experiment_that_somebody_begins_during_the_training_keeps_its_versions(
+    run: Run, events: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real = Store(events), run.steps["roll out"]
+    store.add_events([])
+
+    def roll_out(state):
+        stored.start(store, Experiment("fm", "1.0", "0.9", 0.1, "salt", "click", 3.0, 3600, 0.1, 1))
+        return real(state)
+
+    run.steps["roll out"] = roll_out
+    assert run.run().outcome == "rolled out"
+    assert served(run.server) == ("1.1", ["1.0", "1.1"], "1.1")
+    assert stored.running(store)["fm"].b == "0.9"
+
+
 def test_a_training_that_fails_is_told_and_done_again(run: Run, tmp_path: Path, monkeypatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RetrainError("the log is empty")

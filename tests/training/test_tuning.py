@@ -109,6 +109,16 @@ def test_of_a_log_of_likes_machine_and_perceptron_are_tuned(log, tmp_path: Path)
     assert "list_rating_slope" not in record["lists"]["trials"][0]["settings"]
 
 
+def test_machine_and_perceptron_are_tuned_by_the_name_of_least_squares_too(log) -> None:
+    likes = dataclasses.replace(log, ratings=log.ratings[["user_id", "movie_id"]])
+    estimator = ESTIMATORS["deepfm"](dataclasses.replace(preset("quick", "deepfm", "like"), method="als", **SMALL))
+    train, validation, _ = rows(likes, estimator)
+    part = scores_part(estimator, train, validation)
+    part = dataclasses.replace(part, measured=lambda tried: {part.metric: 0.5})
+    (trial,) = part.tried(estimator.settings, 1, 0)
+    assert trial.params["method"] == "gibbs"
+
+
 def test_lists_are_no_worse_on_the_validation_rows_than_without_tuning(log, tmp_path: Path) -> None:
     estimator = ESTIMATORS["mf"](**SMALL, list_factors=(16,))
     train_rows, validation, _ = rows(log, estimator)

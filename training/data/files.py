@@ -78,6 +78,13 @@ def read_log(
     user_features, movie_features = choose_features(user_table, movie_table, features)
     if "rating" in table:
         refuse_weighing(by, ratings)
+        if "weight" in names.theirs:
+            raise DataError(
+                "has ratings, and weights are for likes",
+                file=ratings,
+                column=names.theirs["weight"],
+                remedy="Omit weight= in --columns, or leave the ratings out",
+            )
     elif "event" in table and by.events is None:
         by = dataclasses.replace(by, events=EVENT_WEIGHTS)
     return RatingsLog(

@@ -11,7 +11,7 @@ from training.data.files import read_log
 from training.data.naming import ColumnNames, with_name
 
 SHOP = "customer,sku,stars,bought_at,count,rating\na,s1,4,1000,2,9\nb,s2,5,1001,1,9\na,s2,1,1002,3,9\n"
-NAMES = ColumnNames.parse("user=customer, item=sku,rating=stars,time=bought_at,weight=count")
+NAMES = ColumnNames.parse("user=customer, item=sku,rating=stars,time=bought_at")
 
 
 @pytest.fixture
@@ -24,13 +24,20 @@ def write(tmp_path):
 
 
 def test_a_files_own_names_make_the_same_log_as_ours(write):
-    ours = "user_id,item_id,rating,timestamp,weight\na,s1,4,1000,2\nb,s2,5,1001,1\na,s2,1,1002,3\n"
+    ours = "user_id,item_id,rating,timestamp\na,s1,4,1000\nb,s2,5,1001\na,s2,1,1002\n"
     log, usual = read_log(write("shop.csv", SHOP), names=NAMES), read_log(write("ours.csv", ours))
     assert log.sha256 == usual.sha256
     assert log.words == usual.words == Words("item", "item", "items")
-    assert log.columns == {"user": "customer", "item": "sku", "rating": "stars", "time": "bought_at", "weight": "count"}
-    assert log.ratings["weight"].tolist() == [2, 1, 3]
+    assert log.columns == {"user": "customer", "item": "sku", "rating": "stars", "time": "bought_at"}
+
+
+def test_weights_have_a_name_of_their_own_where_there_are_no_ratings(write):
+    names = ColumnNames.parse("user=customer,item=sku,weight=count")
+    log = read_log(write("plays.csv", "customer,sku,count\na,s1,2\nb,s2,1\n"), names=names)
+    assert log.ratings["weight"].tolist() == [2, 1]
     assert log.ratings["weight"].dtype == "float32"
+    with pytest.raises(DataError, match=r"shop\.csv, column 'count': has ratings, and weights are for likes\. Omit w"):
+        read_log(write("shop.csv", SHOP), names=names)
 
 
 @pytest.mark.parametrize("column", ["movie_id", "movieId"])
