@@ -34,7 +34,7 @@ def test_lists_are_what_has_no_score_and_no_history(ask: dict[str, Any], expecte
 def test_movies_are_kept_in_the_order_of_their_positions(field: str) -> None:
     body = {field: [{"movie_id": movie, "score": 1.0} for movie in ("b", "a")]}
     shown = impression_of("fm", Ask(user_id=196), Answer(200, json.dumps(body).encode(), "1.1", 0.1), None, 7)
-    assert shown == ("196", None, "fm", "1.1", 7, ["b", "a"], None, [])
+    assert shown == ("196", None, "fm", "1.1", 7, ["b", "a"], None, None, [])
 
 
 def test_what_comes_from_exploration_is_kept_as_such() -> None:
