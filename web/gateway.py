@@ -48,5 +48,14 @@ def known_model(model: str, request: Request) -> str:
     return model
 
 
-GatewayDep = Annotated[Gateway, Depends(gateway_of)]
-Model = Annotated[str, Depends(known_model)]
+# FastAPI runs a dependency that is not async in a thread, and the request waits for it.
+async def _gateway(request: Request) -> Gateway:
+    return gateway_of(request)
+
+
+async def _model(model: str, request: Request) -> str:
+    return known_model(model, request)
+
+
+GatewayDep = Annotated[Gateway, Depends(_gateway)]
+Model = Annotated[str, Depends(_model)]

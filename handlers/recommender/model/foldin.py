@@ -29,6 +29,8 @@ class Prior:
 MAX_STEPS = 12
 BLOCK = 1 << 16  # users whose embeddings are held as float64 at once
 TOLERANCE = 1e-4  # a step that reduces the negative log posterior by a smaller share than this is the last
+NEGLIGIBLE = 1e-6  # a step that would reduce it by a smaller share is not taken
+LINEAR = 1e-4  # standard deviations of the noise: scores that differ less from a linear forecast are linear there
 
 
 class Solution(NamedTuple):
@@ -51,12 +53,10 @@ def solve(
     rating says of them. The first step is taken from ``start`` [E], the prior's mean where none is given.
     """
 
-    def posterior(embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Negative log posterior (scalar), raw scores [n] and their Jacobian [n, E]."""
-        raw, jacobian = with_jacobian(score, embedding, len(ratings))
+    def posterior(embedding: Tensor, raw: Tensor) -> Tensor:
+        """Negative log posterior (scalar) of an embedding that gives raw scores [n]."""
         difference = embedding - prior.mean
-        penalty = 0.5 * difference @ prior.precision @ difference
-        return link.negative_log_likelihood(raw, ratings) + penalty, raw, jacobian
+        return link.negative_log_likelihood(raw, ratings) + 0.5 * difference @ prior.precision @ difference
 
     def linearised(embedding: Tensor, raw: Tensor, jacobian: Tensor) -> Solution:
         gradient, curvature = link.gradient_and_curvature(raw, ratings)
@@ -65,19 +65,29 @@ def solve(
         return Solution(embedding, jacobian * working.unsqueeze(1), precision)
 
     start = prior.mean if start is None else start
-    now, raw, jacobian = posterior(start)
+    raw, jacobian = with_jacobian(score, start, len(ratings))
+    now = posterior(start, raw)
     solution = linearised(start, raw, jacobian)
     for _ in range(MAX_STEPS):
         step = prior.mean + torch.linalg.solve(solution.precision, solution.contributions.sum(0)) - solution.embedding
+        if 0.5 * step @ solution.precision @ step <= NEGLIGIBLE * now:  # what the step would gain
+            break
         # The network is only piecewise smooth (ReLU), so a full step may be too long: halve it until it improves.
         for _ in range(6):
-            after, raw, jacobian = posterior(solution.embedding + step)
+            there = solution.embedding + step
+            with torch.no_grad():
+                raw_there = score(there.expand(len(ratings), -1))
+            after = posterior(there, raw_there)
             if after <= now:
                 break
             step = step / 2
         else:
             break
-        solution = linearised(solution.embedding + step, raw, jacobian)
+        # Derivatives take longer than all else. Those that foretold the scores are still right.
+        if not torch.allclose(raw_there, raw + jacobian @ step, rtol=0, atol=LINEAR * link.noise_std):
+            _, jacobian = with_jacobian(score, there, len(ratings))
+        raw = raw_there
+        solution = linearised(there, raw, jacobian)
         done = now - after <= TOLERANCE * after
         now = after
         if done:
