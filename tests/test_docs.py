@@ -40,7 +40,10 @@ PAGE_OF = {  # the others have their tables on docs/benchmarks.md
     scale_page: scale_page.SCALE_PAGE,
 }
 # `serving/gate.py`: a file or folder of the repository. Data, build/ and logs are made by commands.
-FOLDERS = "archives|autopilot|benchmarks|client|deploy|docs|examples|experiments|feedback|handlers|serving|tests|tools|training|web"
+FOLDERS = (
+    "archives|autopilot|benchmarks|client|deploy|docs|examples|experiments|feedback|handlers|serving|tests|tools"
+    "|training|web"
+)
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 
 page = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -115,9 +115,9 @@ def of_ours(log: RatingsLog, use_features: bool, **changes: Any) -> Record:
 
 
 def _grid(settings: Any) -> Settings:
-    """The settings of lists that validation rows choose among: those that may have several values."""
+    """The settings of lists that validation rows choose among, without those of likes with weights."""
     lists = {name: value for name, value in dataclasses.asdict(settings).items() if name.startswith("list_")}
-    return {name: value for name, value in lists.items() if isinstance(value, tuple)}
+    return {name: value for name, value in lists.items() if isinstance(value, tuple) and name != "list_weight_powers"}
 
 
 def _parts(log: RatingsLog, use_features: bool) -> tuple[Interactions, Interactions, Interactions, Interactions]:

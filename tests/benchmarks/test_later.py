@@ -45,7 +45,8 @@ def test_our_lists_are_measured_beside_popularity_of_late() -> None:
     assert found["ndcg_interval"][0] < found["ndcg@10"] < found["ndcg_interval"][1]
     assert found["ahead_interval"][0] < found["ahead"] < found["ahead_interval"][1]
     assert found["users"] > 0
-    assert found["chosen"].keys() == {"list_ridges", "list_dampings", "list_factors", "list_half_lives"}
+    chosen = {"list_ridges", "list_dampings", "list_strengths", "list_factors", "list_half_lives"}
+    assert found["chosen"].keys() == chosen
 
 
 def test_a_log_without_timestamps_has_no_such_lists() -> None:

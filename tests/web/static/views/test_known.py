@@ -34,6 +34,7 @@ def test_what_somebody_rates_is_known_in_another_browser_until_they_delete_it(op
     expect(page.get_by_text("2 ratings, kept under the name “Anna”")).to_be_visible()
     rated.add(rate(page, 2, 4))
     expect(page.get_by_text("3 ratings, kept under the name")).to_be_visible()
+    settled(page)
     mine = titles(page)
 
     elsewhere = open_page(f"{address}/known")
