@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from serving.__main__ import Model
 from serving.config import ROOT
 from serving.gate import Tolerance
 from serving.options import ServerOptions
+from serving.server import ServerError
 
 from .alert import GOOD, Alert
 from .errors import AutopilotError
 from .run import Run, Watching
+from .state import State
 
 MENDABLE = (*OF_SERVING, AutopilotError, ExperimentError, StoreDown, URLError)
 
@@ -54,8 +57,13 @@ class Autopilot:
     def run(self) -> int:
         """Run; returns the exit code."""
         packing = ["--profile", self.profile, "--format", self.format]
+        try:
+            server = self.options.running()
+        except ServerError as error:
+            self.alert.failed(State(model=self.model, started=time.time(), version="", before=""), str(error))
+            raise
         state = Run(
-            self.options.running(), self.model, shlex.split(self.train), packing, self.build, self.tolerance,
+            server, self.model, shlex.split(self.train), packing, self.build, self.tolerance,
             self.watching, self.alert, self.drain,
         ).run()  # fmt: skip
         print(f"{state.model} {state.version}: {state.outcome}. {state.why}", flush=True)

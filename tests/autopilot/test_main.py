@@ -22,9 +22,12 @@ from tests.serving.conftest import options_of
 from tests.serving.test_retrain import grown
 
 
-def test_a_server_has_to_run(tmp_path: Path) -> None:
+def test_a_server_has_to_run_and_somebody_is_told_where_it_does_not(tmp_path: Path) -> None:
+    alert = ["--notify", f"cat > {tmp_path}/told", "--textfiles", str(tmp_path)]
     with pytest.raises(SystemExit, match=f"error: no TorchServe runs from {tmp_path}: make serve starts it"):
-        main(["fm", "--store", str(tmp_path), "--home", str(tmp_path)])
+        main(["fm", "--store", str(tmp_path), "--home", str(tmp_path), *alert])
+    assert '"outcome":"failed"' in (tmp_path / "told").read_text()
+    assert 'autopilot_outcome{model="fm",outcome="failed"} 1.0' in (tmp_path / "autopilot-fm.prom").read_text()
 
 
 @pytest.mark.slow
