@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,12 +19,14 @@ from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
 from .answers import Asker, Sample, compare_answers
-from .experiments import Compared, compared
+from .experiments import Compared, ExperimentsUnknown, compared
 from .gate import Check, Tolerance, compare_metrics
 from .management import ManagementError
 from .record import Record
 from .server import Server
 from .versions import ROLLOUT, Versions
+
+logger = logging.getLogger(__name__)
 
 Watch = Callable[[str], AbstractContextManager[None]]
 
@@ -77,8 +80,8 @@ class Rollout:
     def run(self, watch: Watch = lambda step: nullcontext()) -> None:
         """Run all steps, each inside ``watch(name)``.
 
-        Raises ArchiveRefused, RolloutRefused, StoreError, ManagementError, RecommenderError or requests' exceptions. Up
-        to the switch, the new version is taken out again then, unless a person had put it in.
+        Raises ArchiveRefused, RolloutRefused, ExperimentsUnknown, StoreError, ManagementError, RecommenderError or
+        requests' exceptions. Up to the switch, the new version is taken out again then, unless a person had put it in.
         """
         with locked(self.store):
             self._check_order()
@@ -99,8 +102,10 @@ class Rollout:
 
     def _check_experiment(self) -> None:
         """A rollback is never refused: it leaves the versions of an experiment in (``_superseded``)."""
+        if self.keep or self.why == "rollback" or self.versions.default() == self.version:
+            return
         found = self.compared(self.model)
-        if found and not self.keep and self.why != "rollback" and self.versions.default() != self.version:
+        if found:
             raise RolloutRefused(f"{found.refusal(self.model)}; --keep (in make GATE=--keep) leaves both in")
 
     @contextmanager
@@ -185,7 +190,11 @@ class Rollout:
         """
         if self.keep:
             return []
-        in_experiment = self.compared(self.model) or ()
+        try:
+            in_experiment = self.compared(self.model) or ()
+        except ExperimentsUnknown as error:
+            logger.warning("the versions before are left in: %s", error)
+            return []
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
         never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
