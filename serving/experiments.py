@@ -6,8 +6,8 @@ from contextlib import closing
 from typing import NamedTuple
 
 
-class ExperimentsUnknown(Exception):
-    """The store of events cannot be read, so nobody can say whether an experiment runs."""
+class ExperimentsUnknown(RuntimeError):
+    """The store that has the experiments cannot be read; nothing was changed."""
 
 
 class Compared(NamedTuple):
@@ -32,7 +32,7 @@ def compared(model: str, url: str = "EVENTS_URL") -> Compared | None:
     """
     try:
         from feedback.blocks import url_of
-        from feedback.database import URLError
+        from feedback.database import URLError, without_password
         from feedback.experiments import running
         from feedback.store import Store, StoreDown
     except ImportError:
@@ -41,11 +41,16 @@ def compared(model: str, url: str = "EVENTS_URL") -> Compared | None:
     if found is None:
         return None
     try:
-        with closing(Store(found)) as store:
+        store = Store(found)
+        try:
             experiment = running(store).get(model)
-    except (StoreDown, URLError) as error:
+        finally:
+            store.close()
+    except URLError as error:
+        raise ExperimentsUnknown(str(error)) from error
+    except StoreDown as error:
         raise ExperimentsUnknown(
-            f"whether an experiment needs a version of {model} is not known, because the store of events cannot be "
-            f"read ({error}): start it, or correct EVENTS_URL"
+            f"whether an experiment with {model} runs is not known, because {without_password(found)} cannot be used: "
+            f"{error}. Start the store and try again"
         ) from error
     return experiment and Compared(experiment.a, experiment.b)

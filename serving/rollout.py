@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,6 +25,8 @@ from .management import ManagementError
 from .record import Record
 from .server import Server
 from .versions import ROLLOUT, Versions
+
+logger = logging.getLogger(__name__)
 
 Watch = Callable[[str], AbstractContextManager[None]]
 
@@ -77,8 +80,8 @@ class Rollout:
     def run(self, watch: Watch = lambda step: nullcontext()) -> None:
         """Run all steps, each inside ``watch(name)``.
 
-        Raises ArchiveRefused, RolloutRefused, StoreError, ManagementError, RecommenderError or requests' exceptions. Up
-        to the switch, the new version is taken out again then, unless a person had put it in.
+        Raises ArchiveRefused, RolloutRefused, ExperimentsUnknown, StoreError, ManagementError, RecommenderError or
+        requests' exceptions. Up to the switch, the new version is taken out again then, unless a person had put it in.
         """
         with locked(self.store):
             self._check_order()
@@ -194,7 +197,8 @@ class Rollout:
             return []
         try:
             in_experiment = self.compared(self.model) or ()
-        except ExperimentsUnknown:
+        except ExperimentsUnknown as error:
+            logger.warning("the versions before are left in: %s", error)
             return []
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
