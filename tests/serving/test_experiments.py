@@ -18,6 +18,7 @@ from serving.experiments import Compared, ExperimentsUnknown, compared
 from serving.rollout import Rollout, RolloutRefused
 from serving.server import Server
 from serving.versions import Versions
+from tests.serving.conftest import options_of
 
 
 def test_the_versions_of_the_experiment_that_runs(tmp_path: Path) -> None:
@@ -61,8 +62,7 @@ def test_a_store_that_cannot_be_read_is_a_clear_error_without_its_password(tmp_p
 
 def rolled_out(server: Server, url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """``make rollout MODEL=fm VERSION=1.1`` beside the store at a URL."""
-    home = ["--model-store", str(server.store), "--home", str(server.home)]
-    command = [sys.executable, "-m", "serving", "rollout", "fm", "--version", "1.1", *home, *options]
+    command = [sys.executable, "-m", "serving", "rollout", "fm", "--version", "1.1", *options_of(server), *options]
     environment = os.environ | {"EVENTS_URL": url}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
 

@@ -125,6 +125,11 @@ def test_what_cannot_be_asked_is_named(shop, where: Any, named: str) -> None:
     assert named in refused["message"]
 
 
+def test_an_error_does_not_repeat_a_long_name(shop) -> None:
+    for condition in (None, 5):
+        assert len(ask(shop, k=1, where={"x" * 10_000: condition})["message"]) < 300
+
+
 def test_a_condition_given_twice_is_refused(shop, answer) -> None:
     body = b'{"user_id": "u1", "where": {"stock": 1, "stock": 2}}'
     (given_twice,) = shop.answer([body])
