@@ -27,15 +27,15 @@ class Reader:
     """Reads a store. All calls belong to one event loop."""
 
     def __init__(self, store: Store, limit: int) -> None:
-        """Of ``store``, which others may write; ``limit``: how many of a user's latest events are read."""
+        """Of ``store``, which others may write; ``limit``: how many of a user's latest ones are read."""
         self._store, self._limit = store, limit
         self._threads = ThreadPoolExecutor(2, "reader")
         self._down_until = 0.0
         self._next: dict[str, asyncio.Future[list[Event]]] = {}  # by user: who waits for the next read
         self._reading: asyncio.Task[None] | None = None
 
-    async def events_of(self, user_id: str) -> list[Event]:
-        """The user's latest events, the oldest first; none where the store does not answer in time."""
+    async def tastes_of(self, user_id: str) -> list[Event]:
+        """The user's latest events but clicks, the oldest first; none where the store does not answer in time."""
         if not self._limit or time.monotonic() < self._down_until:
             return []
         found = self._next.get(user_id)
@@ -56,7 +56,7 @@ class Reader:
     async def _read_groups(self) -> None:
         while self._next:
             group, self._next = self._next, {}
-            read = await self._read(partial(self._store.events_of_each, list(group), self._limit), "events of users")
+            read = await self._read(partial(self._store.tastes_of_each, list(group), self._limit), "events of users")
             for user_id, found in group.items():
                 found.set_result((read or {}).get(user_id, []))
         self._reading = None

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from .database import engine_of, migrate
-from .tables import events, impressions
+from .tables import NO_CLICK, events, impressions
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -60,6 +60,7 @@ _LATEST = (
     .order_by(events.c.timestamp.desc(), events.c.id.desc())
     .limit(bindparam("most"))
 )
+_LATEST_TASTES = _LATEST.where(NO_CLICK)
 
 
 class Forgotten(NamedTuple):
@@ -110,13 +111,13 @@ class Store:
         rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
         return [Event(*row) for row in reversed(rows)]
 
-    def events_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Event]]:
-        """Of each user, the latest events, the oldest first; users without events are left out."""
+    def tastes_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Event]]:
+        """Of each user, the latest events that are no clicks, the oldest first; users without any are left out."""
 
         def read(connection: Connection) -> dict[str, list[Event]]:
             found = {}
             for user in users:
-                rows = connection.execute(_LATEST, {"user": user, "since": 0, "most": limit}).all()
+                rows = connection.execute(_LATEST_TASTES, {"user": user, "since": 0, "most": limit}).all()
                 if rows:
                     found[user] = [Event(*row) for row in reversed(rows)]
             return found

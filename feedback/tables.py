@@ -39,6 +39,8 @@ events = Table(
     UniqueConstraint("user_id", "key", name="events_once"),
 )
 Index("events_of_user", events.c.user_id, events.c.timestamp)
+NO_CLICK = text("type <> 'click'")
+Index("tastes_of_user", events.c.user_id, events.c.timestamp, sqlite_where=NO_CLICK, postgresql_where=NO_CLICK)
 
 # A row is a list that somebody was shown.
 impressions = Table(

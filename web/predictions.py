@@ -91,7 +91,7 @@ async def _answer(gateway: Gateway, model: str, ask: Ask, version: str | None = 
 async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
     if ask.user_id is None or ask.history:
         return ask
-    events = await gateway.reader.events_of(str(ask.user_id))
+    events = await gateway.reader.tastes_of(str(ask.user_id))
     try:
         return with_fresh(ask, events, (await gateway.catalogues.any_card()).scale is not None) if events else ask
     except Problem:  # no model has been described yet

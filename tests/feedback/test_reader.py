@@ -24,7 +24,7 @@ class Pretended:
         self.error: Exception | None = None
         self.asked = 0
 
-    def events_of_each(self, users: list[str], limit: int) -> dict[str, list[Event]]:
+    def tastes_of_each(self, users: list[str], limit: int) -> dict[str, list[Event]]:
         self.asked += 1
         self.gate.wait(5)
         if self.error:
@@ -37,10 +37,10 @@ def read(store: Pretended, *pauses: float) -> list[int]:
 
     async def main() -> list[int]:
         reader: Any = Reader(store, 2)  # type: ignore[arg-type]
-        counts = [len(await reader.events_of("196"))]
+        counts = [len(await reader.tastes_of("196"))]
         for pause in pauses:
             await asyncio.sleep(pause)
-            counts.append(len(await reader.events_of("196")))
+            counts.append(len(await reader.tastes_of("196")))
         store.gate.set()
         reader.stop()
         return counts
@@ -76,9 +76,9 @@ def test_whoever_is_asked_for_during_a_read_is_in_the_next_one() -> None:
 
     async def main() -> list[list[Event]]:
         reader: Any = Reader(store, 1)  # type: ignore[arg-type]
-        reads = [asyncio.create_task(reader.events_of(user)) for user in ("1", "2", "3", "2")]
+        reads = [asyncio.create_task(reader.tastes_of(user)) for user in ("1", "2", "3", "2")]
         await asyncio.sleep(0.05)  # the first read has begun
-        reads += [asyncio.create_task(reader.events_of(user)) for user in ("2", "4")]
+        reads += [asyncio.create_task(reader.tastes_of(user)) for user in ("2", "4")]
         reads[2].cancel()  # its client has gone, which is nobody else's loss
         await asyncio.sleep(0)
         store.gate.set()
@@ -92,5 +92,5 @@ def test_whoever_is_asked_for_during_a_read_is_in_the_next_one() -> None:
 
 def test_nothing_is_read_where_no_events_are_wanted() -> None:
     store = Pretended()
-    assert asyncio.run(Reader(store, 0).events_of("196")) == []  # type: ignore[arg-type]
+    assert asyncio.run(Reader(store, 0).tastes_of("196")) == []  # type: ignore[arg-type]
     assert store.asked == 0

@@ -185,3 +185,10 @@ def test_connections_that_the_server_has_dropped_are_replaced(postgresql: str) -
     engine.dispose()
     assert store.add_events([[event("dropped", "b")]]) == [1]
     store.close()
+
+
+def test_clicks_push_no_rating_out_of_what_changes_a_list(store: Store) -> None:
+    ratings = [event("196", f"r{number}", timestamp=NOW + number) for number in range(3)]
+    clicks = [event("196", f"c{number}", timestamp=NOW + 9, rating=None)._replace(type="click") for number in range(50)]
+    store.add_events([ratings + clicks])
+    assert store.tastes_of_each(["196", "nobody"], 2) == {"196": ratings[1:]}
