@@ -22,6 +22,7 @@ from .explain import Explainer
 from .files import (
     ARRAYS,
     CHECKSUMS,
+    DRIFT_ARRAYS,
     ON_DEVICE,
     RANK_TABLES,
     check_sizes,
@@ -33,7 +34,7 @@ from .files import (
 )
 from .foldin import Prior, Solution, prior_that_gives, scorer, solve
 from .link import Link
-from .list_ranker import History, ListRanker, with_fresh
+from .list_ranker import History, ListRanker
 from .metadata import Metadata
 from .network import Network, load_network, network_file
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
@@ -118,7 +119,7 @@ class Model:
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
-            drift=Drift.of(arrays, metadata.drift_seconds),
+            drift=_drift(arrays, metadata),
             timeline=Timeline.of(arrays),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
@@ -160,7 +161,12 @@ class Model:
     def history(self, user: UserQuery) -> History:
         """What the list ranker knows of who asks: movie rows [n] and, for each, a rating or the weight of a like."""
         span = slice(*self._seen_offsets[user.row : user.row + 2])
-        return with_fresh((self._seen_rows[span], self._seen_weights[span]), user.ratings)
+        stored = self._seen_rows[span], self._seen_weights[span]
+        if not user.ratings:
+            return stored
+        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
+        kept = ~np.isin(stored[0], fresh[0])
+        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
 
     # --- parts of answers
 
@@ -180,7 +186,7 @@ class Model:
 
     def encode_users(self, users: Sequence[UserQuery]) -> Tensor:
         """Encodings [B, D]: those of the log, and of users whom the request describes."""
-        rows = torch.tensor([user.row for user in users], dtype=torch.int64, device=self.device)
+        rows = torch.tensor([user.row for user in users], dtype=torch.int64, device=self.device)  # also of nobody
         encodings = self.arrays["user_encodings"].index_select(0, rows)
         asked = [position for position, user in enumerate(users) if user.needs_encoding]
         if asked:
@@ -284,3 +290,9 @@ class Model:
     @cached_property
     def _similarity(self) -> Similarity:
         return Similarity(self)
+
+
+def _drift(arrays: Mapping[str, Tensor], metadata: Metadata) -> Drift | None:
+    if metadata.drift_seconds is None:
+        return None
+    return Drift(*(arrays[name].numpy() for name in DRIFT_ARRAYS), metadata.drift_seconds)
