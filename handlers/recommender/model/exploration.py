@@ -44,7 +44,9 @@ class Exploration:
             if selection.explore:
                 generator = torch.Generator()
                 generator.seed() if selection.seed is None else generator.manual_seed(selection.seed)
-                drawn = order[number] * self._relative_rates(generator)
+                rates = self._relative_rates(generator)
+                # A number below 0 is divided: a small draw never lifts a movie.
+                drawn = order[number] * torch.where(order[number] < 0, 1 / rates, rates)
                 # After the rates, which so are the same for lists of every length.
                 drawn_places = (torch.rand(len(lists[number]), generator=generator) < selection.explore).numpy()
                 (sampled,) = self._lists.make(drawn.unsqueeze(0), [excluded[number]], [selection])

@@ -41,9 +41,10 @@ def test_the_distribution_of_draws_is_close_to_the_gamma_distribution(count: int
     assert stats.kstest(draws, stats.gamma(shape, scale=1 / shape).cdf).statistic < 0.02
 
 
-def test_a_new_movie_is_explored_as_often_as_it_is_the_best_draw() -> None:
+@pytest.mark.parametrize("worth", [(1.0, 0.5), (-1.0, -2.0)])
+def test_a_new_movie_is_explored_as_often_as_it_is_the_best_draw(worth: tuple[float, float]) -> None:
     """A new movie worth half of what a much rated one is worth: P(Exp(1) > 2) = 0.135."""
-    counts, numbers = np.array([0, 10**6, 0]), torch.tensor([[-torch.inf, 1.0, 0.5]])
+    counts, numbers = np.array([0, 10**6, 0]), torch.tensor([[-torch.inf, *worth]])
     maker = exploration(counts)
     first = [
         maker.make(numbers.clone(), [np.zeros(1, np.int64)], [Selection(1, explore=1.0, seed=seed)])[0][0][0]
