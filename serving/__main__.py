@@ -22,7 +22,7 @@ from client.recommender_client import RecommenderError
 from . import ports
 from .asgi.command import Asgi
 from .config import MODELS, ROOT
-from .experiments import compared
+from .experiments import ExperimentsUnknown, compared
 from .gate import Tolerance
 from .management import ManagementError
 from .options import ServerOptions
@@ -274,6 +274,7 @@ COMMANDS = {
 # Errors that the user can mend: printed as one line, without a traceback.
 MENDABLE = (
     ArchiveRefused,
+    ExperimentsUnknown,
     ManagementError,
     PortError,
     RecommenderError,

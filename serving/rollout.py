@@ -18,7 +18,7 @@ from archives.version import check_version, is_older
 from client.recommender_client import RecommenderError
 
 from .answers import Asker, Sample, compare_answers
-from .experiments import Compared, compared
+from .experiments import Compared, ExperimentsUnknown, compared
 from .gate import Check, Tolerance, compare_metrics
 from .management import ManagementError
 from .record import Record
@@ -99,9 +99,15 @@ class Rollout:
 
     def _check_experiment(self) -> None:
         """A rollback is never refused: it leaves the versions of an experiment in (``_superseded``)."""
-        found = self.compared(self.model)
-        if found and not self.keep and self.why != "rollback" and self.versions.default() != self.version:
-            raise RolloutRefused(f"{found.refusal(self.model)}; --keep (in make GATE=--keep) leaves both in")
+        if self.keep or self.why == "rollback" or self.versions.default() == self.version:
+            return
+        remedy = "--keep (in make GATE=--keep) takes no version out"
+        try:
+            found = self.compared(self.model)
+        except ExperimentsUnknown as error:
+            raise RolloutRefused(f"{error}; {remedy}") from error
+        if found:
+            raise RolloutRefused(f"{found.refusal(self.model)}; {remedy}")
 
     @contextmanager
     def _withdrawn_on_error(self) -> Iterator[None]:
@@ -181,11 +187,15 @@ class Rollout:
 
     def _superseded(self) -> list[str]:
         """The registered versions that this rollout replaces and does not keep: earlier defaults, and versions of
-        rollouts that were killed before their switch.
+        rollouts that were killed before their switch. Where experiments are not known, none: the next rollout takes
+        them out.
         """
         if self.keep:
             return []
-        in_experiment = self.compared(self.model) or ()
+        try:
+            in_experiment = self.compared(self.model) or ()
+        except ExperimentsUnknown:
+            return []
         registered, earlier = self.versions.registered(), self.record.superseded(self.model, self.version)
         recorded = {line["version"] for line in self.record.lines(self.model)}
         never_default = [version for version in self.versions.of_rollouts() if version not in recorded]
