@@ -17,6 +17,7 @@ from feedback import experiments as stored
 from feedback.blocks import url_of
 from feedback.experiments import Experiment
 from feedback.store import Store
+from serving.experiments import Compared
 
 from .errors import AutopilotError
 
@@ -77,10 +78,10 @@ class Holdout:
         if running and self._is_ours(running):
             stored.stop(self._store, self.model, int(time.time()))
 
-    def needed(self) -> tuple[str, ...]:
+    def needed(self) -> Compared | None:
         """The versions of an experiment that runs, which must not be taken out."""
         running = self._running()
-        return (running.a, running.b) if running else ()
+        return running and Compared(running.a, running.b)
 
     def harm(self) -> str | None:
         """Why the new version does harm: its lists earn less, as the sequential test finds. None where it does not."""

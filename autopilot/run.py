@@ -18,6 +18,7 @@ from client.recommender_client import RecommenderError
 from feedback.experiments import ExperimentError
 from feedback.store import StoreDown
 from serving import console
+from serving.experiments import Compared
 from serving.gate import Tolerance
 from serving.management import ManagementError
 from serving.retrain import next_version, train_and_pack
@@ -139,14 +140,17 @@ class Run:
             answered = traffic.read(self.server, self.model, default)
             state = self.file.write(replace(state, before=default, traffic_before=answered))
         # The version before stays registered: it answers the users that keep it, and it is there if it is needed again.
+        # As nothing is taken out, no experiment is asked for.
         rollout = Rollout(
             self.server, self.model, state.version, tolerance=self.tolerance, keep=True, drain=self.drain,
-            why="autopilot",
+            why="autopilot", compared=lambda model: None,
         )  # fmt: skip
         try:
             console.run(rollout)
         except NOT_ROLLED_OUT as error:
             if self.versions.default() == state.version:
+                if isinstance(error, ArchiveRefused):  # a run that was killed after the switch
+                    return replace(state, step="roll back", outcome="rolled back", why=str(error))
                 raise  # the rollout is nearly done: the next run ends it
             return replace(state, step="tell", outcome="refused", why=str(error))
         answered = traffic.read(self.server, self.model, state.version)
@@ -194,27 +198,19 @@ class Run:
             return []
 
     def _roll_back(self, state: State) -> State:
-        with self._holdout(state.version, state.before) as holdout:
-            self._or_say(holdout.stop)  # a gateway asks for the new version by its number until then
+        needed = self._end_watch(state)  # a gateway asks for the new version by its number until then
         # Also where the default is the one before already: a run that was killed may not have written the disk's.
         if self.versions.default() in (state.version, state.before):
             back = Rollout(
-                self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback"
-            )
+                self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback",
+                compared=lambda model: needed,
+            )  # fmt: skip
             console.run(back)
-        # A rollout leaves in what an experiment may need. The new version goes in any case: gateways that could not be
-        # told that the experiment has ended send its requests to the default one then.
-        if state.version in self.versions.registered() and state.version != self.versions.default():
-            with locked(self.store):
-                self.versions.drain_and_unregister(state.version, self.drain)
         return replace(state, step="tell")
 
     def _retire(self, state: State) -> State:
         """Take out the version before, unless somebody has begun an experiment with it in the meantime."""
-        with self._holdout(state.version, state.before) as holdout:
-            stopped = self._or_say(holdout.stop)
-            needed = holdout.needed() if stopped else ()
-        if state.before in needed:
+        if state.before in (self._end_watch(state) or ()):
             self.say(f"{self.model} {state.before} stays: an experiment with it runs")
         elif state.before in self.versions.registered() and state.before != self.versions.default():
             with locked(self.store):
@@ -231,17 +227,19 @@ class Run:
             raise
         return state
 
-    def _or_say(self, work: Callable[[], None]) -> bool:
-        """Do without the store of events: gateways send requests for a version that is gone to the default one.
+    def _end_watch(self, state: State) -> Compared | None:
+        """Send everybody to the default version; returns the versions that an experiment of somebody else needs.
 
-        Returns whether the work is done.
+        While the store of events is down this is done without: gateways send requests for a version that is gone to the
+        default one.
         """
-        try:
-            work()
-            return True
-        except (StoreDown, ExperimentError) as error:
-            self.say(f"{self.model}: the experiment of the watch was not stopped, make experiment STOP=1 does: {error}")
-            return False
+        with self._holdout(state.version, state.before) as holdout:
+            try:
+                holdout.stop()
+                return holdout.needed()
+            except (StoreDown, ExperimentError) as error:
+                self.say(f"{self.model}: the experiment of the watch runs on, make experiment STOP=1 ends it: {error}")
+                return None
 
     def _holdout(self, version: str, before: str) -> AbstractContextManager[Holdout]:
         return closing(Holdout(self.watching.holdout, self.model, version, before))
