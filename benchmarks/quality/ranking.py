@@ -131,13 +131,14 @@ def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None)
 def several(settings: OurSettings) -> dict[str, tuple]:
     """The settings of lists that validation rows choose among: those with several values."""
     lists = {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
-    # Where the test rows are drawn at random, no half-life is chosen.
-    return {name: value for name, value in lists.items() if isinstance(value, tuple) and name != "list_half_lives"}
+    # No half-life is chosen where the test rows are drawn at random, and no power of weights where rows have none.
+    fixed = {"list_half_lives", "list_weight_powers"}
+    return {name: value for name, value in lists.items() if isinstance(value, tuple) and name not in fixed}
 
 
-def _trials(list_ridges: tuple, list_dampings: tuple, list_factors: tuple) -> int:
-    """How many rankers ``ease.choose`` measures: the number of factors is chosen after the others."""
-    return len(list_ridges) * len(list_dampings) + len(list_factors)
+def _trials(list_ridges: tuple, list_dampings: tuple, list_strengths: tuple, list_factors: tuple) -> int:
+    """How many rankers ``ease.choose`` measures: strengths, and then factors, are chosen after the others."""
+    return len(list_ridges) * len(list_dampings) + len(list_strengths) + len(list_factors)
 
 
 def _size(ranker: ListRanker) -> int:

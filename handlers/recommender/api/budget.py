@@ -69,7 +69,8 @@ class Budget:
         return (
             (1 + ids / 250)
             * (16 if request.explain is True else 1)
-            * (8 if request.diversity or request.explore else 1)
+            * (8 if request.diversity else 1)
+            * (2 if request.explore else 1)
         )
 
     def _overloaded(self) -> Overloaded:

@@ -60,7 +60,7 @@ class Lookup:
             if getattr(request, name) is not UNSET:
                 setattr(selection, name, self._beyond(job.kind, name, getattr(request, name)))
         if request.explore is not UNSET:
-            selection.explore = request.explore
+            selection.explore = self._beyond(job.kind, "explore", request.explore)
         if request.seed is not UNSET:
             selection.seed = request.seed
         if request.recent_days is not UNSET:

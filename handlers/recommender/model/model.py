@@ -186,7 +186,7 @@ class Model:
 
     def encode_users(self, users: Sequence[UserQuery]) -> Tensor:
         """Encodings [B, D]: those of the log, and of users whom the request describes."""
-        rows = torch.tensor([user.row for user in users], device=self.device)
+        rows = torch.tensor([user.row for user in users], dtype=torch.int64, device=self.device)  # also of nobody
         encodings = self.arrays["user_encodings"].index_select(0, rows)
         asked = [position for position, user in enumerate(users) if user.needs_encoding]
         if asked:

@@ -69,6 +69,17 @@ def test_a_narrowed_list_is_the_list_out_of_what_meets_the_conditions(shop, wher
 
 
 @pytest.mark.parametrize("where", WHERES)
+@pytest.mark.parametrize("order", [{}, {"recent_days": 30}, {"newest": True}, {"explore": 0.5, "seed": 3}])
+def test_a_list_for_nobody_in_particular_is_narrowed_too(shop, where, order) -> None:
+    everything = ask(shop, k=1000, **order)["recommendations"]
+    narrowed = ask(shop, k=1000, where=where, **order)
+    assert narrowed == ask(shop, k=1000, candidates=meeting(shop, where), **order)
+    assert all(meets(one["attributes"], where) for one in narrowed["recommendations"])
+    if "explore" not in order:
+        assert narrowed["recommendations"] == [one for one in everything if meets(one["attributes"], where)]
+
+
+@pytest.mark.parametrize("where", WHERES)
 def test_similar_items_are_narrowed_too(shop, where) -> None:
     item = shop.model.movies.ids[5]
     expected = ask(shop, item_id=item, candidates=meeting(shop, where), k=60)

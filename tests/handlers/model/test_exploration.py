@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
+from scipy import stats
 
 from handlers.recommender.model.exploration import Exploration, mixed
 from handlers.recommender.model.lists import ListMaker
@@ -24,11 +26,19 @@ def test_mixed_takes_the_next_of_either_list_and_repeats_nothing() -> None:
 
 
 def test_draws_have_the_mean_and_the_deviation_of_the_posterior() -> None:
-    counts = np.array([0, 3, 99])
-    rng = np.random.default_rng(0)
-    draws = np.array([exploration(counts)._relative_rates(rng) for _ in range(20_000)])
+    counts = np.array([0, 1, 3, 99])
+    maker, generator = exploration(counts), torch.Generator().manual_seed(0)
+    draws = np.array([maker._relative_rates(generator).numpy() for _ in range(20_000)])
     assert np.abs(draws.mean(axis=0) - 1).max() < 0.03
     assert np.abs(draws.std(axis=0) * np.sqrt(1 + counts) - 1).max() < 0.05
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 1000])
+def test_the_distribution_of_draws_is_close_to_the_gamma_distribution(count: int) -> None:
+    maker, shape = exploration(np.full(100_000, count)), 1 + count
+    draws = maker._relative_rates(torch.Generator().manual_seed(0)).numpy()
+    assert draws.min() > 0
+    assert stats.kstest(draws, stats.gamma(shape, scale=1 / shape).cdf).statistic < 0.02
 
 
 def test_a_new_movie_is_explored_as_often_as_it_is_the_best_draw() -> None:

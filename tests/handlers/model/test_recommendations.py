@@ -83,10 +83,11 @@ def test_an_archive_without_a_list_ranker_orders_by_score(build: Path, tmp_path:
     (body,) = said(service.answer([b'{"user_id": 11, "k": 3, "explain": true}']))
     assert "personal" in body["recommendations"][0]
     assert "rank_score" not in body["recommendations"][0]
-    (answer,) = service.answer([b'{"user_id": 11, "diversity": 0.5}'])
-    assert answer.code == 400
-    assert "diversity is 0.5: this archive has no list ranker" in json.loads(answer.body)["message"]
-    said(service.answer([b'{"user_id": 11, "diversity": 0, "popularity_damping": 0}']))
+    for name in ("diversity", "explore"):
+        (answer,) = service.answer([json.dumps({"user_id": 11, name: 0.5}).encode()])
+        assert answer.code == 400
+        assert f"{name} is 0.5: this archive has no list ranker" in json.loads(answer.body)["message"]
+    said(service.answer([b'{"user_id": 11, "diversity": 0, "popularity_damping": 0, "explore": 0}']))
 
 
 @pytest.mark.parametrize("model", MODELS)
