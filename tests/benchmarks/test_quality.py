@@ -115,8 +115,8 @@ def test_the_item_knn_is_tuned_and_measured() -> None:
 def test_our_lists_are_measured_with_what_validation_rows_chose() -> None:
     protocol = ranking.Protocol(generate(seed=0, users=250, movies=80, ratings=6000).log, 0)
     found = ranking.of_ours(protocol, use_features=True)
-    assert found["chosen"].keys() == {"list_ridges", "list_dampings", "list_factors"}
-    assert found["trials"] == 15
+    assert found["chosen"].keys() == {"list_ridges", "list_dampings", "list_strengths", "list_factors"}
+    assert found["trials"] == 18
     assert 0 < found["diversity@10"] < 2
     assert ranking.popularity(protocol)["ndcg@10"] < found["ndcg@10"] < 1
     tuned = ranking.of_ours(protocol, use_features=True, n_trials=4)
