@@ -19,6 +19,9 @@ LEGENDS = {
 HARRY = {"movie_id": 216, "title": "When Harry Met Sally...", "year": 1989, "genres": ["Comedy", "Romance"]}
 SENSE = {"movie_id": 275, "title": "Sense and Sensibility", "year": 1995, "genres": ["Drama", "Romance"]}
 LIAR = {"movie_id": 294, "title": "Liar Liar", "year": 1997, "genres": ["Comedy"]}
+TITANIC = {"movie_id": 313, "title": "Titanic", "year": 1997, "genres": ["Action", "Drama", "Romance"]}
+CONTACT = {"movie_id": 258, "title": "Contact", "year": 1997, "genres": ["Drama", "Sci-Fi"]}
+EVEREST = {"movie_id": 1594, "title": "Everest", "year": 1998, "genres": ["Documentary"]}
 
 PERSONAL = -0.020635
 BECAUSE = [
@@ -128,6 +131,21 @@ def examples(user: int = 196, movie: int = 242, other: int = 50) -> dict[str, Ex
             "Movies like one that is known by its side features (FM and DeepFM)",
             {"movie": comedy, "k": 1},
             {"movie": comedy, "similar": [LIAR | {"score": 0.960396}]},
+        ),
+        "browse": Example(
+            "For nobody in particular: what was popular in the last 7 days of the log",
+            {"recent_days": 7, "k": 2},
+            {
+                "recommendations": [
+                    TITANIC | {"score": 4.169163, "ratings": 15},
+                    CONTACT | {"score": 3.754083, "ratings": 12},
+                ]
+            },
+        ),
+        "browse_the_newest": Example(
+            "What is new: the movie with the latest first rating",
+            {"newest": True, "k": 1},
+            {"recommendations": [EVEREST | {"score": 3.500814, "added": 893115576}]},
         ),
         "history": Example(
             "What a user has rated (shortened)",

@@ -42,8 +42,7 @@ class Exploration:
         explored: list[Explored] = [None] * len(lists)
         for number, selection in enumerate(selections):
             if selection.explore:
-                generator = torch.Generator()
-                generator.seed() if selection.seed is None else generator.manual_seed(selection.seed)
+                generator = _generator(selection.seed)
                 rates = self._relative_rates(generator)
                 # A number below 0 is divided: a small draw never lifts a movie.
                 drawn = order[number] * torch.where(order[number] < 0, 1 / rates, rates)
@@ -65,6 +64,16 @@ class Exploration:
         rates = torch.randn(len(self._counts), generator=generator).to(self._device)
         rates.sub_(self._deviations).mul_(self._deviations).add_(1).pow_(3)
         return rates.clamp_(min=torch.finfo(rates.dtype).tiny)  # 0 times a number of -inf would be none
+
+
+def _generator(seed: int | None) -> torch.Generator:
+    """One whose draws a seed fixes; without a seed, one that draws anew."""
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()  # a new generator alone has always the same one
+    else:
+        generator.manual_seed(seed)
+    return generator
 
 
 def mixed(plain: np.ndarray, sampled: np.ndarray, from_sampled: np.ndarray) -> np.ndarray:
