@@ -61,7 +61,7 @@ def test_a_store_that_cannot_be_read_is_a_clear_error_without_its_password(tmp_p
 
 def rolled_out(server: Server, url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """``make rollout MODEL=fm VERSION=1.1`` beside the store at a URL."""
-    home = ["--model-store", str(server.store), "--home", str(server.home)]
+    home = ["--store", str(server.store), "--home", str(server.home)]
     command = [sys.executable, "-m", "serving", "rollout", "fm", "--version", "1.1", *home, *options]
     environment = os.environ | {"EVENTS_URL": url}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
