@@ -44,7 +44,7 @@ def confidences(likes: Interactions, power: float) -> np.ndarray:
 def loss_of(settings: Settings, link: Link | None = None) -> Loss:
     """Mean squared error for ratings, cross-entropy of logits for likes, an ordinal link's negative log likelihood."""
     if isinstance(link, Ordinal):
-        return lambda raw, ratings: link.negative_log_likelihood(raw, ratings) / len(ratings)
+        return lambda raw, ratings: link.negative_log_likelihood(raw, ratings).mean()
     return functional.mse_loss if settings.target == "rating" else functional.binary_cross_entropy_with_logits
 
 

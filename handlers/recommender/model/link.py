@@ -23,7 +23,7 @@ class Link(Protocol):
         """Raw scores of any shape on the scale of the target."""
 
     def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
-        """Negative log likelihood of ``ratings`` [n] given raw scores [n], up to a constant: scalar."""
+        """Negative log likelihood of each of ``ratings`` [n] given raw scores [n], up to a constant: [n]."""
 
     def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """First and negative second derivative of the log likelihood by the raw scores: [n] each."""
@@ -48,7 +48,7 @@ class Regression:
 
     def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Squared errors."""
-        return (raw - ratings).square().sum() / (2 * self.noise)
+        return (raw - ratings).square() / (2 * self.noise)
 
     def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """The residual's precision-weighted value, and the precision."""
@@ -72,7 +72,7 @@ class Logistic:
 
     def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Cross-entropy."""
-        return torch.nn.functional.binary_cross_entropy_with_logits(raw, self._likes(ratings, raw), reduction="sum")
+        return torch.nn.functional.binary_cross_entropy_with_logits(raw, self._likes(ratings, raw), reduction="none")
 
     def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """Like minus probability, and the probability's variance."""
@@ -107,7 +107,7 @@ class Ordinal:
     def negative_log_likelihood(self, raw: Tensor, ratings: Tensor) -> Tensor:
         """Of the levels' intervals."""
         chance, _, _ = self._interval(raw, ratings)
-        return -chance.log().sum().to(raw.dtype)
+        return -chance.log().to(raw.dtype)
 
     def gradient_and_curvature(self, raw: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
         """By the ends of the levels' intervals."""

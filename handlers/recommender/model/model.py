@@ -32,7 +32,7 @@ from .files import (
     read_titles,
     read_vocabulary,
 )
-from .foldin import Prior, Solution, prior_that_gives, scorer, solve
+from .foldin import Prior, Rated, Solution, in_groups, means_that_give, scorer, solve, solve_each
 from .link import Link
 from .list_ranker import History, ListRanker
 from .metadata import Metadata
@@ -220,28 +220,18 @@ class Model:
         """All that a user has rated, by movie row: in the log, and with the request, which counts more."""
         return self._stored_ratings(user.row) | user.ratings
 
-    def fold_in(
-        self,
-        features: Tensor,
-        weights: Tensor,
-        ratings: Mapping[int, float],
-        prior: Prior | None = None,
-        start: Tensor | None = None,
-    ) -> Solution:
-        """The embedding of somebody with side features [C], weights [C] and ratings by movie row.
-
-        The prior is that of somebody new, and the solver's start its mean, where nothing else is given.
-        """
+    def fold_in(self, features: Tensor, weights: Tensor, ratings: Mapping[int, float]) -> Solution:
+        """The embedding of somebody new with side features [C], weights [C] and ratings by movie row."""
         items = self.arrays["item_encodings"][list(ratings)]
         values = torch.tensor(list(ratings.values()), device=items.device)
-        return solve(scorer(self.network, features, weights, items), prior or self.prior, values, self.link, start)
+        return solve(scorer(self.network, features, weights, items), self.prior, values, self.link)
 
     def _encode_queries(self, users: Sequence[UserQuery]) -> Tensor:
         features, weights = self.features_of_queries(users)
         embeddings = self.network.user_embeddings(torch.zeros(len(users), dtype=torch.int64, device=self.device))
-        for position, user in enumerate(users):
-            if user.ratings:
-                embeddings[position] = self._embedding_of(user, features[position], weights[position])
+        rated = [position for position, user in enumerate(users) if user.ratings]
+        for few in in_groups(rated, [len(self.seen(users[place].row)) + len(users[place].ratings) for place in rated]):
+            embeddings[few] = self._embeddings_of([users[position] for position in few], features[few], weights[few])
         return self.network.encode_users(embeddings, features, weights)
 
     def _add_drift(self, encodings: Tensor, users: Sequence[UserQuery]) -> None:
@@ -252,23 +242,30 @@ class Model:
             drift = torch.from_numpy(self.drift.at(np.array(rows), np.array(timestamps, np.int64)))
             encodings[timed, self.metadata.width] += drift.to(self.device)  # the scalar of the encoding (embeddings.py)
 
-    def _embedding_of(self, user: UserQuery, features: Tensor, weights: Tensor) -> Tensor:
-        """The embedding [E] that explains all ratings of a user best, those of the log and those of the request.
+    def _embeddings_of(self, users: Sequence[UserQuery], features: Tensor, weights: Tensor) -> Tensor:
+        """The embeddings [B, E] that explain all ratings of each user best, those of the log and those of the request.
 
-        For a user of the log, the stored ratings alone give the trained embedding (``foldin.prior_that_gives``), so
-        only what the fresh ratings add is solved for.
+        For a user of the log, the stored ratings alone give the trained embedding (``foldin.means_that_give``), so
+        only what the fresh ratings add is solved for. ``features``, ``weights``: [B, C].
         """
-        if user.row == 0:
-            return self.fold_in(features, weights, user.ratings).embedding
-        stored = self._stored_ratings(user.row)
-        columns = features.unsqueeze(0), weights.unsqueeze(0)
-        encoding = self.arrays["user_encodings"][user.row : user.row + 1]
-        (trained,) = embeddings_of(self.network.encode_users, encoding, *columns, self.metadata.width)
-        items = self.arrays["item_encodings"][list(stored)]
-        values = torch.tensor(list(stored.values()), device=self.device)
-        score = scorer(self.network, features, weights, items)
-        prior = prior_that_gives(trained, score, self.prior, values, self.link)
-        return self.fold_in(features, weights, stored | user.ratings, prior, trained).embedding
+        prior, known = self.prior, [place for place, user in enumerate(users) if user.row]
+        means, start = (prior.mean.repeat(len(users), 1) for _ in range(2))
+        if known:
+            encodings = self.arrays["user_encodings"][[users[place].row for place in known]]
+            columns = features[known], weights[known]
+            trained = embeddings_of(self.network.encode_users, encodings, *columns, self.metadata.width)
+            stored = self._rated([self._stored_ratings(users[place].row) for place in known], *columns)
+            means[known], start[known] = means_that_give(trained, stored, prior.precision, self.link), trained
+        rated = self._rated([self.ratings_of(user) if user.row else user.ratings for user in users], features, weights)
+        return solve_each(rated, means, prior.precision, self.link, start).embedding
+
+    def _rated(self, ratings: Sequence[Mapping[int, float]], features: Tensor, weights: Tensor) -> Rated:
+        """Of people with ratings by movie row, side features [B, C] and weights [B, C]."""
+        items = self.arrays["item_encodings"][[row for one in ratings for row in one]]
+        values = torch.tensor([value for one in ratings for value in one.values()], device=items.device)
+        counts = [len(one) for one in ratings]
+        person = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts)).to(self.device)
+        return Rated(scorer(self.network, features[person], weights[person], items), values, counts)
 
     def _stored_ratings(self, user_row: int) -> dict[int, float]:
         ratings = self.seen_ratings(user_row)

@@ -6,10 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from handlers.recommender.model.foldin import Prior, prior_of, prior_that_gives, solve
+from handlers.recommender.model.foldin import (
+    RATINGS_AT_ONCE,
+    Prior,
+    Rated,
+    in_groups,
+    means_that_give,
+    prior_of,
+    solve,
+    solve_each,
+)
 from handlers.recommender.model.link import Link, Logistic, Ordinal, Regression
 
 NOISE = 0.7
+
+
+def prior_that_gives(embedding: torch.Tensor, score, prior: Prior, ratings: torch.Tensor, link: Link) -> Prior:
+    rated = Rated(score, ratings, [len(ratings)])
+    return Prior(means_that_give(embedding.unsqueeze(0), rated, prior.precision, link)[0], prior.precision)
 
 
 LINKS: dict[str, Link] = {
@@ -40,7 +54,7 @@ def test_linear_scores_give_the_regularised_least_squares_solution() -> None:
 def test_solutions_are_the_maximum_of_the_posterior(name: str) -> None:
     design, prior, ratings = planted_regression()
     found = solve(lambda own: (own * design).sum(1), prior, ratings, LINKS[name]).embedding.clone().requires_grad_()
-    loss = LINKS[name].negative_log_likelihood(design @ found, ratings) + 0.5 * (
+    loss = LINKS[name].negative_log_likelihood(design @ found, ratings).sum() + 0.5 * (
         found - prior.mean
     ) @ prior.precision @ (found - prior.mean)
     (gradient,) = torch.autograd.grad(loss, found)
@@ -94,3 +108,30 @@ def test_the_prior_is_the_users_mean_and_covariance() -> None:
     covariance = np.cov(own.T)
     ridge = 0.1 * np.trace(covariance) / 3
     np.testing.assert_allclose(np.linalg.inv(prior.precision), covariance + ridge * np.eye(3), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("bend", [0.0, 0.3])
+def test_people_together_get_what_each_gets_alone(name: str, bend: float) -> None:
+    """Also with scores that are not linear (``bend``), and beside somebody without ratings."""
+    generator = torch.Generator().manual_seed(1)
+    _, prior, _ = planted_regression()
+    counts = [12, 1, 0, 30]
+    design, ratings = torch.randn(43, 4, generator=generator), torch.randn(43, generator=generator)
+    means, start = (torch.randn(4, 4, generator=generator) for _ in range(2))
+
+    def score_of(design: torch.Tensor):
+        return lambda own: (own * design).sum(1) + bend * torch.relu((own * design).sum(1))
+
+    found = solve_each(Rated(score_of(design), ratings, counts), means, prior.precision, LINKS[name], start)
+    pieces = zip(design.split(counts), ratings.split(counts), means, start)
+    for place, (of_person, own_ratings, mean, begin) in enumerate(pieces):
+        alone = solve(score_of(of_person), Prior(mean, prior.precision), own_ratings, LINKS[name], begin)
+        torch.testing.assert_close(found.embedding[place], alone.embedding, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found.precision[place], alone.precision, atol=1e-3, rtol=1e-3)
+
+
+def test_groups_are_as_large_as_they_may_be_and_keep_the_order() -> None:
+    half = RATINGS_AT_ONCE // 2
+    assert list(in_groups([5, 6, 7, 8], [half, half, 1, 9 * half])) == [[5, 6], [7], [8]]
+    assert list(in_groups([], [])) == []
