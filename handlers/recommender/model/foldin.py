@@ -31,7 +31,7 @@ MAX_STEPS = 12
 BLOCK = 1 << 16  # users whose embeddings are held as float64 at once
 TOLERANCE = 1e-4  # a step that reduces the negative log posterior by a smaller share than this is the last
 NEGLIGIBLE = 1e-6  # a step that would reduce it by a smaller share is not taken
-RATINGS_AT_ONCE = 4096  # of people who are folded in together: it bounds the memory of a batch
+ROWS_AT_ONCE = 4096  # of E numbers, of people who are folded in together: they bound the memory of a batch
 LINEAR = 1e-4  # standard deviations of the noise: scores that differ less from a linear forecast are linear there
 
 
@@ -151,10 +151,13 @@ def means_that_give(embeddings: Tensor, rated: Rated, precision: Tensor, link: L
 
 
 def in_groups(people: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
-    """The people in groups of at most ``RATINGS_AT_ONCE`` ratings; whoever has more is alone. ``sizes``: of ratings."""
+    """The people in groups of at most ``ROWS_AT_ONCE``; whoever has more is alone.
+
+    ``sizes``: the rows of each, one of derivatives a rating, and the E of the precision.
+    """
     group, total = [], 0
     for one, size in zip(people, sizes, strict=True):
-        if group and total + size > RATINGS_AT_ONCE:
+        if group and total + size > ROWS_AT_ONCE:
             yield group
             group, total = [], 0
         group.append(one)

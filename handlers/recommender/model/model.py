@@ -230,7 +230,9 @@ class Model:
         features, weights = self.features_of_queries(users)
         embeddings = self.network.user_embeddings(torch.zeros(len(users), dtype=torch.int64, device=self.device))
         rated = [position for position, user in enumerate(users) if user.ratings]
-        for few in in_groups(rated, [len(self.seen(users[place].row)) + len(users[place].ratings) for place in rated]):
+        size = self.metadata.width + 1
+        sizes = [size + len(self.seen(users[position].row)) + len(users[position].ratings) for position in rated]
+        for few in in_groups(rated, sizes):
             embeddings[few] = self._embeddings_of([users[position] for position in few], features[few], weights[few])
         return self.network.encode_users(embeddings, features, weights)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from handlers.recommender.model.foldin import (
-    RATINGS_AT_ONCE,
+    ROWS_AT_ONCE,
     Prior,
     Rated,
     in_groups,
@@ -132,6 +132,6 @@ def test_people_together_get_what_each_gets_alone(name: str, bend: float) -> Non
 
 
 def test_groups_are_as_large_as_they_may_be_and_keep_the_order() -> None:
-    half = RATINGS_AT_ONCE // 2
+    half = ROWS_AT_ONCE // 2
     assert list(in_groups([5, 6, 7, 8], [half, half, 1, 9 * half])) == [[5, 6], [7], [8]]
     assert list(in_groups([], [])) == []
