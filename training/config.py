@@ -119,7 +119,7 @@ class Settings:
     later than the training rows (--split time), else the first counts. 0: no trend."""
     list_strengths: tuple[float, ...] = (1.0, 10.0, 100.0)
     """Lists: how many ratings halve what counts of everybody and of a user's side features; chosen in the same way,
-    another than the first for a gain of more than one standard error."""
+    another than the first for a gain of more than two standard errors."""
     list_weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
     """Lists of likes with weights: the powers of these that say how much a like counts; chosen in the same way."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
