@@ -6,10 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-
-OF_THE_BEST = (
-    2.0  # standard errors that the best of several must gain: one of them is lucky more often than a single one
-)
+OF_THE_BEST = 2.0  # standard errors that the best of several settings must gain: one of several is lucky more often
 
 
 def is_certain(ndcg: np.ndarray, other: np.ndarray, errors: float = 1.0) -> bool:
