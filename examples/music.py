@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from training.data.choices import choices
+
 from . import planted
 
 GENRES = ("ambient", "folk", "hip hop", "house", "jazz", "metal", "pop", "soul")
@@ -46,7 +48,7 @@ def generate(
     who = rng.choice(listeners, pairs, p=activity / activity.sum())
     by_chance = rng.random(pairs) < BY_CHANCE
     at_work = np.where(by_chance[:, None], 1.0, preference[who])
-    what = planted.choices(rng, at_work, genre_of_artist[artist], popularity)
+    what = choices(rng, at_work, genre_of_artist[artist], popularity)
     plays = np.where(by_chance, rng.integers(1, 3, pairs), 1 + rng.geometric(0.08, pairs))
     when = LAST_SECOND - rng.integers(0, DAYS * 86_400, pairs)
     log = pd.DataFrame({"listener": who, "track": what, "plays": plays, "last_played": when})

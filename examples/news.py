@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from archives.store import replacing
+from training.data.choices import choices
 
 from . import planted
 
@@ -57,7 +58,7 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
         titles += [planted.phrases(rng, 1, *WORDS[SECTIONS[place]])[0].replace("-", " ") for place in fresh]
         age = hour - np.arange(len(section)) // STORIES
         who = rng.choice(readers, clicks, p=activity / activity.sum())
-        what = planted.choices(rng, preference[who], section, appeal * 0.5 ** (age / FADES))
+        what = choices(rng, preference[who], section, appeal * 0.5 ** (age / FADES))
         when = np.sort(FIRST_SECOND + hour * HOUR + rng.integers(0, HOUR, clicks))
         of_hours.append(pd.DataFrame({"reader": who, "story": what, "clicked_at": when}))
     table = pd.concat(of_hours, ignore_index=True)

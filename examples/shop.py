@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from training.data.choices import choices
+
 from . import planted
 
 # The typical price of a category, and what its products are called.
@@ -53,7 +55,7 @@ def generate(seed: int = 0, *, customers: int = 2_500, products: int = 400, purc
     own = rng.lognormal(0, 0.5, (customers, len(categories)))
     activity, popularity = rng.lognormal(0, 0.7, customers), rng.lognormal(0, 1.0, products)
     who = rng.choice(customers, purchases, p=activity / activity.sum())
-    what = planted.choices(rng, (preference[segment] * own)[who], category, popularity)
+    what = choices(rng, (preference[segment] * own)[who], category, popularity)
     when = np.sort(LAST_SECOND - rng.integers(0, DAYS * 86_400, purchases))
     names = np.array(FIRST_NAMES.split(), object)
     emails = [f"{names[number % len(names)]}{number:04d}@example.com" for number in range(customers)]

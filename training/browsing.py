@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ def browse_arrays(log: RatingsLog, known: Interactions) -> tuple[dict[str, np.nd
         arrays |= ages(known, last) | {"movie_added": first_ratings(known)}
         fields |= {"last_timestamp": last, "added_by": FROM_LOG}
     column = dates_column(log)
-    if column is not None and not unread_dates(log):
-        arrays["movie_added"] = dates(log.movies, column, known.movies.vocabulary.to_rows, known.shape[1])
-        fields["added_by"] = column
+    if column is not None:
+        with suppress(DataError):  # ``checks`` has warned of it
+            arrays["movie_added"] = dates(log.movies, column, known.movies.vocabulary.to_rows, known.shape[1])
+            fields["added_by"] = column
     if known.movies.schema.fields:
         counts = np.bincount(known.movie_rows, minlength=known.shape[1]).astype(np.float64)
         arrays["expected_ratings"] = by_features(known.movies, counts[:, None])[:, 0].clip(0)

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from archives.pack import DETAILS
-from handlers.recommender.model.attributes import Attribute
 from handlers.recommender.model.drift import Drift
 from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, OPTIONAL_ARRAYS, RANK_TABLES
 from handlers.recommender.model.foldin import prior_of
@@ -78,15 +77,17 @@ def export(
         genres, titles = title_arrays(log.movies, known.movies.vocabulary)
         attributes, columns = attribute_arrays(log.movies, log.shown, known.movies.vocabulary)
         browse, of_browse = browse_arrays(log, known)
+        weights = confidences_for(estimator, known)
+        of_arrays = {"genres": tuple(genres), "attributes": attributes, "weighted": weights is not None} | of_browse
         with replacing_folder(folder) as staging:
             torch.jit.save(scripted, str(staging / f"{estimator.name}.pt"))
             write_side(staging, "user", known.users, scripted.encode_users, network.users.embeddings.weight)
             write_side(staging, "movie", known.movies, scripted.encode_items, network.items.embeddings.weight)
             save(staging, item_arrays(np.load(staging / f"{ENCODINGS['movie']}.npy"), network.items.n_factors))
-            save(staging, titles | columns | history_arrays(known, confidences_for(estimator, known)))
+            save(staging, titles | columns | history_arrays(known, weights))
             save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift) | browse)
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
-            write_json(staging / "metadata.json", _metadata(estimator, log, known, genres, attributes, of_browse))
+            write_json(staging / "metadata.json", _metadata(estimator, log, known, of_arrays))
             (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 write_json(staging / DETAILS, shown)
@@ -199,9 +200,7 @@ def _metadata(
     estimator: TwoEncoderEstimator,
     log: RatingsLog,
     known: Interactions,
-    genres: Sequence[str],
-    attributes: tuple[Attribute, ...],
-    of_browse: dict[str, Any],
+    of_arrays: dict[str, Any],
 ) -> Metadata:
     link, settings = estimator.link, estimator.settings
     levels = {"levels": link.levels, "cuts": link.cuts} if isinstance(link, Ordinal) else {}
@@ -224,13 +223,10 @@ def _metadata(
         movie_features=known.movies.schema,
         rank_weight=estimator.ranker.weight,
         rank_strength=estimator.ranker.strength,
-        weighted=confidences_for(estimator, known.take(np.arange(1))) is not None,
-        genres=tuple(genres),
         drift_seconds=estimator.drift and estimator.drift.seconds,
         words=log.words,
-        attributes=attributes,
         **levels,
-        **of_browse,
+        **of_arrays,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the examples draw from: choices, favourites, phrases and files."""
+"""What the examples draw from: favourites, phrases and files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,6 @@ import numpy as np
 import pandas as pd
 
 from examples import planted
-
-
-def test_choices_are_as_likely_as_preference_times_weight() -> None:
-    """Against the probabilities that the docstring states, within five standard errors."""
-    group, weight = np.array([2, 0, 2, 1, 0]), np.array([1.0, 2.0, 3.0, 0.5, 0.25])
-    for preference in ([1.0, 1.0, 1.0], [5.0, 0.5, 1.0], [0.0, 0.0, 3.0]):
-        expected = np.array(preference)[group] * weight
-        expected /= expected.sum()
-        drawn = planted.choices(np.random.default_rng(0), np.tile(preference, (40_000, 1)), group, weight)
-        shares = np.bincount(drawn, minlength=5) / 40_000
-        assert (abs(shares - expected) <= 5 * np.sqrt(expected * (1 - expected) / 40_000)).all()
 
 
 def test_everybody_has_as_many_favourites_as_asked() -> None:

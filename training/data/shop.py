@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from training.data.choices import choices
 from training.data.log import RatingsLog
 
 SEGMENTS = ("families", "gardeners", "makers", "offices", "riders", "students")
@@ -62,7 +63,7 @@ def generate(
     preference = of_segment[segment] * rng.lognormal(0, taste, (customers, len(CATEGORIES)))
     activity = rng.lognormal(0, 0.6, customers)
     who = rng.choice(customers, purchases, p=activity / activity.sum())
-    what = _products(rng, preference[who], category, popularity)
+    what = choices(rng, preference[who], category, popularity)
     when = _FIRST_SECOND + rng.integers(0, _DAYS * _DAY, purchases)
     counted = pd.DataFrame({"user": who, "movie": what, "when": when}).groupby(["user", "movie"], sort=False)["when"]
     pairs = counted.agg(["size", "max"]).reset_index()
@@ -86,20 +87,6 @@ def generate(
     )
     log = RatingsLog("shop", ratings, users, movies, user_features=("segment",), movie_features=("category",))
     return Shop(log, segment, category, popularity, of_segment, preference)
-
-
-def _products(
-    rng: np.random.Generator, preference: np.ndarray, category: np.ndarray, popularity: np.ndarray
-) -> np.ndarray:
-    """A product for each row of preferences [n, categories]: first its category, then one of that category."""
-    totals = np.bincount(category, popularity, len(CATEGORIES))
-    until = (preference * totals).cumsum(axis=1)
-    chosen = (rng.random(len(until))[:, None] * until[:, -1:] > until).sum(axis=1)
-    by_category = np.argsort(category, kind="stable")
-    ends = popularity[by_category].cumsum()
-    starts = totals.cumsum() - totals
-    places = np.searchsorted(ends, starts[chosen] + rng.random(len(chosen)) * totals[chosen], side="right")
-    return by_category[places.clip(max=len(category) - 1)]
 
 
 def _ids(letter: str, count: int) -> pd.Series:
