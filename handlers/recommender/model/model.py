@@ -34,7 +34,7 @@ from .files import (
 )
 from .foldin import Prior, Rated, Solution, in_groups, means_that_give, scorer, solve, solve_each
 from .link import Link
-from .list_ranker import History, ListRanker
+from .list_ranker import History, ListRanker, with_fresh
 from .metadata import Metadata
 from .network import Network, load_network, network_file
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
@@ -161,12 +161,7 @@ class Model:
     def history(self, user: UserQuery) -> History:
         """What the list ranker knows of who asks: movie rows [n] and, for each, a rating or the weight of a like."""
         span = slice(*self._seen_offsets[user.row : user.row + 2])
-        stored = self._seen_rows[span], self._seen_weights[span]
-        if not user.ratings:
-            return stored
-        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
-        kept = ~np.isin(stored[0], fresh[0])
-        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
+        return with_fresh((self._seen_rows[span], self._seen_weights[span]), user.ratings)
 
     # --- parts of answers
 
