@@ -22,7 +22,6 @@ from .explain import Explainer
 from .files import (
     ARRAYS,
     CHECKSUMS,
-    DRIFT_ARRAYS,
     ON_DEVICE,
     RANK_TABLES,
     check_sizes,
@@ -119,7 +118,7 @@ class Model:
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
-            drift=_drift(arrays, metadata),
+            drift=Drift.of(arrays, metadata.drift_seconds),
             timeline=Timeline.of(arrays),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
@@ -284,9 +283,3 @@ class Model:
     @cached_property
     def _similarity(self) -> Similarity:
         return Similarity(self)
-
-
-def _drift(arrays: Mapping[str, Tensor], metadata: Metadata) -> Drift | None:
-    if metadata.drift_seconds is None:
-        return None
-    return Drift(*(arrays[name].numpy() for name in DRIFT_ARRAYS), metadata.drift_seconds)
