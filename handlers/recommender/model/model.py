@@ -246,13 +246,14 @@ class Model:
         """
         prior, known = self.prior, [place for place, user in enumerate(users) if user.row]
         means, start = (prior.mean.repeat(len(users), 1) for _ in range(2))
+        stored = [self._stored_ratings(user.row) for user in users]
         if known:
             encodings = self.arrays["user_encodings"][[users[place].row for place in known]]
             columns = features[known], weights[known]
             trained = embeddings_of(self.network.encode_users, encodings, *columns, self.metadata.width)
-            stored = self._rated([self._stored_ratings(users[place].row) for place in known], *columns)
-            means[known], start[known] = means_that_give(trained, stored, prior.precision, self.link), trained
-        rated = self._rated([self.ratings_of(user) if user.row else user.ratings for user in users], features, weights)
+            before = self._rated([stored[place] for place in known], *columns)
+            means[known], start[known] = means_that_give(trained, before, prior.precision, self.link), trained
+        rated = self._rated([own | user.ratings for own, user in zip(stored, users, strict=True)], features, weights)
         return solve_each(rated, means, prior.precision, self.link, start).embedding
 
     def _rated(self, ratings: Sequence[Mapping[int, float]], features: Tensor, weights: Tensor) -> Rated:
