@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import NamedTuple
 
 
@@ -40,11 +41,8 @@ def compared(model: str, url: str = "EVENTS_URL") -> Compared | None:
     if found is None:
         return None
     try:
-        store = Store(found)
-        try:
+        with closing(Store(found)) as store:
             experiment = running(store).get(model)
-        finally:
-            store.close()
     except URLError as error:
         raise ExperimentsUnknown(str(error)) from error
     except StoreDown as error:

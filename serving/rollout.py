@@ -80,8 +80,8 @@ class Rollout:
     def run(self, watch: Watch = lambda step: nullcontext()) -> None:
         """Run all steps, each inside ``watch(name)``.
 
-        Raises ArchiveRefused, RolloutRefused, ExperimentsUnknown, StoreError, ManagementError, RecommenderError or
-        requests' exceptions. Up to the switch, the new version is taken out again then, unless a person had put it in.
+        Raises ArchiveRefused, RolloutRefused, StoreError, ManagementError, RecommenderError or requests' exceptions. Up
+        to the switch, the new version is taken out again then, unless a person had put it in.
         """
         with locked(self.store):
             self._check_order()

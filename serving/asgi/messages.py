@@ -83,7 +83,7 @@ def _split(name: str, raw: bytes) -> list[bytes]:
     while start < len(raw):
         begin = start + LENGTH.size
         end = begin + (LENGTH.unpack_from(raw, start)[0] if begin <= len(raw) else 0)
-        if end > len(raw) or begin > len(raw):
+        if end > len(raw):
             raise BadRequest(f"{name} ends within an element: put the length of each before it, in four bytes")
         elements.append(raw[begin:end])
         start = end

@@ -175,9 +175,9 @@ def _explained(complaint: str, body: Any) -> str:
     what, path = (match["what"], match["path"] or "") if match else (complaint, "")
     what = what.replace("`", "")
     if path.startswith(".where["):
-        wrong = [(name, given) for name, given in body["where"].items() if not _is_condition(given)][:1]
-        for name, given in wrong:
-            return f"where.{name[:60]} is {shortened(given)}: {A_CONDITION}"
+        for name, given in body["where"].items():
+            if not _is_condition(given):
+                return f"where.{name[:60]} is {shortened(given)}: {A_CONDITION}"
     unknown = re.fullmatch(r"Object contains unknown field (.*)", what, re.DOTALL)
     if unknown:
         where = f" in {path.lstrip('.')}" if path else ""

@@ -56,11 +56,9 @@ class Lookup:
     def _resolve_order(self, job: Job) -> None:
         """Set what orders the job's list. Raises InvalidRequest for what this archive does not know."""
         request, selection, timeline = job.request, job.selection, self._model.timeline
-        for name in BEYOND:
+        for name in (*BEYOND, "explore"):
             if getattr(request, name) is not UNSET:
                 setattr(selection, name, self._beyond(job.kind, name, getattr(request, name)))
-        if request.explore is not UNSET:
-            selection.explore = self._beyond(job.kind, "explore", request.explore)
         if request.seed is not UNSET:
             selection.seed = request.seed
         if request.recent_days is not UNSET:

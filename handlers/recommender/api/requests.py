@@ -155,10 +155,11 @@ def kind_of(request: Request) -> str:
 
     Raises InvalidRequest for a request that is no kind, or that has a field its kind does not take.
     """
-    given = set(given_fields(request))
+    fields = given_fields(request)
+    given = set(fields)
     if {"user_id", "user"} <= given:
         raise InvalidRequest("user_id and user both say who it is for: give one of them, with ratings or without")
-    which = [name for name in given_fields(request) if name in WHICH]
+    which = [name for name in fields if name in WHICH]
     if len(which) > 1:
         raise InvalidRequest(f"{which[0]} and {which[1]} both say which movie: give one of them")
     if "catalogue" in given:

@@ -85,15 +85,16 @@ def reader_of(word: str) -> Read:
 
     It takes both words of the contract; ``word``, that of the log, is tried first.
     """
-    movies, items = _reader(Pair, _Instances), _reader(ItemPair, _ItemInstances)
+    movies, items = (Pair, _Instances), (ItemPair, _ItemInstances)
     own, other, others_name = (items, movies, b'"movie_id"') if word == "item" else (movies, items, b'"item_id"')
-    return lambda body: own(body, other, others_name)
+    return _reader(*own, _reader(*other), others_name)
 
 
-def _reader(pair: type[AnyPair], instances: type[Struct]) -> Callable[..., Any]:
+def _reader(pair: type[AnyPair], instances: type[Struct], other: Read | None = None, others_name: bytes = b"") -> Read:
+    """Reads one word of the contract. A body that it cannot read, and that has ``others_name``, goes to ``other``."""
     decode_pair, decode_instances = (msgspec.json.Decoder(kind).decode for kind in (pair, instances))
 
-    def read(body: Body, other: Callable[..., Any] | None = None, others_name: bytes = b"") -> Any:
+    def read(body: Body) -> AnyPair | list[AnyPair] | None:
         if not isinstance(body, (bytes, bytearray)):
             return None
         try:

@@ -61,5 +61,4 @@ class Browsing:
         Seconds to the year 5000 and a count below ``MOST_TIES`` fill the 53 bits that float64 keeps exact.
         """
         ties = np.minimum(self._model.catalogue.counts, MOST_TIES - 1)
-        dated = added != NO_DATE
-        return np.where(dated, np.where(dated, added, 0) * float(MOST_TIES) + ties, -np.inf)
+        return np.where(added != NO_DATE, added * float(MOST_TIES) + ties, -np.inf)

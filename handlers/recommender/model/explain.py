@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .foldin import scorer, with_jacobian
+from .foldin import scorer, with_derivatives
 from .query import Explanation, Share, UserQuery
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Explainer:
         if person.ratings:
             solution = self._model.fold_in(person.features, person.weights, person.ratings)
             embedding = solution.embedding
-            _, jacobian = with_jacobian(score, embedding, len(rows))
+            _, jacobian = with_derivatives(score, embedding.expand(len(rows), -1))
             by_movie = jacobian @ torch.linalg.solve(solution.precision, solution.contributions.t())
         embeddings = embedding.expand(len(rows), -1)
         others: list[tuple[str, str | None, Tensor]] = []

@@ -187,10 +187,6 @@ def check_sizes(
             )
     embeddings = state["users.embeddings.weight"]
     user_values, movie_values = metadata.user_features.size, metadata.movie_features.size
-    seen = int(arrays["seen_offsets"][-1])
-    for name in ("seen_offsets", "drift_offsets", "rating_age_offsets"):
-        if name in arrays and not lead_through(arrays[name].numpy(), int(arrays[name][-1])):
-            raise ArchiveError(f"{name}.npy does not lead from 0 on and never back: copy or pack the archive again")
     # What has a size, where the same size stands, and that size.
     expected = {
         f"{network} (width)": (embeddings.size(1) - 1, "metadata.json (width)", metadata.width),
@@ -201,12 +197,24 @@ def check_sizes(
             state["items.features.weight"].size(0), "metadata.json (movie_features)", movie_values,
         ),
         "movie_titles.npy": (titles, "movie_ids.npy", rows["movie"]),
-        "seen_offsets.npy": (arrays["seen_offsets"].size(0) - 1, "user_ids.npy", rows["user"]),
-        "seen_rows.npy": (arrays["seen_rows"].size(0), "seen_offsets.npy (end)", seen),
-    } | {
-        f"{name}.npy": (arrays[name].size(0), "seen_offsets.npy (end)", seen)
-        for name in ("seen_ratings", *WEIGHT_ARRAYS) if name in arrays
     }  # fmt: skip
+    # Offsets, the side whose rows they are of, and the arrays that they lead through.
+    led = {
+        "seen_offsets": ("user", ("seen_rows", "seen_ratings", *WEIGHT_ARRAYS)),
+        "drift_offsets": ("user", ("drift_times", "drift_values")),
+        "rating_age_offsets": ("movie", ("rating_ages",)),
+    }
+    for offsets, (side, names) in led.items():
+        if offsets in arrays:
+            end = int(arrays[offsets][-1])
+            if not lead_through(arrays[offsets].numpy(), end):
+                raise ArchiveError(
+                    f"{offsets}.npy does not lead from 0 on and never back: copy or pack the archive again"
+                )
+            expected[f"{offsets}.npy"] = arrays[offsets].size(0) - 1, f"{side}_ids.npy", rows[side]
+            expected |= {
+                f"{name}.npy": (arrays[name].size(0), f"{offsets}.npy (end)", end) for name in names if name in arrays
+            }
     of_side = {
         "user": ("user_features", "user_weights", "user_encodings"),
         "movie": (
@@ -218,14 +226,6 @@ def check_sizes(
         expected |= {
             f"{name}.npy": (arrays[name].size(0), f"{side}_ids.npy", rows[side]) for name in names if name in arrays
         }
-    if "drift_offsets" in arrays:
-        expected["drift_offsets.npy"] = arrays["drift_offsets"].size(0) - 1, "user_ids.npy", rows["user"]
-        known = "drift_offsets.npy (end)", int(arrays["drift_offsets"][-1])
-        expected |= {f"{name}.npy": (arrays[name].size(0), *known) for name in ("drift_times", "drift_values")}
-    if "rating_ages" in arrays:
-        offsets = arrays["rating_age_offsets"]
-        expected["rating_age_offsets.npy"] = offsets.size(0) - 1, "movie_ids.npy", rows["movie"]
-        expected["rating_ages.npy"] = arrays["rating_ages"].size(0), "rating_age_offsets.npy (end)", int(offsets[-1])
     if "rank_people" in arrays:
         where = "metadata.json (everybody and user_features)"
         expected["rank_people.npy"] = arrays["rank_people"].size(0), where, 1 + user_values

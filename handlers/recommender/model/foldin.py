@@ -104,7 +104,7 @@ def solve_each(rated: Rated, means: Tensor, prior_precision: Tensor, link: Link,
         precision = prior_precision + torch.stack([one.t() @ weighted for one, weighted in pieces])
         return Solution(embeddings, jacobian * working.unsqueeze(1), precision)
 
-    raw, jacobian = _with_derivatives(score, start[person])
+    raw, jacobian = with_derivatives(score, start[person])
     now = posterior(start, raw)
     solution = linearised(start, raw, jacobian)
     is_open = torch.ones_like(now, dtype=torch.bool)
@@ -130,7 +130,7 @@ def solve_each(rated: Rated, means: Tensor, prior_precision: Tensor, link: Link,
         forecast = raw + (jacobian * (there - solution.embedding)[person]).sum(1)
         surprises = rated.sums(((raw_there - forecast).abs() > LINEAR * link.noise_std).to(raw.dtype))
         if surprises.any():
-            _, derivatives = _with_derivatives(score, there[person])
+            _, derivatives = with_derivatives(score, there[person])
             jacobian = torch.where((surprises > 0)[person].unsqueeze(1), derivatives, jacobian)
         is_open &= (lengths > 0) & (now - after > TOLERANCE * after)
         raw, now = raw_there, after
@@ -144,7 +144,7 @@ def means_that_give(embeddings: Tensor, rated: Rated, precision: Tensor, link: L
     Where the posterior has no slope: ``mean = embedding - precision^-1 J' g``, with the scores' derivatives J [n, E]
     and the log likelihood's by the scores g [n], both at the embedding.
     """
-    raw, jacobian = _with_derivatives(rated.score, embeddings[rated.person])
+    raw, jacobian = with_derivatives(rated.score, embeddings[rated.person])
     gradient, _ = link.gradient_and_curvature(raw, rated.ratings)
     slopes = rated.sums(jacobian * gradient.unsqueeze(1))
     return embeddings - torch.linalg.solve(precision, slopes.t()).t()
@@ -166,13 +166,8 @@ def in_groups(people: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]
         yield group
 
 
-def with_jacobian(score: Callable[[Tensor], Tensor], embedding: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Scores [count] of one embedding [E], and their derivatives by it [count, E], in one backward pass."""
-    return _with_derivatives(score, embedding.expand(count, -1))
-
-
-def _with_derivatives(score: Callable[[Tensor], Tensor], embeddings: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores [N] of embeddings [N, E], and each one's derivatives [N, E]."""
+def with_derivatives(score: Callable[[Tensor], Tensor], embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores [N] of embeddings [N, E], and each one's derivatives [N, E], in one backward pass."""
     with torch.enable_grad():
         copies = embeddings.clone().requires_grad_()
         raw = score(copies)

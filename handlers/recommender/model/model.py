@@ -22,7 +22,6 @@ from .explain import Explainer
 from .files import (
     ARRAYS,
     CHECKSUMS,
-    DRIFT_ARRAYS,
     ON_DEVICE,
     RANK_TABLES,
     check_sizes,
@@ -34,7 +33,7 @@ from .files import (
 )
 from .foldin import Prior, Rated, Solution, in_groups, means_that_give, scorer, solve, solve_each
 from .link import Link
-from .list_ranker import History, ListRanker
+from .list_ranker import History, ListRanker, with_fresh
 from .metadata import Metadata
 from .network import Network, load_network, network_file
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
@@ -119,7 +118,7 @@ class Model:
             arrays=arrays | {name: arrays[name].to(device) for name in ON_DEVICE if name in arrays},
             prior=Prior(arrays["prior_mean"].to(device), arrays["prior_precision"].to(device)),
             ranker=ListRanker(*tables, metadata.rank_weight, metadata.rank_strength) if tables else None,
-            drift=_drift(arrays, metadata),
+            drift=Drift.of(arrays, metadata.drift_seconds),
             timeline=Timeline.of(arrays),
             sha256=hashlib.sha256(checksums.read_bytes()).hexdigest() if checksums.exists() else "",
             device=device,
@@ -161,12 +160,7 @@ class Model:
     def history(self, user: UserQuery) -> History:
         """What the list ranker knows of who asks: movie rows [n] and, for each, a rating or the weight of a like."""
         span = slice(*self._seen_offsets[user.row : user.row + 2])
-        stored = self._seen_rows[span], self._seen_weights[span]
-        if not user.ratings:
-            return stored
-        fresh = np.array(list(user.ratings), dtype=np.int64), np.array(list(user.ratings.values()))
-        kept = ~np.isin(stored[0], fresh[0])
-        return tuple(np.concatenate([old[kept], new]) for old, new in zip(stored, fresh, strict=True))
+        return with_fresh((self._seen_rows[span], self._seen_weights[span]), user.ratings)
 
     # --- parts of answers
 
@@ -252,13 +246,14 @@ class Model:
         """
         prior, known = self.prior, [place for place, user in enumerate(users) if user.row]
         means, start = (prior.mean.repeat(len(users), 1) for _ in range(2))
+        stored = [self._stored_ratings(user.row) for user in users]
         if known:
             encodings = self.arrays["user_encodings"][[users[place].row for place in known]]
             columns = features[known], weights[known]
             trained = embeddings_of(self.network.encode_users, encodings, *columns, self.metadata.width)
-            stored = self._rated([self._stored_ratings(users[place].row) for place in known], *columns)
-            means[known], start[known] = means_that_give(trained, stored, prior.precision, self.link), trained
-        rated = self._rated([self.ratings_of(user) if user.row else user.ratings for user in users], features, weights)
+            before = self._rated([stored[place] for place in known], *columns)
+            means[known], start[known] = means_that_give(trained, before, prior.precision, self.link), trained
+        rated = self._rated([own | user.ratings for own, user in zip(stored, users, strict=True)], features, weights)
         return solve_each(rated, means, prior.precision, self.link, start).embedding
 
     def _rated(self, ratings: Sequence[Mapping[int, float]], features: Tensor, weights: Tensor) -> Rated:
@@ -289,9 +284,3 @@ class Model:
     @cached_property
     def _similarity(self) -> Similarity:
         return Similarity(self)
-
-
-def _drift(arrays: Mapping[str, Tensor], metadata: Metadata) -> Drift | None:
-    if metadata.drift_seconds is None:
-        return None
-    return Drift(*(arrays[name].numpy() for name in DRIFT_ARRAYS), metadata.drift_seconds)
