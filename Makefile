@@ -183,20 +183,18 @@ rollout: install
 rollback: install
 	@for model in $(MODEL); do $(SERVING) rollback $$model $(GATE) || exit 1; done
 
+# What both nightly commands are told of a model.
+NIGHTLY = $$model --profile $(PROFILE) --format $(FORMAT) \
+	--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE)
+
 ## The nightly command: train on DATA and EVENTS, pack as the next version, roll it out.
 retrain: install
-	@for model in $(MODEL); do \
-		$(SERVING) retrain $$model --profile $(PROFILE) --format $(FORMAT) \
-			--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) || exit 1; \
-	done
+	@for model in $(MODEL); do $(SERVING) retrain $(NIGHTLY) || exit 1; done
 
 # A model that is refused does not keep the next one from its run.
 ## The nightly command, guarded: retrain, compare, roll out, watch, roll back what does harm (docs/automation.md).
 autopilot: install
-	@status=0; for model in $(MODEL); do \
-		$(BIN)/python -m autopilot $$model --profile $(PROFILE) --format $(FORMAT) \
-			--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE) || status=1; \
-	done; exit $$status
+	@status=0; for model in $(MODEL); do $(BIN)/python -m autopilot $(NIGHTLY) || status=1; done; exit $$status
 
 # --- measuring
 

@@ -37,9 +37,9 @@ class Alert:
 
     def failed(self, state: State, why: str) -> None:
         """A run cannot go on at ``state.step``. Raises nothing: there is an error already."""
-        failed = msgspec.structs.replace(state, outcome="failed", why=f"at the step {state.step}: {why}")
+        why = f"at the step {state.step}: {why}"
         try:
-            self.ended(msgspec.structs.replace(failed, ended=time.time()))
+            self.ended(msgspec.structs.replace(state, outcome="failed", why=why, ended=time.time()))
         except AutopilotError as error:
             print(f"error: {error}")
 

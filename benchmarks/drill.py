@@ -108,16 +108,12 @@ def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str,
             scores = [system.ask({"user_id": user, "movie_id": movie})["score"] for movie in pairs]
             found["automation"].add(scores, ratings, shown, liked)
             for name, fresh in (("never, fresh", True), ("never", False)):
-                found[name].add(*_ordered(never.answers(user, pairs, fresh), ratings), liked)
+                scores, movies = never.answers(user, pairs, fresh)
+                found[name].add(scores, ratings, movies, liked)
             system.events(click(user, movie) for movie in shown if movie in liked)
             system.events(rated(chunk))
             never.learn(chunk)
     return {name: numbers.metrics() for name, numbers in found.items()}
-
-
-def _ordered(answers: tuple[list[float], list[int]], ratings: list[float]) -> tuple[Any, ...]:
-    scores, movies = answers
-    return scores, ratings, movies
 
 
 def click(user: int, movie: int) -> dict[str, Any]:

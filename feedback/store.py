@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -107,20 +107,14 @@ class Store:
 
     def events_of(self, user_id: str, since: int = 0, limit: int = 1000) -> list[Event]:
         """The latest events of a user that happened after ``since``, the oldest of them first."""
-        wanted = {"user": user_id, "since": since, "most": limit}
-        rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
-        return [Event(*row) for row in reversed(rows)]
+        return self.run(lambda connection: _latest(connection, _LATEST, user_id, since, limit), reads_only=True)
 
     def tastes_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Event]]:
         """Of each user, the latest events that are no clicks, the oldest first; users without any are left out."""
 
         def read(connection: Connection) -> dict[str, list[Event]]:
-            found = {}
-            for user in users:
-                rows = connection.execute(_LATEST_TASTES, {"user": user, "since": 0, "most": limit}).all()
-                if rows:
-                    found[user] = [Event(*row) for row in reversed(rows)]
-            return found
+            found = {user: _latest(connection, _LATEST_TASTES, user, 0, limit) for user in users}
+            return {user: tastes for user, tastes in found.items() if tastes}
 
         return self.run(read, reads_only=True)
 
@@ -177,6 +171,12 @@ class Store:
         except (DBAPIError, OSError, CommandError) as error:
             self._is_migrated = False  # what comes back may be another database
             raise StoreDown(first_line(error)) from error
+
+
+def _latest(connection: Connection, query: Select, user_id: str, since: int, limit: int) -> list[Event]:
+    """The events that a query finds, which has the latest ones first: the oldest of them first."""
+    rows = connection.execute(query, {"user": user_id, "since": since, "most": limit}).all()
+    return [Event(*row) for row in reversed(rows)]
 
 
 def first_line(error: Exception) -> str:

@@ -42,17 +42,18 @@ The example of an answer has the name of its request's; the example of a refusal
 VERSION_HEADER = "The version that answered; absent where TorchServe itself refuses a request."
 
 
-def _needs(field: str) -> Schema:
-    return {"required": [field]}
+def _needs(*fields: str) -> Schema:
+    return {"required": list(fields)}
 
 
 WHO = {
-    "anyOf": [{"required": [field]} for field in ("user_id", "ratings", "user")],
-    "not": {"required": ["user_id", "user"]},
+    "anyOf": [_needs(field) for field in ("user_id", "ratings", "user")],
+    "not": _needs("user_id", "user"),
 }
-WHICH = {"oneOf": [{"required": [field]} for field in ("movie_id", "movie", "item_id", "item")]}
+WHICH = {"oneOf": [_needs(field) for field in ("movie_id", "movie", "item_id", "item")]}
 
-# What the contract's function kind_of asks for beyond FIELDS: a description, and what has to be there.
+# What the contract's function kind_of asks for beyond FIELDS: a description, and what has to be there. By the kind,
+# whose name its example has too.
 KINDS: dict[str, tuple[str, Schema]] = {
     "score": ("For whom, and which movie: the score of the pair.", {"allOf": [WHO, WHICH]}),
     "recommend": ("For whom: the movies that rank highest for them, each with the score of its pair.", WHO),
@@ -61,11 +62,9 @@ KINDS: dict[str, tuple[str, Schema]] = {
         "Nobody in particular: what is popular, of late or at all, or what is new.",
         {"minProperties": 1, "not": {"required": ["newest"], "anyOf": [_needs("recent_days"), _needs("explore")]}},
     ),
-    "history": ("What a user has rated.", {"required": ["user_id", "history"]}),
-    "catalogue": ("The movies of the archive, by movie id.", {"required": ["catalogue"]}),
+    "history": ("What a user has rated.", _needs("user_id", "history")),
+    "catalogue": ("The movies of the archive, by movie id.", _needs("catalogue")),
 }
-
-FORMS = ("score", "recommend", "similar", "browse", "history", "catalogue")  # kinds, and the names of their examples
 
 REFUSALS = {
     "400": "The request breaks the contract; the message names the field, the value and the remedy.",
@@ -130,7 +129,7 @@ def _requests() -> Schema:
     """One schema a kind, with the fields that the contract lets it have."""
     _, schemas = msgspec.json.schema_components([Request], ref_template="#/components/schemas/{name}")
     fields = schemas.pop("Request")["properties"]
-    schemas["GivenRating"]["oneOf"] = [{"required": [field]} for field in ("movie_id", "item_id")]
+    schemas["GivenRating"]["oneOf"] = [_needs(field) for field in ("movie_id", "item_id")]
     schemas["Range"]["minProperties"] = 1
     for kind, (description, condition) in KINDS.items():
         schemas[_name(kind)] = {
@@ -146,7 +145,7 @@ def _requests() -> Schema:
         "required": ["instances"],
         "additionalProperties": False,
     }
-    in_forms = set().union(*(FIELDS[kind] for kind in FORMS))
+    in_forms = set().union(*(FIELDS[kind] for kind in KINDS))
     scalars = {name: field for name, field in fields.items() if field.get("type") not in ("array", "object")}
     schemas["Form"] = {
         "description": "A request of scalars alone: a score, or a list.",
@@ -200,7 +199,7 @@ def _request_body() -> Schema:
             },
             "application/x-www-form-urlencoded": {
                 "schema": _ref("schemas/Form"),
-                "examples": {name: _example(one, one.request) for name, one in every.items() if name in FORMS},
+                "examples": {name: _example(one, one.request) for name, one in every.items() if name in KINDS},
             },
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pydantic import ValidationError
@@ -32,16 +33,17 @@ async def predictions(request: Request) -> Response:
     experiment = await gateway.experiments.of(model)
     user = None if ask.user_id is None else str(ask.user_id)
     version = experiment and experiment.version_of(user)
+    answer_of = partial(_answer, gateway, model, ask, await _with_events(gateway, ask))
     try:
         if experiment and experiment.interleaves(user) and is_list(ask) and ask.movie_id is None:
-            answer = await _of_both(gateway, model, ask, experiment)
+            answer = await _of_both(gateway, answer_of, experiment)
         else:
-            answer = await _answer(gateway, model, ask, version)
+            answer = await answer_of(version)
     except NotRegistered:
         if version is None:
             raise
         gateway.metrics.experiment_missed.inc()  # nobody is left without an answer because of an experiment
-        answer = await _answer(gateway, model, ask)
+        answer = await answer_of(None)
     if answer.status == 200 and is_list(ask):
         gateway.writer.show(partial(impression_of, model, ask, answer, experiment, int(time.time())))
     headers = {"X-Model-Version": answer.version, "Server-Timing": f"model;dur={1000 * answer.seconds:.1f}"}
@@ -63,11 +65,9 @@ async def _ask_in(request: Request) -> Ask:
         raise invalid(error.errors(include_url=False)) from None
 
 
-async def _of_both(gateway: Gateway, model: str, ask: Ask, experiment: Experiment) -> Answer:
+async def _of_both(gateway: Gateway, answer_of: Callable[[str], Awaitable[Answer]], experiment: Experiment) -> Answer:
     """The lists of both versions in one; that of A alone where B has none."""
-    versions = experiment.a, experiment.b
-    asked = (_answer(gateway, model, ask, version) for version in versions)
-    a, b = await asyncio.gather(*asked, return_exceptions=True)
+    a, b = await asyncio.gather(answer_of(experiment.a), answer_of(experiment.b), return_exceptions=True)
     if isinstance(a, BaseException):
         raise a
     if isinstance(b, Problem):
@@ -78,8 +78,7 @@ async def _of_both(gateway: Gateway, model: str, ask: Ask, experiment: Experimen
     return interleaved(a, b, random.Random()) if a.status == b.status == 200 else a
 
 
-async def _answer(gateway: Gateway, model: str, ask: Ask, version: str | None = None) -> Answer:
-    with_events = await _with_events(gateway, ask)
+async def _answer(gateway: Gateway, model: str, ask: Ask, with_events: Ask, version: str | None) -> Answer:
     if with_events is not ask:
         answer = await gateway.torchserve.ask(model, with_events.json_body(), version)
         if answer.status == 200:

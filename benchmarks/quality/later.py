@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from training.config import Settings as OurSettings
 from training.config import preset
 from training.data import RatingsLog, split
 from training.estimators import Recommender
@@ -24,6 +25,7 @@ from training.rankers import ease
 
 from . import grids
 from .grids import Settings, grid
+from .ranking import several
 from .records import Record, Task, stopwatch
 
 SECONDS_A_DAY = 86_400
@@ -114,10 +116,9 @@ def of_ours(log: RatingsLog, use_features: bool, **changes: Any) -> Record:
     return _measured(order, both, test) | {"chosen": chosen} | _validated([lists[Metric.NDCG]]) | tuning | seconds
 
 
-def _grid(settings: Any) -> Settings:
-    """The settings of lists that validation rows choose among, without those of likes with weights."""
-    lists = {name: value for name, value in dataclasses.asdict(settings).items() if name.startswith("list_")}
-    return {name: value for name, value in lists.items() if isinstance(value, tuple) and name != "list_weight_powers"}
+def _grid(settings: OurSettings) -> Settings:
+    """The settings of lists that validation rows choose among: half-lives too, as the test rows are the latest."""
+    return several(settings, fixed=("list_weight_powers",))
 
 
 def _parts(log: RatingsLog, use_features: bool) -> tuple[Interactions, Interactions, Interactions, Interactions]:

@@ -33,6 +33,8 @@ from .records import Record, Task, stopwatch
 
 TEST, VALIDATION = 0.25, 0.1
 SEEDS = {"ml-100k": 3, "ml-1m": 1, "gowalla": 1}
+# No half-life is chosen where the test rows are drawn at random, and no power of weights where rows have none.
+FIXED = ("list_half_lives", "list_weight_powers")
 
 
 class Fitted(NamedTuple):
@@ -128,11 +130,9 @@ def of_ours(protocol: Protocol, use_features: bool, n_trials: int | None = None)
     return protocol.measured(Fitted(ease.order(ranker, both), _size(ranker)), both, test) | about | tuning | seconds
 
 
-def several(settings: OurSettings) -> dict[str, tuple]:
-    """The settings of lists that validation rows choose among: those with several values."""
+def several(settings: OurSettings, fixed: tuple[str, ...] = FIXED) -> dict[str, tuple]:
+    """The settings of lists that validation rows choose among: those with several values, without ``fixed`` ones."""
     lists = {name: value for name, value in asdict(settings).items() if name.startswith("list_")}
-    # No half-life is chosen where the test rows are drawn at random, and no power of weights where rows have none.
-    fixed = {"list_half_lives", "list_weight_powers"}
     return {name: value for name, value in lists.items() if isinstance(value, tuple) and name not in fixed}
 
 

@@ -27,6 +27,7 @@ from serving.server import Host
 from . import servers
 from .feedback import gateway
 from .generated import generate
+from .hosts import cpu_seconds
 
 SCRIPT = Path(__file__).with_name("paced.lua")
 QUIET = 2  # seconds at the end in which nothing is sent
@@ -52,26 +53,21 @@ class Options:
     work: Path | None = None
     """Where the store and the archive go; a temporary folder by default."""
 
-
-class Used:
-    """CPU seconds of a process and its children, from now on."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._before = self._now()
-
-    def _now(self) -> float:
-        return sum(sum(one.cpu_times()[:2]) for one in (self._process, *self._process.children(recursive=True)))
-
     @property
-    def seconds(self) -> float:
-        return self._now() - self._before
+    def rates(self) -> dict[str, float]:
+        """Requests a second."""
+        return {"lists": self.lists, "events": self.events / self.batch}
+
+
+def used(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children so far."""
+    return cpu_seconds([process, *process.children(recursive=True)])
 
 
 def clients(address: str, options: Options) -> dict[str, dict[str, Any]]:
     """What came of the lists and of the events, which are sent at once."""
     started = {}
-    for kind, rate in (("lists", options.lists), ("events", options.events / options.batch)):
+    for kind, rate in options.rates.items():
         if rate:
             command = ["wrk", "-t1", f"-c{options.clients}", f"-d{options.seconds + QUIET}s", "--timeout", "10s"]
             command += ["-s", str(SCRIPT), address, "--", kind, str(rate), str(options.seconds)]
@@ -93,11 +89,12 @@ def measure(options: Options, work: Path) -> list[list[Any]]:
         servers.running(work / "server", {"mf": made}, options.host) as server,
         gateway(work, server.inference, "mf") as (address, process),
     ):
-        used = {"gateway": Used(process), "server": Used(server.process())}
+        processes = {"gateway": process, "server": server.process()}
+        begun = {name: used(one) for name, one in processes.items()}
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         sent = clients(address, options)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = {name: one.seconds for name, one in used.items()}
+        cpu = {name: used(one) - begun[name] for name, one in processes.items()}
         cpu["clients"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         time.sleep(2)  # impressions are stored twice a second
     events, impressions = stored(work / "events.db")
@@ -112,7 +109,7 @@ def measure(options: Options, work: Path) -> list[list[Any]]:
     rows: list[list[Any]] = [
         ["", "wanted a second", "answered a second", "errors", "p50, ms", "p99, ms", "longest, ms"]
     ]
-    for kind, wanted in (("lists", options.lists), ("events", options.events / options.batch)):
+    for kind, wanted in options.rates.items():
         if kind in sent:
             one = sent[kind]
             times = [f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "max_ms")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
@@ -16,14 +16,10 @@ from feedback import experiments as stored
 from feedback.experiments import Experiment
 from feedback.store import Event, Impression, Store
 
-Make = Callable[..., Holdout]
-
 
 @pytest.fixture
-def store(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path}/events.db"
-    monkeypatch.setenv("EVENTS_URL", url)
-    with closing(Store(url)) as opened:
+def store(events: str) -> Iterator[Store]:
+    with closing(Store(events)) as opened:
         opened.add_events([])
         yield opened
 

@@ -11,7 +11,7 @@ export const title = (movie) => movie.title ?? `${capital(words().one)} ${movie.
 const GENRES = 3; // named on a card
 const NAMED = 3; // reasons in a list or in an explanation
 
-export const facts = (movie) => [movie.year, ...(movie.attributes ? shown(movie.attributes) : [(movie.genres ?? []).slice(0, GENRES).join(", ")])].filter(Boolean).join(" · ");
+export const facts = (movie) => [movie.year, ...shown(movie.attributes ?? { genres: movie.genres })].filter(Boolean).join(" · ");
 
 // Texts speak for themselves; numbers and flags have the name of their column beside them.
 function shown(attributes) {

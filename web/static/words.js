@@ -12,7 +12,8 @@ let [one, many] = ["movie", "movies"];
 let facet = "genres"; // the column whose values give colours and narrow lists
 
 export function use(cards) {
-  const card = cards.find((each) => each.words) ?? { words: { one: "movie", many: "movies" } };
+  const card = cards.find((each) => each.words);
+  if (!card) return;
   ({ one, many } = card.words);
   const texts = Object.entries(card.columns ?? {}).filter(([, kind]) => kind === "category" || kind === "tags");
   facet = texts.some(([name]) => name === "genres") ? "genres" : texts[0]?.[0] ?? "genres";
@@ -20,6 +21,7 @@ export function use(cards) {
 
 export const words = () => ({ one, many });
 export const facetName = () => facet;
+export const facetLabel = () => facet.replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export const article = (noun) => (/^[aeiou]/i.test(noun) ? `an ${noun}` : `a ${noun}`);
 export const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

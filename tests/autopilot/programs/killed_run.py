@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autopilot import run as run_module
+import pytest
+
 from autopilot.holdout import Measure
 from autopilot.run import Run, Watching
 from autopilot.state import State, StateFile
-from serving import answers
 from serving.gate import Tolerance
 from serving.server import Server
 from tests.archives.packing import read, repack
@@ -51,8 +51,7 @@ def kill() -> None:
 
 
 def main(store: str, home: str, step: str, when: str, kind: str) -> None:
-    run_module.train_and_pack = pack_bad if kind == "bad" else pack_good
-    answers.ROUNDS, answers.TIMED = 1, 20
+    plant(pytest.MonkeyPatch().setattr, kind)
     real_write, real_replace = StateFile.write, os.replace
     now = ""
 

@@ -9,7 +9,7 @@ import { fill, notice } from "../notice.js";
 import { Plot } from "../plot.js";
 import { go, href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
-import { article, capital, counted, facetName, words } from "../words.js";
+import { article, capital, counted, facetLabel, words } from "../words.js";
 
 const LENGTH = 15; // of the list that is highlighted
 
@@ -83,7 +83,7 @@ function legend(movies, plot) {
   const numbers = new Map();
   for (const { genres = [] } of movies) numbers.set(genres[0], (numbers.get(genres[0]) ?? 0) + 1);
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const list = h("div", { class: "legend", role: "group", "aria-label": capital(facetName().replaceAll("_", " ")) });
+  const list = h("div", { class: "legend", role: "group", "aria-label": capital(facetLabel()) });
   for (const [genre] of [...numbers].filter(([name]) => name).sort((a, b) => b[1] - a[1])) {
     const dot = h("span", { class: "dot", "aria-hidden": "true" });
     dot.style.background = colour(genre, dark);

@@ -8,7 +8,7 @@ import { opinions, plural } from "../format.js";
 import { fill, notice, problem } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
-import { capital, facetName, phrase } from "../words.js";
+import { capital, facetLabel, facetName, phrase } from "../words.js";
 
 const LENGTH = 18; // of the list
 const SHOWN = 14; // movies of the history
@@ -72,7 +72,7 @@ async function narrowing(context, update) {
     const chosen = genresChosen();
     narrow({ genres: (chosen.includes(genre) ? chosen.filter((other) => other !== genre) : [...chosen, genre]).join("|") });
   };
-  const summarized = () => `${capital(facetName().replaceAll("_", " "))}: ${genresChosen().join(", ") || "all"}`;
+  const summarized = () => `${capital(facetLabel())}: ${genresChosen().join(", ") || "all"}`;
   const summary = h("summary", {}, summarized());
   return h(
     "div",
@@ -94,7 +94,7 @@ async function narrowing(context, update) {
       h(
         "fieldset",
         { class: "chips" },
-        h("legend", { class: "unseen" }, `Only these ${facetName().replaceAll("_", " ")}`),
+        h("legend", { class: "unseen" }, `Only these ${facetLabel()}`),
         genres.map((genre) =>
           h(
             "label",
