@@ -224,7 +224,8 @@ class Recommender(ExitStack):
         self.url = "/".join(filter(None, [url.rstrip("/"), "predictions", model, version]))
         self.timeout = timeout
         self.session = self.enter_context(requests.Session())  # ``close``, or the end of a ``with``, closes it
-        self.session.headers.update({"Content-Type": "application/json", "Authorization": token and f"Bearer {token}"})
+        self.session.headers["Content-Type"] = "application/json"
+        self.session.headers["Authorization"] = f"Bearer {token}" if token else None  # requests sends no None
         self._retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_broken)
             | tenacity.retry_if_result(lambda it: it.status_code in ASK_AGAIN),
@@ -272,7 +273,6 @@ class Recommender(ExitStack):
             raise RecommenderError(Error(response.status_code, "NotAnAnswer", response.text[:200])) from None
 
     def _many(self, instances: list[bytes]) -> list[AnyAnswer | RecommenderError]:
-        # What is too large for one request is sent in halves, one after the other.
         size = sum(map(len, instances)) + len(instances) + len('{"instances":[]}')
         if len(instances) <= 1 or (len(instances) <= MOST_INSTANCES and size <= MOST_BYTES):
             try:
@@ -283,7 +283,7 @@ class Recommender(ExitStack):
                     raise
                 if len(instances) == 1:
                     return [error]
-        half = len(instances) // 2
+        half = len(instances) // 2  # what is too large for one request is sent in halves, one after the other
         return self._many(instances[:half]) + self._many(instances[half:])
 
 
