@@ -14,9 +14,11 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount, Route
 
 from feedback.reader import Reader
 from feedback.store import Store
@@ -43,7 +45,7 @@ VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the o
 routes = APIRouter()
 
 
-def create_app(settings: Settings, server: Server | None = None) -> FastAPI:
+def create_app(settings: Settings, server: Server | None = None) -> Starlette:
     """The gateway as an ASGI application; ``server`` stands in for TorchServe in tests.
 
     Raises ``feedback.database.URLError`` where the settings name no store.
@@ -53,7 +55,7 @@ def create_app(settings: Settings, server: Server | None = None) -> FastAPI:
     writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store, settings.events_used)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         with metrics.served(settings.metrics_port):
             writer.start()
             yield
@@ -61,30 +63,36 @@ def create_app(settings: Settings, server: Server | None = None) -> FastAPI:
             await writer.stop()
             await torchserve.close()
 
-    app = FastAPI(
-        lifespan=lifespan,
-        max_body_size=settings.max_body,
-        # Looking for somebody to tell, at each request, was an eighth of the time of a list.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-        openapi_url=None,  # its documentation page would load scripts from another host
+    catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
+    gateway = Gateway(settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics)
+    app = Starlette(
+        # Lists are asked for most: FastAPI's steps of a request would be a fifth of their time.
+        routes=[Route("/api/predictions/{model}", predictions, methods=["POST"]), Mount("", _others(gateway))],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RateLimit, rate=settings.rate),
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
         ],
+        exception_handlers=_HANDLERS,
+        lifespan=lifespan,
     )
-    catalogues, user_limit = Catalogues(torchserve, settings.fresh), UserLimit(settings.events_rate)
-    app.state.gateway = Gateway(
-        settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics
+    app.state.gateway = gateway
+    return app
+
+
+def _others(gateway: Gateway) -> FastAPI:
+    """All routes but that of predictions."""
+    app = FastAPI(
+        max_body_size=gateway.settings.max_body,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        openapi_url=None,  # its documentation page would load scripts from another host
+        exception_handlers=_HANDLERS,
     )
-    app.add_route("/api/predictions/{model}", predictions, ["POST"])
+    app.state.gateway = gateway
     app.include_router(routes)
     app.include_router(feedback.routes)
     app.include_router(visitors.routes)
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.exception_handler(Problem)(_as_it_is)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(HTTPException)(_http)
     return app
 
 
@@ -162,3 +170,6 @@ async def _http(request: Request, error: HTTPException) -> JSONResponse:
         return TooLarge("The request is too large.").response()
     body = {"code": error.status_code, "type": "HTTPError", "message": str(error.detail)}
     return JSONResponse(body, error.status_code, error.headers)
+
+
+_HANDLERS = {Problem: _as_it_is, RequestValidationError: _invalid, HTTPException: _http}

@@ -18,18 +18,15 @@ from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, gateway_of, known_model
 from .impressions import impression_of, is_list
 from .interleave import interleaved
-from .problems import InvalidRequest, NotRegistered, Problem, invalid
+from .problems import InvalidRequest, NotRegistered, Problem, TooLarge, invalid
 from .schema import Ask
 from .torchserve import Answer
 
 
 async def predictions(request: Request) -> Response:
-    """A model's answer, as the contract has it.
-
-    A plain route of Starlette, without FastAPI's steps of a request, because lists are what is asked for most.
-    """
+    """A model's answer, as the contract has it."""
     gateway, model = gateway_of(request), known_model(request.path_params["model"], request)
-    ask = await _ask_in(request)
+    ask = await _ask_in(request, gateway.settings.max_body)
     experiment = await gateway.experiments.of(model)
     user = None if ask.user_id is None else str(ask.user_id)
     version = experiment and experiment.version_of(user)
@@ -50,10 +47,14 @@ async def predictions(request: Request) -> Response:
     return Response(answer.body, answer.status, headers, "application/json")
 
 
-async def _ask_in(request: Request) -> Ask:
-    """The request's body. Raises InvalidRequest."""
+async def _ask_in(request: Request, most: int) -> Ask:
+    """The request's body, of at most so many bytes. Raises InvalidRequest, or TooLarge."""
+    body = b""
     try:
-        body = await request.body()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise TooLarge(f"The request is too large: send at most {most} bytes.")
     except ClientDisconnect:
         raise InvalidRequest("The request ended before its body.") from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
