@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from feedback import database
-from feedback.store import Event, Forgotten, Impression, Store, StoreDown
+from feedback.store import Event, Forgotten, Impression, Store, StoreDown, Taste
 from feedback.tables import metadata
 from tests.feedback.conftest import NOW, event
 
@@ -188,7 +188,7 @@ def test_connections_that_the_server_has_dropped_are_replaced(postgresql: str) -
 
 
 def test_clicks_push_no_rating_out_of_what_changes_a_list(store: Store) -> None:
-    ratings = [event("196", f"r{number}", timestamp=NOW + number) for number in range(3)]
+    ratings = [event("196", f"r{number}", f"{number}", timestamp=NOW + number) for number in range(3)]
     clicks = [event("196", f"c{number}", timestamp=NOW + 9, rating=None)._replace(type="click") for number in range(50)]
     store.add_events([ratings + clicks])
-    assert store.tastes_of_each(["196", "nobody"], 2) == {"196": ratings[1:]}
+    assert store.tastes_of_each(["196", "nobody"], 2) == {"196": [Taste("1", "rating", 4), Taste("2", "rating", 4)]}
