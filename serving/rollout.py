@@ -84,11 +84,15 @@ class Rollout:
         to the switch, the new version is taken out again then, unless a person had put it in.
         """
         with locked(self.store):
-            self._check_order()
-            self._check_experiment()
+            self.check()
             for name, step in self.steps():
                 with watch(name), self._withdrawn_on_error():
                     step()
+
+    def check(self) -> None:
+        """What is known before the archive is there. Raises RolloutRefused, ArchiveRefused or ManagementError."""
+        self._check_order()
+        self._check_experiment()
 
     def _check_order(self) -> None:
         check_version(self.version)
