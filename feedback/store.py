@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from .database import engine_of, migrate
+from .database import engine_of, migrate, without_time_limit
 from .tables import NO_CLICK, events, impressions
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -149,6 +149,7 @@ class Store:
             statements = [statements[0].where(events.c.movie_id == movie_id)]
 
         def write(connection: Connection) -> Forgotten:
+            without_time_limit(connection)  # somebody may have a million rows
             return Forgotten(*(connection.execute(statement).rowcount for statement in statements))
 
         forgotten = self.run(write)
