@@ -158,6 +158,11 @@ class Rollout:
         old = self.versions.default()
         if self.tolerance is None or old in (None, self.version):
             return
+        if version_in(self.default) is None:
+            raise StoreError(
+                f"{self.default} is missing, or no archive: copy the version that answers there "
+                f"(cp {self.store / file_name(self.model, old)} {self.default}), and run this again"
+            )
         descriptions = [self.management.about(self.model, version) for version in (old, self.version)]
         checks = [
             *compare_answers(self.asker, Sample.of(self.default), old, self.version, self.tolerance),
