@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from archives.contents import version_in
 from autopilot.alert import Alert
 from autopilot.holdout import Measure
 from autopilot.run import Run, Watching
@@ -40,6 +41,7 @@ def fm(asgi_fm: Server) -> Server:
     if versions.default() != "1.0":
         versions.register_and_wait("1.0")
         Management(asgi_fm.management).set_default("fm", "1.0")
+    if version_in(asgi_fm.store / "fm.mar") != "1.0":
         shutil.copyfile(asgi_fm.store / "fm-1.0.mar", asgi_fm.store / "fm.mar")
     for version in versions.registered():
         if version != "1.0":
