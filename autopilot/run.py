@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import requests
 from msgspec.structs import replace
@@ -34,7 +35,7 @@ from .state import State, StateFile, Step
 
 PATIENCE = 300.0  # seconds in which the server may be restarted, and somebody else's rollout may hold the model store
 PAUSE = 5.0  # seconds between two tries
-PASSING = (StoreError, ManagementError, requests.RequestException)  # errors that may be over in that time
+PASSING = (StoreError, StoreDown, ManagementError, requests.RequestException)  # errors that may be over in that time
 NOT_ROLLED_OUT = (RolloutRefused, ArchiveRefused, ManagementError, RecommenderError, requests.RequestException)
 
 
@@ -100,22 +101,24 @@ class Run:
         state = State(model=self.model, started=time.time(), version="", before="")
         try:
             with self.file.locked() as self.lock:
-                state = self._cut_short() or self.file.write(self._begin())
+                state = self._cut_short() or self.file.write(self._patiently("begin", self._begin))
                 while state.step != "done":
-                    state = self.file.write(self._step(state.step))
+                    state = self.file.write(self._patiently(state.step, partial(self._do, state.step)))
         except Exception as error:
             self.alert.failed(state, str(error))
             raise
         return state
 
-    def _step(self, step: Step) -> State:
-        """The state after a step, which is done again and again for a while where an error may be over soon."""
+    def _do(self, step: Step) -> State:
+        return self.steps[step](self.file.read())  # where it is done again, what it wrote before the error counts
+
+    def _patiently(self, what: str, work: Callable[[], State]) -> State:
+        """What ``work`` returns. It is done again and again for a while where its error may be over soon."""
         again = Retrying(
             retry=retry_if_exception_type(PASSING), stop=stop_after_delay(PATIENCE), wait=wait_fixed(PAUSE),
-            before_sleep=lambda call: self._say(f"{step} is tried again: {call.outcome.exception()}"), reraise=True,
+            before_sleep=lambda call: self._say(f"{what} is tried again: {call.outcome.exception()}"), reraise=True,
         )  # fmt: skip
-        # What it has written before an error counts.
-        return again(lambda: self.steps[step](self.file.read()))
+        return again(work)
 
     def _say(self, what: str) -> None:
         self.say(f"{self.model}: {what}")

@@ -14,6 +14,7 @@ import requests
 from archives.errors import StoreError
 from archives.store import locked
 from autopilot.errors import AutopilotError
+from autopilot.holdout import Holdout
 from autopilot.run import Run
 from autopilot.state import State
 from feedback.experiments import ExperimentError
@@ -140,6 +141,19 @@ def test_a_server_that_stays_away_ends_a_watch_which_goes_on_when_it_is_back(run
             run.run()
     assert run.file.read().step == "watch"
     assert run.run().outcome == "rolled out"
+
+
+def test_a_store_of_events_that_is_locked_for_a_moment_is_waited_for(run: Run, monkeypatch) -> None:
+    real, failures = Holdout.check, [StoreDown("database is locked")]
+
+    def check(holdout: Holdout) -> None:
+        if failures:
+            raise failures.pop()
+        real(holdout)
+
+    monkeypatch.setattr(Holdout, "check", check)
+    assert run.run().outcome == "rolled out"
+    assert not failures
 
 
 def test_a_rollback_is_tried_again(run: Run, monkeypatch) -> None:
