@@ -93,18 +93,18 @@ def test_a_second_run_ends_and_somebody_is_told(run: Run, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("step", ["roll out", "retire"])
-def test_somebody_elses_rollout_is_waited_for(run: Run, monkeypatch, step: str) -> None:
+def test_somebody_elses_rollout_is_waited_for(run: Run, step: str) -> None:
     """As that of another model, whose run began at the same minute."""
-    real = run.file.write
+    real, stacks = run.steps[step], [ExitStack()]
 
-    def write(state):
-        if state.step == step:
-            held = ExitStack()
-            held.enter_context(locked(run.store))
-            threading.Timer(0.4, held.close).start()
+    def held(state):
+        if stacks:
+            other = stacks.pop()
+            other.enter_context(locked(run.store))
+            threading.Timer(0.4, other.close).start()
         return real(state)
 
-    monkeypatch.setattr(run.file, "write", write)
+    run.steps[step] = held
     said: list[str] = []
     run.say = said.append
     assert run.run().outcome == "rolled out"
