@@ -195,11 +195,11 @@ class Run:
                     state = self.file.write(self._counted(state))
                     harm += traffic.harm(state.traffic_before, state.traffic_new, self.watching.errors)
                     heard = time.monotonic()
-                except (ManagementError, requests.RequestException) as error:
+                except PASSING as error:
                     if time.monotonic() - heard > PATIENCE:
                         raise
                     is_over = False
-                    self._say(f"the server does not say how {state.version} does: {error}")
+                    self._say(f"how {state.version} does is not known now: {error}")
                 harm += self._of_lists(holdout)
                 if harm:
                     return replace(state, step="roll back", outcome="rolled back", why="; ".join(harm))

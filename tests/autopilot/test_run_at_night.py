@@ -82,7 +82,7 @@ def test_metrics_that_cannot_be_read_for_a_moment_end_no_watch(run: Run, monkeyp
     said: list[str] = []
     run.say = said.append
     assert run.run().outcome == "rolled out"
-    assert any("the server does not say how 1.1 does: refused" in line for line in said)
+    assert any("how 1.1 does is not known now: refused" in line for line in said)
 
 
 def test_a_second_run_ends_and_somebody_is_told(run: Run, tmp_path: Path) -> None:
@@ -127,8 +127,23 @@ def test_a_server_that_is_started_again_during_the_watch_is_waited_for(run: Run,
     said: list[str] = []
     run.say = said.append
     assert run.run().outcome == "rolled out"
-    assert [line for line in said if "the server does not say how 1.1 does" in line] == said
+    assert [line for line in said if "how 1.1 does is not known now" in line] == said
     assert len(said) == 2
+
+
+def test_a_disk_that_is_full_for_a_moment_ends_no_watch(run: Run, monkeypatch) -> None:
+    real, failures = run.file.write, [StoreError("No space left on device")]
+
+    def write(state):
+        if state.traffic_last is not None and failures:
+            raise failures.pop()
+        return real(state)
+
+    monkeypatch.setattr(run.file, "write", write)
+    said: list[str] = []
+    run.say = said.append
+    assert run.run().outcome == "rolled out"
+    assert said == ["fm: how 1.1 does is not known now: No space left on device"]
 
 
 def test_a_server_that_stays_away_ends_a_watch_which_goes_on_when_it_is_back(run: Run, monkeypatch) -> None:
