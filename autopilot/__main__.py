@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
-from archives.contents import Format
-from archives.pack import Profile
 from feedback.database import URLError
 from feedback.experiments import ExperimentError
 from feedback.store import StoreDown
 from serving.__main__ import MENDABLE as OF_SERVING
-from serving.__main__ import Model
-from serving.config import ROOT
 from serving.gate import Tolerance
-from serving.options import ServerOptions
+from serving.options import Model, ServerOptions
+from serving.retrain import Training
 from serving.server import ServerError
 
 from .alert import GOOD, Alert
@@ -39,16 +34,9 @@ class Autopilot:
     """
 
     model: Positional[Model]
-    train: str = ""
-    """Options of python -m training train, as in --train="--data ml-1m --preset quick"."""
-    build: Path = ROOT / "build"
-    """Where the model is trained."""
-    profile: Profile = "throughput"
-    """How the archive is served."""
-    format: Format = "torchscript"
-    """What its network is."""
     drain: float | None = None
     """Seconds from an empty queue to a version's end (its responseTimeout by default)."""
+    training: OmitArgPrefixes[Training] = field(default_factory=Training)
     tolerance: OmitArgPrefixes[Tolerance] = field(default_factory=Tolerance)
     watching: OmitArgPrefixes[Watching] = field(default_factory=Watching)
     alert: OmitArgPrefixes[Alert] = field(default_factory=Alert)
@@ -56,16 +44,13 @@ class Autopilot:
 
     def run(self) -> int:
         """Run; returns the exit code."""
-        packing = ["--profile", self.profile, "--format", self.format]
         try:
             server = self.options.running()
         except ServerError as error:
             self.alert.failed(State(model=self.model, started=time.time(), version="", before=""), str(error))
             raise
-        state = Run(
-            server, self.model, shlex.split(self.train), packing, self.build, self.tolerance,
-            self.watching, self.alert, self.drain,
-        ).run()  # fmt: skip
+        how = (self.training, self.tolerance, self.watching, self.alert, self.drain)
+        state = Run(server, self.model, *how).run()
         print(f"{state.model} {state.version}: {state.outcome}. {state.why}", flush=True)
         return int(state.outcome != GOOD)
 

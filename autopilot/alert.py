@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -16,6 +18,21 @@ from .state import Outcome, State
 
 GOOD = "rolled out"
 PATIENCE = 60.0  # seconds for the command
+
+
+def _run(command: str, given: bytes) -> None:
+    """Run a command in a shell; where it does not end, all its processes are ended.
+
+    Raises OSError or SubprocessError.
+    """
+    with subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, start_new_session=True) as process:
+        try:
+            process.communicate(given, timeout=PATIENCE)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 @dataclass(frozen=True)
@@ -48,8 +65,8 @@ class Alert:
             return
         told = {name: getattr(state, name) for name in ("model", "outcome", "version", "before", "why", "ended")}
         try:
-            subprocess.run(self.notify, shell=True, check=True, input=msgspec.json.encode(told), timeout=PATIENCE)
-        except subprocess.SubprocessError as error:
+            _run(self.notify, msgspec.json.encode(told))
+        except (OSError, subprocess.SubprocessError) as error:
             raise AutopilotError(f"--notify failed: {error} It was to tell {told}") from error
 
     def _write(self, state: State) -> None:

@@ -21,8 +21,6 @@ from serving.experiments import Compared
 
 from .errors import AutopilotError
 
-HOUR = 3600  # seconds
-
 
 @dataclass(frozen=True)
 class Measure:
@@ -106,7 +104,7 @@ class Holdout:
 
     def _experiment(self) -> Experiment:
         of = self.measure
-        fields = (secrets.token_hex(8), of.judged_by, of.like_above, round(HOUR * of.window), of.effect)
+        fields = (secrets.token_hex(8), of.judged_by, of.like_above, stored.seconds(of.window), of.effect)
         return Experiment(self.model, self.version, self.before, of.share, *fields, int(time.time()))
 
     def _running(self) -> Experiment | None:

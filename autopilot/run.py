@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 import requests
 from msgspec.structs import replace
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from archives.contents import file_name
-from archives.errors import ArchiveRefused
+from archives.errors import ArchiveRefused, StoreError
 from archives.store import locked
 from client.recommender_client import RecommenderError
 from feedback.experiments import ExperimentError
@@ -21,7 +22,7 @@ from serving import console
 from serving.experiments import Compared
 from serving.gate import Tolerance
 from serving.management import ManagementError
-from serving.retrain import next_version, train_and_pack
+from serving.retrain import Training, next_version
 from serving.rollout import Rollout, RolloutRefused
 from serving.server import Server
 from serving.versions import Versions
@@ -32,7 +33,9 @@ from .errors import AutopilotError
 from .holdout import Holdout, Measure
 from .state import State, StateFile, Step
 
-PATIENCE = 60.0  # seconds in which the metrics, or the store of events, may be out of reach
+PATIENCE = 300.0  # seconds in which the server may be restarted, and somebody else's rollout may hold the model store
+PAUSE = 5.0  # seconds between two tries
+PASSING = (StoreError, StoreDown, ManagementError, requests.RequestException)  # errors that may be over in that time
 NOT_ROLLED_OUT = (RolloutRefused, ArchiveRefused, ManagementError, RecommenderError, requests.RequestException)
 
 
@@ -59,15 +62,12 @@ class Watching:
 class Run:
     """Makes the next version of ``model`` the default version of ``server``, and returns from it where it does harm.
 
-    ``options``: of ``python -m training train``; ``packing``: of ``python -m training archive``. ``drain``: seconds
-    that the last requests of a version may take (None: its responseTimeout).
+    ``drain``: seconds that the last requests of a version may take (None: its responseTimeout).
     """
 
     server: Server
     model: str
-    options: list[str]
-    packing: list[str]
-    build: Path
+    training: Training = field(default_factory=Training)
     tolerance: Tolerance = field(default_factory=Tolerance)
     watching: Watching = field(default_factory=Watching)
     alert: Alert = field(default_factory=Alert)
@@ -78,7 +78,6 @@ class Run:
         """Nothing is called yet."""
         self.store = self.server.store
         self.file = StateFile(self.store, self.model)
-        self.versions = Versions(self.server, self.model)
         self.steps: dict[Step, Callable[[State], State]] = {
             "train": self._train,
             "roll out": self._roll_out,
@@ -88,29 +87,48 @@ class Run:
             "tell": self._tell,
         }
 
+    @property
+    def versions(self) -> Versions:
+        """Made anew each time: a server that was started again has other keys."""
+        return Versions(self.server, self.model)
+
     def run(self) -> State:
         """Go on with a run that was killed, or begin one; returns how it ended.
 
         Raises AutopilotError, RetrainError, ManagementError, StoreError, ExperimentError, StoreDown, URLError or
         requests' exceptions where it cannot go on; the next run goes on from there.
         """
-        with self.file.locked() as self.lock:
-            state = State(model=self.model, started=time.time(), version="", before="")
-            try:
-                state = self._cut_short() or self.file.write(self._begin())
+        state = State(model=self.model, started=time.time(), version="", before="")
+        try:
+            with self.file.locked() as self.lock:
+                state = self._cut_short() or self.file.write(self._patiently("begin", self._begin))
                 while state.step != "done":
-                    state = self.file.write(self.steps[state.step](state))
-            except Exception as error:
-                self.alert.failed(state, str(error))
-                raise
-            return state
+                    state = self.file.write(self._patiently(state.step, partial(self._do, state.step)))
+        except Exception as error:
+            self.alert.failed(state, str(error))
+            raise
+        return state
+
+    def _do(self, step: Step) -> State:
+        return self.steps[step](self.file.read())  # where it is done again, what it wrote before the error counts
+
+    def _patiently(self, what: str, work: Callable[[], State]) -> State:
+        """What ``work`` returns. It is done again and again for a while where its error may be over soon."""
+        again = Retrying(
+            retry=retry_if_exception_type(PASSING), stop=stop_after_delay(PATIENCE), wait=wait_fixed(PAUSE),
+            before_sleep=lambda call: self._say(f"{what} is tried again: {call.outcome.exception()}"), reraise=True,
+        )  # fmt: skip
+        return again(work)
+
+    def _say(self, what: str) -> None:
+        self.say(f"{self.model}: {what}")
 
     def _cut_short(self) -> State | None:
         """The state of a run that did not come to its end."""
         state = self.file.read()
         if state is None or state.step == "done":
             return None
-        self.say(f"{self.model} {state.version}: the run before was cut short; it goes on at: {state.step}")
+        self._say(f"the run before, for {state.version}, was cut short; it goes on at: {state.step}")
         return state
 
     def _begin(self) -> State:
@@ -119,7 +137,7 @@ class Run:
             raise AutopilotError(
                 f"no version of {self.model} is served: make archive serve MODEL={self.model} puts the first one there"
             )
-        version = next_version(self.store, self.model)
+        version = next_version(self.store, self.model, self.versions.registered())
         with self._holdout(version, before) as holdout:
             holdout.check()
         return State(model=self.model, started=time.time(), version=version, before=before)
@@ -127,65 +145,72 @@ class Run:
     def _train(self, state: State) -> State:
         # The archive is moved into place when it is whole. Training that was killed is done again.
         if not (self.store / file_name(self.model, state.version)).exists():
-            train_and_pack(
-                self.store, self.model, self.build, self.options, self.packing, state.version, held=(self.lock,)
-            )
+            self.training.make(self.store, self.model, state.version, held=(self.lock,))
         return replace(state, step="roll out")
 
     def _roll_out(self, state: State) -> State:
-        default = self.versions.default()
-        if default is None:
-            raise AutopilotError(f"{self.model} is served no more: make serve starts the server with it")
+        default = self._default()
         if default != state.version:
             answered = traffic.read(self.server, self.model, default)
             state = self.file.write(replace(state, before=default, traffic_before=answered))
         # The version before stays registered: it answers the users that keep it, and it is there if it is needed again.
-        # As nothing is taken out, no experiment is asked for.
         rollout = Rollout(
             self.server, self.model, state.version, tolerance=self.tolerance, keep=True, drain=self.drain,
-            why="autopilot", compared=lambda model: None,
+            why="autopilot",
         )  # fmt: skip
         try:
             console.run(rollout)
         except NOT_ROLLED_OUT as error:
-            if self.versions.default() == state.version:
+            if self._default() == state.version:
                 if isinstance(error, ArchiveRefused):  # a run that was killed after the switch
                     return replace(state, step="roll back", outcome="rolled back", why=str(error))
-                raise  # the rollout is nearly done: the next run ends it
+                raise  # the rollout is nearly done
             return replace(state, step="tell", outcome="refused", why=str(error))
-        answered = traffic.read(self.server, self.model, state.version)
-        until = time.time() + 60 * self.watching.watch
-        return replace(state, step="watch", traffic_last=answered, watch_until=until)
+        return replace(state, step="watch", traffic_last=None, watch_until=self._end_of_watch())
+
+    def _end_of_watch(self) -> float:
+        return time.time() + 60 * self.watching.watch
+
+    def _default(self) -> str:
+        """The version that answers. Raises ManagementError where the server is down, or has just been started."""
+        default = self.versions.default()
+        if default is None:
+            raise ManagementError(f"{self.model} is served no more: make serve starts the server with it")
+        return default
 
     def _watch(self, state: State) -> State:
         heard = time.monotonic()
         with self._holdout(state.version, state.before) as holdout:
             while True:
+                # A clock that was set back makes no watch longer.
+                state = replace(state, watch_until=min(state.watch_until, self._end_of_watch()))
                 # Read first: after the end of the watch there is one more look, also where a run was killed for a day.
                 is_over = time.time() >= state.watch_until
-                default = self.versions.default()
-                if default != state.version:
-                    why = f"{default} was made the default by somebody else during the watch"
-                    return replace(state, step="retire", outcome="replaced", why=why)
                 harm = []
                 try:
+                    default = self._default()
+                    if default != state.version:
+                        why = f"{default} was made the default by somebody else during the watch"
+                        return replace(state, step="retire", outcome="replaced", why=why)
                     state = self.file.write(self._counted(state))
                     harm += traffic.harm(state.traffic_before, state.traffic_new, self.watching.errors)
                     heard = time.monotonic()
-                except requests.RequestException as error:
-                    if is_over or time.monotonic() - heard > PATIENCE:
+                except PASSING as error:
+                    if time.monotonic() - heard > PATIENCE:
                         raise
-                    self.say(f"{self.model} {state.version}: the server's metrics cannot be read: {error}")
+                    is_over = False
+                    self._say(f"how {state.version} does is not known now: {error}")
                 harm += self._of_lists(holdout)
                 if harm:
                     return replace(state, step="roll back", outcome="rolled back", why="; ".join(harm))
                 if is_over:
                     return replace(state, step="retire", outcome="rolled out", why=_watched(state))
-                time.sleep(max(0, min(self.watching.every, state.watch_until - time.time())))
+                left = state.watch_until - time.time()
+                time.sleep(min(self.watching.every, left) if left > 0 else self.watching.every)
 
     def _counted(self, state: State) -> State:
         now = traffic.read(self.server, self.model, state.version)
-        grown = traffic.since(state.traffic_last, now)
+        grown = traffic.since(now if state.traffic_last is None else state.traffic_last, now)
         return replace(state, traffic_last=now, traffic_new=traffic.plus(state.traffic_new, grown))
 
     def _of_lists(self, holdout: Holdout) -> list[str]:
@@ -193,26 +218,34 @@ class Run:
         try:
             holdout.start()
             return [*filter(None, [holdout.harm()])]
-        except StoreDown as error:
-            self.say(f"{self.model}: what lists earn is not known now: {error}")
+        except (StoreDown, ExperimentError) as error:  # somebody may begin an experiment at the same moment
+            self._say(f"what lists earn is not known now: {error}")
             return []
 
     def _roll_back(self, state: State) -> State:
         needed = self._end_watch(state)  # a gateway asks for the new version by its number until then
         # Also where the default is the one before already: a run that was killed may not have written the disk's.
-        if self.versions.default() in (state.version, state.before):
-            back = Rollout(
-                self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback",
-                compared=lambda model: needed,
-            )  # fmt: skip
+        if self._default() not in (state.version, state.before):
+            return replace(state, step="tell")
+        back = Rollout(
+            self.server, self.model, state.before, tolerance=None, drain=self.drain, downgrade=True, why="rollback",
+            compared=lambda model: needed,
+        )  # fmt: skip
+        try:
             console.run(back)
+        except ArchiveRefused as error:  # somebody has deleted or changed it
+            if state.before not in self.versions.registered():
+                raise
+            self.versions.management.set_default(self.model, state.before)
+            why = f"{state.why}. {state.before} answers, but after a restart {state.version} does: {error}"
+            return replace(state, step="tell", why=why)
         return replace(state, step="tell")
 
     def _retire(self, state: State) -> State:
         """Take out the version before, unless somebody has begun an experiment with it in the meantime."""
         if state.before in (self._end_watch(state) or ()):
-            self.say(f"{self.model} {state.before} stays: an experiment with it runs")
-        elif state.before in self.versions.registered() and state.before != self.versions.default():
+            self._say(f"{state.before} stays: an experiment with it runs")
+        elif state.before in self.versions.registered() and state.before != self._default():
             with locked(self.store):
                 self.versions.drain_and_unregister(state.before, self.drain)
         return replace(state, step="tell")
@@ -238,7 +271,7 @@ class Run:
                 holdout.stop()
                 return holdout.needed()
             except (StoreDown, ExperimentError) as error:
-                self.say(f"{self.model}: the experiment of the watch runs on, make experiment STOP=1 ends it: {error}")
+                self._say(f"the experiment of the watch runs on, make experiment STOP=1 ends it: {error}")
                 return None
 
     def _holdout(self, version: str, before: str) -> AbstractContextManager[Holdout]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from archives.errors import StoreError
 from archives.store import replacing
 
 from .errors import AutopilotError
@@ -34,7 +35,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The version that it replaces."""
     traffic_before: Traffic = Traffic()
     """What ``before`` has answered until the rollout."""
-    traffic_last: Traffic = Traffic()
+    traffic_last: Traffic | None = None
     """The server's counts of the new version when they were last read: they begin again where the server does."""
     traffic_new: Traffic = Traffic()
     """What the new version has answered since the watch began."""
@@ -57,14 +58,17 @@ class StateFile:
     def read(self) -> State | None:
         """The state of the latest run; None where there was none. Raises AutopilotError for a file that is none."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=State)
+            state = msgspec.json.decode(self.path.read_bytes(), type=State)
+            if state.model != self.model:
+                raise ValueError(f"it is about {state.model}")
         except FileNotFoundError:
             return None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
             raise AutopilotError(
                 f"{self.path} is no state of the autopilot ({error}): make status shows which version answers; "
                 "delete this file, and the next run begins anew"
             ) from error
+        return state
 
     def write(self, state: State) -> State:
         """Replace the file. Raises StoreError where the disk is full or read-only."""
@@ -76,10 +80,14 @@ class StateFile:
     def locked(self) -> Iterator[int]:
         """Let one run of a model work at a time; yields the lock, which goes on while a process has it open.
 
-        Raises AutopilotError where another one works, also where only the training of a killed run does.
+        Raises AutopilotError where another one works, also where only the training of a killed run does, and StoreError
+        where the lock cannot be made.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"{self.path.parent} cannot be written ({error.strerror})") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield lock

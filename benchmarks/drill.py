@@ -1,10 +1,10 @@
 """Thirty simulated days of the whole loop: people ask and rate through the gateway, and each night the autopilot runs.
 
 MF is trained on all of ML-100K but its last 30 days. Then each of these days is played, in the order of its timestamps.
-Before every 20 ratings, their user asks for some scores, and for a list without what they have rated in these days;
-clicks what they will like; and then rates. The night's run of the autopilot watches its new version during the next
-day. Planted: on the evening of one day somebody sends many earlier ratings mixed up, and on two days visitors click
-less on the lists of whatever version is new.
+Before every 20 ratings, their user asks for some scores and for a list, in which nothing may be that they have rated in
+these days; clicks what they will like; and then rates. The night's run of the autopilot watches its new version during
+the next day. Planted: on the evening of one day somebody sends many earlier ratings mixed up, and on two days visitors
+click less on the lists of whatever version is new.
 
     python -m benchmarks.drill --work /tmp/drill
 
@@ -40,7 +40,7 @@ DAYS, DAY = 30, 86_400
 AT_ONCE, PAIRS, LENGTH = 20, 3, 10  # ratings after a list, scores asked before them, movies of a list
 LIKED = 4.0  # stars, at least
 MIXED_UP, MENDED = 12, 13  # days
-WORSE = {20: 0.2, 27: 0.6}  # days, and the minutes of their watch: the shorter one is too short to conclude anything
+WORSE = {20: 0.2, 27: 0.6}  # days, and the minutes of their watch: the shorter one may be too short for a conclusion
 WATCH = 0.2  # minutes, of all others: as long as a short day
 MANY = 20_000  # ratings that are mixed up
 VISITORS = 400
@@ -94,9 +94,12 @@ class Never:
         return [one["score"] for one in scores], [entry["movie_id"] for entry in top["recommendations"]]
 
 
-def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """One day through the gateway; what the automation and the two models beside it earned."""
-    found = {"automation": Numbers(), "never, fresh": Numbers(), "never": Numbers()}
+def play(system: System, never: Never, day: pd.DataFrame) -> tuple[dict[str, dict[str, Any]], int]:
+    """One day through the gateway; what the automation and the two models beside it earned.
+
+    Also how many movies of the lists their user had rated in these days already.
+    """
+    again, found = 0, {"automation": Numbers(), "never, fresh": Numbers(), "never": Numbers()}
     rng = random.Random(0)
     for user, rows in day.groupby("user_id", sort=False):
         for start in range(0, len(rows), AT_ONCE):
@@ -104,7 +107,8 @@ def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str,
             liked = set(rest["movie_id"][rest["rating"] >= LIKED].tolist())
             asked = sorted(rng.sample(range(len(chunk)), min(PAIRS, len(chunk))))
             pairs, ratings = (chunk[name].iloc[asked].tolist() for name in ("movie_id", "rating"))
-            shown = system.top(user, [*never.rated.get(user, {})])
+            shown = system.top(user)
+            again += len(never.rated.get(user, {}).keys() & shown)
             scores = [system.ask({"user_id": user, "movie_id": movie})["score"] for movie in pairs]
             found["automation"].add(scores, ratings, shown, liked)
             for name, fresh in (("never, fresh", True), ("never", False)):
@@ -113,7 +117,7 @@ def play(system: System, never: Never, day: pd.DataFrame) -> dict[str, dict[str,
             system.events(click(user, movie) for movie in shown if movie in liked)
             system.events(rated(chunk))
             never.learn(chunk)
-    return {name: numbers.metrics() for name, numbers in found.items()}
+    return {name: numbers.metrics() for name, numbers in found.items()}, again
 
 
 def click(user: int, movie: int) -> dict[str, Any]:
@@ -153,7 +157,7 @@ def drill(system: System, log: pd.DataFrame, first: int, days: range) -> Iterato
             if number > 1:
                 system.start_night(WORSE.get(number, WATCH))
             during, day = system.default(), log[since == number]
-            earned = play(system, never, day)
+            earned, again = play(system, never, day)
             if number in WORSE:
                 visit(system, users, version)
             ended = system.end_night() if number > 1 else {}
@@ -165,7 +169,7 @@ def drill(system: System, log: pd.DataFrame, first: int, days: range) -> Iterato
         yield {
             "day": number, "ratings": len(day), "users": day["user_id"].nunique(), "version": during,
             "outcome": ended.get("outcome", ""), "why": ended.get("why", ""), "earned": earned,
-            "requests": asked, "failed": failed, "seconds": round(time.monotonic() - started, 1),
+            "requests": asked, "failed": failed, "again": again, "seconds": round(time.monotonic() - started, 1),
         }  # fmt: skip
 
 

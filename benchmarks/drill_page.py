@@ -81,8 +81,9 @@ def drill_runs(results: dict[str, Any]) -> str:
     outcomes = [day["outcome"] for day in days]
     kinds = ("rolled out", "refused", "rolled back", "failed")
     counts = [outcomes.count(kind) for kind in kinds]
-    requests, failed = (f"{sum(day[name] for day in days):,}" for name in ("requests", "failed"))
-    return markdown([["runs", *kinds, "requests", "failed requests"], [len(days) - 1, *counts, requests, failed]])
+    sums = (f"{sum(day[name] for day in days):,}" for name in ("requests", "failed", "again"))
+    head = ["runs", *kinds, "requests", "failed requests", "rated movies in lists"]
+    return markdown([head, [len(days) - 1, *counts, *sums]])
 
 
 ON_THE_PAGE = (drill_runs, drill_quality, drill_days)

@@ -92,13 +92,13 @@ class System:
         """The model's answer."""
         return self._post(f"predictions/{MODEL}", body).json()
 
-    def top(self, user: int, exclude: list[int] | None = None) -> list[int]:
+    def top(self, user: int) -> list[int]:
         """The movies of a user's list."""
-        return self.versioned(user, exclude)[0]
+        return self.versioned(user)[0]
 
-    def versioned(self, user: int, exclude: list[int] | None = None) -> tuple[list[int], str]:
-        """The movies of a user's list without some movies, and the version that made it."""
-        response = self._post(f"predictions/{MODEL}", {"user_id": user, "k": 10, "exclude": exclude or []})
+    def versioned(self, user: int) -> tuple[list[int], str]:
+        """The movies of a user's list, and the version that made it."""
+        response = self._post(f"predictions/{MODEL}", {"user_id": user, "k": 10})
         return [entry["movie_id"] for entry in response.json()["recommendations"]], response.headers["X-Model-Version"]
 
     def events(self, events: Iterable[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import math
 import secrets
 import sys
 import time
@@ -18,8 +17,6 @@ from web.torchserve import TorchServe
 
 from . import report
 
-HOUR = 3600  # seconds
-
 
 def main() -> None:
     """Run one command; an error is one line."""
@@ -32,7 +29,7 @@ def main() -> None:
             options.run(options, store, settings)
         finally:
             store.close()
-    except (ExperimentError, URLError) as error:
+    except (ExperimentError, URLError, OSError) as error:
         sys.exit(f"error: {error}")
     except StoreDown as error:
         sys.exit(f"error: {without_password(settings.events_url)} cannot be used: {error}")
@@ -40,11 +37,9 @@ def main() -> None:
 
 def start(options: argparse.Namespace, store: Store, settings: Settings) -> None:
     """Begin an experiment with two versions that the server has."""
-    if not (math.isfinite(options.window) and math.isfinite(options.like_above)):
-        raise ExperimentError("the window and the limit of likes are finite numbers")
     experiment = Experiment(
         options.model, options.a, options.b, options.share, options.salt or secrets.token_hex(8), options.metric,
-        options.like_above, round(HOUR * options.window), options.effect, int(time.time()),
+        options.like_above, stored.seconds(options.window), options.effect, int(time.time()),
         interleave=options.interleave,
     )  # fmt: skip
     stored.check(experiment)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from feedback.database import without_time_limit
 from feedback.experiments import TEAM_A, Experiment
 from feedback.store import Store
 from feedback.tables import LIKES, events, impressions
@@ -43,8 +44,7 @@ def outcomes(store: Store, experiment: Experiment, metric: str, until: int, step
     """
 
     def read(connection: Connection) -> list[Any]:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes its time
+        without_time_limit(connection)
         return list(connection.execute(_query(experiment, metric, until, step, connection.dialect.name)))
 
     looks = -(-(until - experiment.started) // step)

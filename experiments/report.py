@@ -113,7 +113,10 @@ def lines_of(report: Report) -> Iterator[str]:
 
 
 def write(report: Report, reports: Path) -> Path:
-    """Write ``reports/experiment-<model>.html``, which refers to nothing outside itself; returns its path."""
+    """Write ``reports/experiment-<model>.html``, which refers to nothing outside itself; returns its path.
+
+    Raises OSError where it cannot be written; the page before it stays then.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -126,11 +129,10 @@ def write(report: Report, reports: Path) -> Path:
     text = environment.get_template("page.html").render(report=report, chart=_chart(report.looks))
     reports.mkdir(parents=True, exist_ok=True)
     path = reports / f"experiment-{report.experiment.model}.html"
-    with tempfile.NamedTemporaryFile("w", prefix=".", dir=reports, delete=False, encoding="utf-8") as page:
-        staged = Path(page.name)
-        page.write(text)
-    staged.chmod(0o644)
-    os.replace(staged, path)
+    with tempfile.TemporaryDirectory(prefix=".", dir=reports) as folder:
+        staged = Path(folder) / path.name
+        staged.write_text(text, encoding="utf-8")
+        os.replace(staged, path)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from .store import Store
 from .tables import experiments
 
 METRICS = ("click", "like")  # what of a list's movies is counted
+LONGEST = 365 * 24  # hours of a window
 TEAM_A, TEAM_B = "a", "b"  # whose a position of an interleaved list is
 
 
@@ -117,6 +119,13 @@ def latest(store: Store, model: str) -> Experiment:
     return Experiment(*row)
 
 
+def seconds(hours: float) -> int:
+    """A window in the unit of the table. Raises ExperimentError for one that is not above 0 or longer than a year."""
+    if not 0 < hours <= LONGEST:
+        raise ExperimentError(f"the window is {hours:g} hours: give a time above 0, and at most {LONGEST} hours")
+    return max(round(3600 * hours), 1)
+
+
 def check(experiment: Experiment) -> None:
     """Raise ExperimentError for a field that is out of range."""
     for name, version in (("A", experiment.a), ("B", experiment.b)):
@@ -129,7 +138,7 @@ def check(experiment: Experiment) -> None:
         raise ExperimentError(f"SHARE is {experiment.share:g}: give the part of the users that get B, between 0 and 1")
     if experiment.metric not in METRICS:
         raise ExperimentError(f"the metric is {experiment.metric!r}: give one of {', '.join(METRICS)}")
-    if experiment.window <= 0:
-        raise ExperimentError(f"the window is {experiment.window} s: give a time above 0")
+    if not math.isfinite(experiment.like_above):
+        raise ExperimentError(f"the limit of likes is {experiment.like_above:g}: give a rating")
     if not 0 < experiment.effect <= 10:
         raise ExperimentError(f"the effect is {experiment.effect:g}: give a relative difference such as 0.1, above 0")

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from .experiments import Experiment, running
-from .store import Event, Store, StoreDown
+from .store import Store, StoreDown, Taste
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class Reader:
         self._store, self._limit = store, limit
         self._threads = ThreadPoolExecutor(2, "reader")
         self._down_until = 0.0
-        self._next: dict[str, asyncio.Future[list[Event]]] = {}  # by user: who waits for the next read
+        self._next: dict[str, asyncio.Future[list[Taste]]] = {}  # by user: who waits for the next read
         self._reading: asyncio.Task[None] | None = None
 
-    async def tastes_of(self, user_id: str) -> list[Event]:
+    async def tastes_of(self, user_id: str) -> list[Taste]:
         """The user's latest events but clicks, the oldest first; none where the store does not answer in time."""
         if not self._limit or time.monotonic() < self._down_until:
             return []

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from .database import engine_of, migrate
+from .database import engine_of, migrate, without_time_limit
 from .tables import NO_CLICK, events, impressions
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -53,14 +53,25 @@ class Impression(NamedTuple):
     explored: Sequence[int] = ()
 
 
+class Taste(NamedTuple):
+    """What of an event changes its user's answers."""
+
+    movie_id: str
+    type: str
+    rating: float | None
+
+
+def _latest(fields: Sequence[str]) -> Select[Any]:
+    return (
+        select(*(events.c[name] for name in fields))
+        .where(events.c.user_id == bindparam("user"), events.c.timestamp > bindparam("since"))
+        .order_by(events.c.timestamp.desc(), events.c.id.desc())
+        .limit(bindparam("most"))
+    )
+
+
 # Made once: for each request it would take longer than its answer.
-_LATEST = (
-    select(*(events.c[name] for name in Event._fields))
-    .where(events.c.user_id == bindparam("user"), events.c.timestamp > bindparam("since"))
-    .order_by(events.c.timestamp.desc(), events.c.id.desc())
-    .limit(bindparam("most"))
-)
-_LATEST_TASTES = _LATEST.where(NO_CLICK)
+_LATEST, _LATEST_TASTES = _latest(Event._fields), _latest(Taste._fields).where(NO_CLICK)
 
 
 class Forgotten(NamedTuple):
@@ -107,14 +118,17 @@ class Store:
 
     def events_of(self, user_id: str, since: int = 0, limit: int = 1000) -> list[Event]:
         """The latest events of a user that happened after ``since``, the oldest of them first."""
-        return self.run(lambda connection: _latest(connection, _LATEST, user_id, since, limit), reads_only=True)
+        wanted = {"user": user_id, "since": since, "most": limit}
+        rows = self.run(lambda connection: connection.execute(_LATEST, wanted).all(), reads_only=True)
+        return [Event(*row) for row in reversed(rows)]
 
-    def tastes_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Event]]:
+    def tastes_of_each(self, users: Sequence[str], limit: int) -> dict[str, list[Taste]]:
         """Of each user, the latest events that are no clicks, the oldest first; users without any are left out."""
 
-        def read(connection: Connection) -> dict[str, list[Event]]:
-            found = {user: _latest(connection, _LATEST_TASTES, user, 0, limit) for user in users}
-            return {user: tastes for user, tastes in found.items() if tastes}
+        def read(connection: Connection) -> dict[str, list[Taste]]:
+            wanted = [{"user": user, "since": 0, "most": limit} for user in users]
+            found = {one["user"]: connection.execute(_LATEST_TASTES, one).all() for one in wanted}
+            return {user: [Taste(*row) for row in reversed(rows)] for user, rows in found.items() if rows}
 
         return self.run(read, reads_only=True)
 
@@ -135,6 +149,7 @@ class Store:
             statements = [statements[0].where(events.c.movie_id == movie_id)]
 
         def write(connection: Connection) -> Forgotten:
+            without_time_limit(connection)  # somebody may have a million rows
             return Forgotten(*(connection.execute(statement).rowcount for statement in statements))
 
         forgotten = self.run(write)
@@ -171,12 +186,6 @@ class Store:
         except (DBAPIError, OSError, CommandError) as error:
             self._is_migrated = False  # what comes back may be another database
             raise StoreDown(first_line(error)) from error
-
-
-def _latest(connection: Connection, query: Select, user_id: str, since: int, limit: int) -> list[Event]:
-    """The events that a query finds, which has the latest ones first: the oldest of them first."""
-    rows = connection.execute(query, {"user": user_id, "since": since, "most": limit}).all()
-    return [Event(*row) for row in reversed(rows)]
 
 
 def first_line(error: Exception) -> str:

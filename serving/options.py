@@ -1,14 +1,17 @@
-"""The options by which every command names its server."""
+"""The options by which every command names its server, and its model."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from .config import CONFIG, ROOT, properties
+from .config import CONFIG, MODELS, ROOT, properties
 from .ports import PortError
 from .server import Server, ServerError
+
+Model = Literal[MODELS]  # one of the configuration
 
 
 @dataclass(frozen=True)

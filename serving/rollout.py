@@ -84,11 +84,15 @@ class Rollout:
         to the switch, the new version is taken out again then, unless a person had put it in.
         """
         with locked(self.store):
-            self._check_order()
-            self._check_experiment()
+            self.check()
             for name, step in self.steps():
                 with watch(name), self._withdrawn_on_error():
                     step()
+
+    def check(self) -> None:
+        """What is known before the archive is there. Raises RolloutRefused, ArchiveRefused or ManagementError."""
+        self._check_order()
+        self._check_experiment()
 
     def _check_order(self) -> None:
         check_version(self.version)
@@ -154,6 +158,11 @@ class Rollout:
         old = self.versions.default()
         if self.tolerance is None or old in (None, self.version):
             return
+        if version_in(self.default) is None:
+            raise StoreError(
+                f"{self.default} is missing, or no archive: copy the version that answers there "
+                f"(cp {self.store / file_name(self.model, old)} {self.default}), and run this again"
+            )
         descriptions = [self.management.about(self.model, version) for version in (old, self.version)]
         checks = [
             *compare_answers(self.asker, Sample.of(self.default), old, self.version, self.tolerance),

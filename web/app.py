@@ -28,6 +28,7 @@ from . import feedback, visitors
 from .catalogue import Catalogues
 from .connections import Server
 from .experiments import Running
+from .fresh import wanted
 from .gateway import Gateway, GatewayDep, Model
 from .guard import RateLimit, SecurityHeaders
 from .limit import UserLimit
@@ -52,7 +53,7 @@ def create_app(settings: Settings, server: Server | None = None) -> Starlette:
     """
     torchserve, metrics = TorchServe(settings, server), Metrics()
     store = Store(settings.events_url)
-    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store, settings.events_used)
+    writer, reader = Writer(store, metrics.impressions_dropped.inc), Reader(store, wanted(settings.events_used))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -4,39 +4,59 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
+from typing import Any
 
-from feedback.store import Event
+from feedback.store import Taste
 from feedback.tables import LIKES
 
+from .impressions import is_list
 from .schema import Ask, Rating
 from .torchserve import Answer
 
+MOST_EXCLUDED = 1000  # movies that a user's events add to ``exclude``
+_PLACE = re.compile(r"(ratings|exclude)\[([0-9]+)\]")  # how an answer names an unknown movie of these fields
 
-def with_fresh(ask: Ask, events: Sequence[Event], is_rated: bool) -> Ask:
-    """The request with the user's ``events`` as ratings, behind its own, which count more; the latest of each movie.
+
+def wanted(used: int) -> int:
+    """How many of a user's latest events ``with_fresh`` needs, where it may send ``used`` ratings; none for 0."""
+    return used and used + MOST_EXCLUDED
+
+
+def with_fresh(ask: Ask, events: Sequence[Taste], is_rated: bool, used: int) -> Ask:
+    """The request with what its user did, the oldest of their ``events`` first; of each movie the latest counts.
+
+    The latest ``used`` movies become ratings, behind the request's own, which count more. The others would take longer
+    than they are worth, so a list only leaves them out (``exclude``), as it leaves out what the model has seen.
 
     ``is_rated``: whether the log has ratings; if not, likes and purchases are likes. Events that the model knows
     already change nothing (docs/contract.md), so nobody has to know when it was trained.
     """
-    own = ask.ratings or []
+    own = {str(rating.movie_id) for rating in ask.ratings or ()}
     types = ("rating",) if is_rated else LIKES
-    fresh = {event.movie_id: event.rating for event in events if event.type in types}
-    for rating in own:
-        fresh.pop(str(rating.movie_id), None)
+    fresh: dict[str, float | None] = {}  # by movie, the newest first
+    for event in reversed(events):
+        if event.type in types and event.movie_id not in own:
+            fresh.setdefault(event.movie_id, event.rating)
     if not fresh:
         return ask
-    ratings = [Rating(movie_id=movie, **({"rating": rating} if is_rated else {})) for movie, rating in fresh.items()]
-    return ask.model_copy(update={"ratings": [*own, *ratings]})
+    newest, others = list(fresh.items())[:used], list(fresh)[used:]
+    ratings = [Rating(movie_id=movie, **({"rating": rating} if is_rated else {})) for movie, rating in newest]
+    added: dict[str, Any] = {"ratings": [*(ask.ratings or ()), *reversed(ratings)]}
+    if others and is_list(ask) and ask.exclude_seen is not False:
+        added["exclude"] = [*(ask.exclude or ()), *others[:MOST_EXCLUDED]]
+    return ask.model_copy(update=added)
 
 
-def without_names_of_fresh(answer: Answer, own: int) -> Answer:
-    """The answer without the names of unknown movies that the user's events brought in, behind ``own`` ratings."""
+def without_names_of_fresh(answer: Answer, ask: Ask) -> Answer:
+    """The answer without the names of unknown movies that the user's events brought in, behind those of ``ask``."""
     if b'"unknown"' not in answer.body:
         return answer
+    own = {"ratings": len(ask.ratings or ()), "exclude": len(ask.exclude or ())}
     body = answer.json()
-    names = {f"ratings[{place}].{word}" for place in range(own) for word in ("movie_id", "item_id")}
-    body["unknown"] = [name for name in body["unknown"] if name in names or not name.startswith("ratings[")]
+    places = [(name, _PLACE.match(name)) for name in body["unknown"]]
+    body["unknown"] = [name for name, place in places if place is None or int(place[2]) < own[place[1]]]
     if not body["unknown"]:
         del body["unknown"]
     return dataclasses.replace(answer, body=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())

@@ -83,7 +83,7 @@ async def _answer(gateway: Gateway, model: str, ask: Ask, with_events: Ask, vers
     if with_events is not ask:
         answer = await gateway.torchserve.ask(model, with_events.json_body(), version)
         if answer.status == 200:
-            return without_names_of_fresh(answer, len(ask.ratings or []))
+            return without_names_of_fresh(answer, ask)
         # An event must not spoil an answer: an unknown movie does, where the request wants an error for that.
     return await gateway.torchserve.ask(model, ask.json_body(), version)
 
@@ -92,7 +92,10 @@ async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
     if ask.user_id is None or ask.history:
         return ask
     events = await gateway.reader.tastes_of(str(ask.user_id))
+    if not events:
+        return ask
     try:
-        return with_fresh(ask, events, (await gateway.catalogues.any_card()).scale is not None) if events else ask
+        card = await gateway.catalogues.any_card()
     except Problem:  # no model has been described yet
         return ask
+    return with_fresh(ask, events, card.scale is not None, gateway.settings.events_used)

@@ -38,7 +38,7 @@ class Settings:
     rate: str = "30/second;900/minute"  # requests to /api of one address
     events_url: str = DEFAULT_URL  # the store of events; or postgresql://...
     events_rate: str = "1000/hour"  # events of one user
-    events_used: int = 100  # of a user's latest events, in each of their requests; 0 for none
+    events_used: int = 100  # of a user's latest ratings, in each of their requests; 0 for none
     max_events: int = 500  # events of one request
     max_skew: float = 60.0  # seconds that the clock of whoever sends events may be ahead
     metrics_port: int = 0  # where Prometheus finds the gateway's metrics; 0 for nowhere

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from archives.contents import version_in
 from autopilot.alert import Alert
 from autopilot.holdout import Measure
 from autopilot.run import Run, Watching
 from serving.gate import Tolerance
 from serving.management import Management
+from serving.retrain import Training
 from serving.server import Server
 from serving.versions import Versions
 from tests.autopilot.programs import killed_run
@@ -39,6 +41,7 @@ def fm(asgi_fm: Server) -> Server:
     if versions.default() != "1.0":
         versions.register_and_wait("1.0")
         Management(asgi_fm.management).set_default("fm", "1.0")
+    if version_in(asgi_fm.store / "fm.mar") != "1.0":
         shutil.copyfile(asgi_fm.store / "fm-1.0.mar", asgi_fm.store / "fm.mar")
     for version in versions.registered():
         if version != "1.0":
@@ -61,6 +64,8 @@ def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def run(fm: Server, events: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run whose watch takes a second."""
     killed_run.plant(monkeypatch.setattr)
+    monkeypatch.setattr("autopilot.run.PATIENCE", 1.0)
+    monkeypatch.setattr("autopilot.run.PAUSE", 0.2)
     calm = Tolerance(p99=20)  # of a machine that runs other tests
     watching = Watching(watch=0.02, every=0.2, holdout=Measure(share=0.5))
-    return Run(fm, "fm", [], [], fm.store / "build", calm, watching, Alert(), drain=0)
+    return Run(fm, "fm", Training(build=fm.store / "build"), calm, watching, Alert(), drain=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -64,7 +65,10 @@ def test_a_command_or_a_folder_that_fails_is_a_clear_error(tmp_path: Path, capsy
     assert (tmp_path / "told").exists(), "one of both is told at least"
 
 
-def test_a_command_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autopilot.alert.PATIENCE", 0.1)
+def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autopilot.alert.PATIENCE", 0.5)
     with pytest.raises(AutopilotError, match=r"--notify failed: .*timed out"):
-        Alert(notify="exec sleep 60").ended(state("refused"))
+        Alert(notify=f"sleep 60 & echo $! > {tmp_path}/pid; wait").ended(state("refused"))
+    child = int((tmp_path / "pid").read_text())
+    _, left = psutil.wait_procs([psutil.Process(child)] if psutil.pid_exists(child) else [], timeout=5)
+    assert all(process.status() == psutil.STATUS_ZOMBIE for process in left), "nothing that it has started goes on"

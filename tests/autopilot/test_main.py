@@ -50,7 +50,7 @@ def test_a_run_that_was_killed_while_it_trained_goes_on(
     psutil.wait_procs(training, timeout=120)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "the run before was cut short; it goes on at: train" in done.stdout
+    assert "the run before, for 1.1, was cut short; it goes on at: train" in done.stdout
     assert "fm 1.1: rolled out." in done.stdout
     assert Management(fm.management).describe("fm")["modelVersion"] == "1.1"
     assert StateFile(fm.store, "fm").read().outcome == "rolled out"

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import requests
 
 from archives.contents import version_in
 from autopilot.alert import Alert
@@ -22,9 +21,9 @@ from autopilot.state import StateFile
 from autopilot.traffic import Count, Traffic
 from feedback import experiments as stored
 from feedback.experiments import Experiment, ExperimentError
-from feedback.store import Store, StoreDown
+from feedback.store import Store
 from serving.config import ROOT
-from serving.management import Management, ManagementError
+from serving.management import Management
 from serving.record import Record
 from serving.retrain import RetrainError
 from serving.server import Server
@@ -120,36 +119,6 @@ def test_a_default_that_a_person_chose_during_the_watch_stays(run: Run, monkeypa
     assert served(run.server)[0] == "1.0"
 
 
-def test_a_store_of_events_that_is_down_leaves_the_errors_watched(run: Run, events: str, tmp_path: Path) -> None:
-    (tmp_path / "events.db").write_text("this is no database")
-    said: list[str] = []
-    run.say = said.append
-    with pytest.raises(StoreDown, match="file is not a database"):
-        run.run()
-    (tmp_path / "events.db").unlink()
-    said.clear()
-    real = run.versions.default
-
-    def default() -> str | None:
-        if (run.store / "fm-1.1.mar").exists():
-            (tmp_path / "events.db").write_text("this is no database")
-            (tmp_path / "events.db-wal").unlink(missing_ok=True)  # it may hold the whole database
-        return real()
-
-    run.versions.default = default
-    Store(events).add_events([])
-    assert run.run().outcome == "rolled out"
-    assert any("what lists earn is not known now" in line for line in said)
-
-
-def test_a_rollback_does_not_need_the_store_of_events(run: Run, tmp_path: Path) -> None:
-    run.run()
-    run.file.write(msgspec.structs.replace(run.file.read(), step="roll back", outcome="rolled back"))
-    (tmp_path / "events.db").write_text("this is no database")
-    assert run.run().outcome == "rolled back"
-    assert served(run.server) == ("1.0", ["1.0"], "1.0")
-
-
 def test_an_experiment_that_somebody_begins_during_the_training_keeps_its_versions(
     run: Run, events: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +141,7 @@ def test_a_training_that_fails_is_told_and_done_again(run: Run, tmp_path: Path, 
 
     told(run, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("autopilot.run.train_and_pack", fails)
+        patch.setattr("serving.retrain.Training.make", fails)
         with pytest.raises(RetrainError):
             run.run()
     (message,) = told(run, tmp_path)
@@ -188,34 +157,6 @@ def test_a_command_that_does_not_work_keeps_no_later_run_from_beginning(run: Run
     run.tolerance = tolerance
     state = run.run()
     assert (state.version, state.outcome) == ("1.2", "rolled out")
-
-
-def test_a_server_that_is_down_fails_a_run_which_goes_on_when_it_is_back(run: Run, monkeypatch) -> None:
-    with monkeypatch.context() as patch:
-
-        def down(*_: object) -> None:
-            raise ManagementError("is TorchServe up?")
-
-        patch.setattr(run.versions, "default", down)
-        with pytest.raises(ManagementError):
-            run.run()
-    assert run.run().outcome == "rolled out"
-
-
-def test_metrics_that_cannot_be_read_for_a_moment_end_no_watch(run: Run, monkeypatch) -> None:
-    real, calls = run._counted, []
-
-    def counted(state):
-        calls.append(1)
-        if len(calls) == 1:
-            raise requests.ConnectionError("refused")
-        return real(state)
-
-    monkeypatch.setattr(run, "_counted", counted)
-    said: list[str] = []
-    run.say = said.append
-    assert run.run().outcome == "rolled out"
-    assert any("metrics cannot be read" in line for line in said)
 
 
 def test_the_errors_of_a_watch_that_was_killed_are_not_forgotten(run: Run) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from archives.errors import StoreError
 from autopilot.errors import AutopilotError
 from autopilot.state import State, StateFile
 from autopilot.traffic import Count, Traffic
@@ -29,11 +30,32 @@ def test_a_state_is_read_as_it_was_written(file: StateFile) -> None:
     assert sorted(path.name for path in file.path.parent.iterdir()) == ["fm.json", "fm.lock"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"model": "fm"}', '{"step": "fly"}'])
-def test_a_file_that_is_no_state_is_a_clear_error(file: StateFile, text: str) -> None:
-    file.path.write_text(text)
+NEWER = '{"model": "fm", "started": 1, "version": "1.1", "before": "1.0", "step": "a step of a later release"}'
+OTHER = '{"model": "mf", "started": 1, "version": "1.1", "before": "1.0"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b'{"model": "fm"}', b'{"step": "fly"}', b"\xff", b"\0" * 99, NEWER.encode(), OTHER.encode()],
+)
+def test_a_file_that_is_no_state_is_a_clear_error(file: StateFile, text: bytes) -> None:
+    file.path.write_bytes(text)
     with pytest.raises(AutopilotError, match=r"fm\.json is no state of the autopilot .*: make status .* begins anew"):
         file.read()
+
+
+def test_the_state_of_another_release_may_have_more_fields_or_fewer(file: StateFile) -> None:
+    file.path.write_text('{"model": "fm", "started": 1, "version": "1.1", "before": "1.0", "later": [1]}')
+    assert file.read() == State(model="fm", started=1.0, version="1.1", before="1.0")
+
+
+def test_what_cannot_be_read_or_locked_is_a_clear_error(file: StateFile, tmp_path: Path) -> None:
+    file.path.mkdir()
+    with pytest.raises(AutopilotError, match=r"is no state of the autopilot .*[Ii]s a directory"):
+        file.read()
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="autopilot cannot be written"), StateFile(tmp_path / "store", "fm").locked():
+        pass
 
 
 def test_one_run_at_a_time(file: StateFile, tmp_path: Path) -> None:

@@ -39,14 +39,14 @@ def results() -> dict:
         ways = zip(drill_page.WAYS, ((4, 1.0), (9, 0.5), (16, 0.0)), strict=True)
         return {
             "day": number, "ratings": 1234, "users": 5, "version": f"1.{number}", "outcome": outcome, "why": "",
-            "earned": {way: earned(*numbers) for way, numbers in ways}, "requests": 1000, "failed": failed,
+            "earned": {way: earned(*numbers) for way, numbers in ways}, "requests": 1000, "failed": failed, "again": 1,
         }  # fmt: skip
 
     return {"days": [day(1, ""), day(2, "rolled out"), day(3, "refused"), day(4, "rolled back", failed=2)]}
 
 
 def test_the_tables_show_what_was_measured(results: dict) -> None:
-    assert "| 3 | 1 | 1 | 1 | 0 | 4,000 | 2 |" in drill_page.drill_runs(results)
+    assert "| 3 | 1 | 1 | 1 | 0 | 4,000 | 2 | 4 |" in drill_page.drill_runs(results)
     quality = drill_page.drill_quality(results)
     assert "| autopilot | 1.0000 | 0.5000 | 0.2500 |" in quality
     assert "| never retrained | 2.0000 | 0.0000 | 0.2500 |" in quality

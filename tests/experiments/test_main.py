@@ -62,7 +62,10 @@ def test_an_experiment_is_started_reported_on_and_stopped(command: Any, tmp_path
         ("start fm --a 1.0 --b 1.0 --share 0.1", r"A and B are both 1\.0"),
         ("start fm --a 1.0 --b 1.1 --share 1", "SHARE is 1"),
         ("start nn --a 1.0 --b 1.1 --share 0.1", "the model is 'nn': give one of fm, mf"),
-        (f"{START} --window inf", "finite"),
+        (f"{START} --window inf", "the window is inf hours: give a time above 0, and at most 8760"),
+        (f"{START} --window 1e300", "the window is 1e.300 hours"),
+        (f"{START} --window 0", "the window is 0 hours"),
+        (f"{START} --like-above nan", "the limit of likes is nan: give a rating"),
         ("stop fm", "no experiment with fm runs"),
         ("report mf", "there was no experiment with mf"),
     ],
@@ -73,6 +76,13 @@ def test_an_error_is_one_line_and_nothing_is_stored(command: Any, tmp_path: Path
     store = Store(f"sqlite:///{tmp_path}/events.db")
     assert running(store) == {}
     store.close()
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(command: Any, tmp_path: Path) -> None:
+    command(START)
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    with pytest.raises(SystemExit, match=r"^error: .*reports"):
+        command(f"report fm --reports {tmp_path}/reports")
 
 
 def test_a_second_experiment_is_refused(command: Any) -> None:

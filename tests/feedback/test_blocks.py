@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from feedback import blocks
+from feedback import blocks, database
 from feedback.blocks import read_blocks, url_of
 from feedback.database import DEFAULT_URL, URLError
 from feedback.store import Event, Store, StoreDown
@@ -25,6 +25,27 @@ def test_every_event_of_the_types_is_in_one_block(store: Store, url: str, monkey
     assert ids == sorted(set(ids))
     (likes,) = read_blocks(url, ["like", "purchase"])
     assert likes.rating == (None,)
+
+
+def test_somebody_who_is_forgotten_while_a_training_reads_is_in_the_next_one_no_more(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training that has begun sees the events of its moment, whole; the file keeps bytes of them until it ends."""
+    monkeypatch.setattr(database, "WAIT", 1)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
+    store = Store(url)
+    store.add_events([[event("196", str(number)) for number in range(5)], [event("197", "a")]])
+    reading = read_blocks(url, ["rating"])
+    first = next(reading)
+    if url.startswith("sqlite"):
+        with pytest.raises(StoreDown, match=r"the rows are deleted, .* as somebody reads it: forget again"):
+            store.forget("196")
+    else:
+        assert store.forget("196").events == 5
+    assert sum(len(block.id) for block in [first, *reading]) == 6
+    assert store.forget("196").events == 0
+    assert [block.user_id for block in read_blocks(url, ["rating"])] == [("197",)]
+    store.close()
 
 
 def test_a_store_without_such_events_has_no_block(store: Store, url: str) -> None:

@@ -13,9 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from feedback.database import MIGRATIONS, URLError, engine_of, migrate, without_password
-from feedback.store import Store, StoreDown
+from feedback.experiments import running
+from feedback.store import Store, StoreDown, Taste
 from feedback.tables import TYPES, metadata
-from tests.feedback.conftest import event
+from tests.feedback.conftest import NOW, event
 from web.schema import Event
 
 
@@ -46,6 +47,51 @@ def test_each_migration_can_be_taken_back(url: str) -> None:
         command.downgrade(config, "base")
     migrate(engine)
     engine.dispose()
+
+
+# A row of each table as an earlier release wrote it, by the migration that it had as its newest.
+_EVENTS = "INSERT INTO events (user_id, movie_id, type, rating, timestamp, received, key) VALUES "
+_SHOWN = (
+    "INSERT INTO impressions (user_id, model, version, timestamp, movies{}) VALUES ('196', 'fm', '1.0', 7, '[50]'{})"
+)
+_COMPARED = (
+    'INSERT INTO experiments (model, a, b, share, salt, metric, like_above, "window", effect, started) '
+    "VALUES ('fm', '1.0', '1.1', 0.5, 's', 'click', 3, 60, 0.1, 5)"
+)
+EARLIER = {
+    "0001": [_SHOWN.format("", "")],
+    "0002": [_SHOWN.format(", experiment", ", 1"), _COMPARED],
+    "0003": [_SHOWN.format(", experiment, teams", ", 1, 'a'"), _COMPARED],
+    "0004": [_SHOWN.format(", explored", ", '[0]'"), _COMPARED],
+}
+
+
+@pytest.mark.parametrize("release", EARLIER)
+def test_what_an_earlier_release_has_stored_is_kept(url: str, release: str) -> None:
+    engine = engine_of(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    rated = [event("196", "a", "50"), event("196", "b", "51", rating=None)]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, release)
+        values = f"('196', '50', 'rating', 4.0, {NOW}, {NOW}, 'a'), ('196', '51', 'like', NULL, {NOW}, {NOW}, 'b')"
+        for statement in (_EVENTS + values, *EARLIER[release]):
+            connection.execute(text(statement))
+    engine.dispose()
+    store = Store(url)
+    assert store.known("196", 9) == (rated, 1)
+    assert store.add_events([[rated[0], event("196", "c")]]) == [1], "keys of earlier releases are known"
+    assert store.tastes_of_each(["196"], 1) == {"196": [Taste("50", "rating", 4.0)]}
+    found = running(store)
+    assert found == {} if release == "0001" else (found["fm"].b, found["fm"].interleave) == ("1.1", False)
+    assert store.forget("196") == (3, 1)
+    store.close()
+
+
+def test_the_test_above_knows_every_earlier_release() -> None:
+    numbers = sorted(path.stem[:4] for path in (MIGRATIONS / "versions").glob("0*.py"))
+    assert numbers[:-1] == list(EARLIER)
 
 
 def test_a_database_of_a_newer_release_is_left_alone(url: str) -> None:

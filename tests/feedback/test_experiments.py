@@ -75,7 +75,7 @@ def test_what_is_not_there_cannot_be_stopped_or_found(store: Store) -> None:
         ({"share": -0.1}, r"SHARE is -0\.1"),
         ({"share": math.nan}, "SHARE is nan"),
         ({"metric": "money"}, "metric is 'money'"),
-        ({"window": 0}, "window is 0"),
+        ({"like_above": math.nan}, "limit of likes is nan"),
         ({"effect": 0.0}, "effect is 0"),
         ({"effect": math.nan}, "effect is nan"),
     ],

@@ -11,8 +11,7 @@ import pytest
 
 from feedback import reader as module
 from feedback.reader import Reader
-from feedback.store import Event, StoreDown
-from tests.feedback.conftest import event
+from feedback.store import StoreDown, Taste
 
 
 class Pretended:
@@ -24,12 +23,12 @@ class Pretended:
         self.error: Exception | None = None
         self.asked = 0
 
-    def tastes_of_each(self, users: list[str], limit: int) -> dict[str, list[Event]]:
+    def tastes_of_each(self, users: list[str], limit: int) -> dict[str, list[Taste]]:
         self.asked += 1
         self.gate.wait(5)
         if self.error:
             raise self.error
-        return {user: [event(user, str(number)) for number in range(limit)] for user in users}
+        return {user: [Taste(f"of {user}", "like", None)] * limit for user in users}
 
 
 def read(store: Pretended, *pauses: float) -> list[int]:
@@ -74,7 +73,7 @@ def test_whoever_is_asked_for_during_a_read_is_in_the_next_one() -> None:
     store = Pretended()
     store.gate.clear()
 
-    async def main() -> list[list[Event]]:
+    async def main() -> list[list[Taste]]:
         reader: Any = Reader(store, 1)  # type: ignore[arg-type]
         reads = [asyncio.create_task(reader.tastes_of(user)) for user in ("1", "2", "3", "2")]
         await asyncio.sleep(0.05)  # the first read has begun
@@ -86,7 +85,8 @@ def test_whoever_is_asked_for_during_a_read_is_in_the_next_one() -> None:
         reader.stop()
         return found
 
-    assert [[one.user_id for one in events] for events in asyncio.run(main())] == [["1"], ["2"], ["2"], ["2"], ["4"]]
+    found = [[one.movie_id for one in tastes] for tastes in asyncio.run(main())]
+    assert found == [["of 1"], ["of 2"], ["of 2"], ["of 2"], ["of 4"]]
     assert store.asked == 2
 
 

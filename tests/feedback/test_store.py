@@ -7,10 +7,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Select, create_engine, text
+from sqlalchemy.dialects import sqlite
 
 from feedback import database
-from feedback.store import Event, Forgotten, Impression, Store, StoreDown
+from feedback.store import _LATEST, _LATEST_TASTES, Event, Forgotten, Impression, Store, StoreDown, Taste
 from feedback.tables import metadata
 from tests.feedback.conftest import NOW, event
 
@@ -188,7 +189,17 @@ def test_connections_that_the_server_has_dropped_are_replaced(postgresql: str) -
 
 
 def test_clicks_push_no_rating_out_of_what_changes_a_list(store: Store) -> None:
-    ratings = [event("196", f"r{number}", timestamp=NOW + number) for number in range(3)]
+    ratings = [event("196", f"r{number}", f"{number}", timestamp=NOW + number) for number in range(3)]
     clicks = [event("196", f"c{number}", timestamp=NOW + 9, rating=None)._replace(type="click") for number in range(50)]
     store.add_events([ratings + clicks])
-    assert store.tastes_of_each(["196", "nobody"], 2) == {"196": ratings[1:]}
+    assert store.tastes_of_each(["196", "nobody"], 2) == {"196": [Taste("1", "rating", 4), Taste("2", "rating", 4)]}
+
+
+@pytest.mark.parametrize(("query", "index"), [(_LATEST, "events_of_user"), (_LATEST_TASTES, "tastes_of_user")])
+def test_a_read_of_a_users_latest_events_looks_at_no_others(tmp_path: Path, query: Select, index: str) -> None:
+    """However many somebody has: SQLite finds them in the index, in their order, and stops at the limit."""
+    store, asked = Store(f"sqlite:///{tmp_path}/events.db"), query.compile(dialect=sqlite.dialect())
+    values = [asked.construct_params({"user": "196", "since": 0, "most": 9})[name] for name in asked.positiontup]
+    plan = store.run(lambda of: of.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", tuple(values)).all())
+    assert [row[-1] for row in plan] == [f"SEARCH events USING INDEX {index} (user_id=? AND timestamp>?)"]
+    store.close()

@@ -74,7 +74,7 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
         unpack(archive, folder)
         return sha256_of(archive)
 
-    for module in ("rollout", "__main__"):
+    for module in ("rollout", "commands.versions"):
         monkeypatch.setattr(f"serving.{module}.verify_into", unpacked)
     return found
 

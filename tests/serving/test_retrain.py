@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,14 @@ import pandas as pd
 import pytest
 import requests
 
+from archives.store import pin
+from feedback.experiments import Experiment, start, stop
 from feedback.store import Event, Store
+from serving.__main__ import main
 from serving.config import ROOT
 from serving.management import Management
 from serving.record import Record
-from serving.retrain import next_version
+from serving.retrain import Training, next_version
 from serving.server import Server
 from tests.conftest import Planted
 from tests.serving.conftest import options_of
@@ -114,3 +118,31 @@ def test_the_next_version_counts_on(tmp_path: Path) -> None:
     for name in ("fm.mar", "fm-1.0.mar", "fm-1.9.mar", "fm-1.10.mar", "fm-try.mar", "deepfm-2.0.mar"):
         (tmp_path / name).touch()
     assert next_version(tmp_path, "fm") == "1.11"
+
+
+def test_the_version_of_an_archive_that_was_deleted_is_not_used_again(store: Path, tmp_path: Path) -> None:
+    assert next_version(tmp_path, "fm", registered=["1.0", "1.4"]) == "1.5"
+    shutil.copyfile(store / "fm-1.0.mar", tmp_path / "fm.mar")
+    assert next_version(tmp_path, "fm") == "1.1"
+    pin(tmp_path, "fm-1.2.mar", "a digest")
+    pin(tmp_path, "mf-1.7.mar", "a digest")
+    assert next_version(tmp_path, "fm") == "1.3"
+
+
+@pytest.mark.parametrize("fm_server", ["asgi"], indirect=True)
+def test_an_experiment_refuses_a_retrain_before_its_training(fm: Server, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("EVENTS_URL", f"sqlite:///{tmp_path}/events.db")
+    monkeypatch.setattr(Training, "make", lambda *_: pytest.fail("it was trained"))
+    events = Store(f"sqlite:///{tmp_path}/events.db")
+    start(events, Experiment("fm", "1.0", "0.9", 0.1, "salt", "click", 3.0, 3600, 0.1, 1))
+    with pytest.raises(SystemExit, match=r"error: an experiment with fm 1\.0 \(A\) and 0\.9 \(B\) runs.*--keep"):
+        main(["retrain", "fm", *options_of(fm)])
+    monkeypatch.setattr(Training, "make", lambda *_: stop(events, "fm", 2))  # somebody ends it; the archive is missing
+    with pytest.raises(SystemExit, match=r"error: .*fm-1\.2\.mar does not exist"):
+        main(["retrain", "fm", "--keep", *options_of(fm)])
+    monkeypatch.setattr(
+        Training, "make", lambda *_: start(events, Experiment("fm", "1.0", "0.8", 0.1, "s", "click", 3.0, 60, 0.1, 1))
+    )
+    with pytest.raises(SystemExit, match=r"error: an experiment with fm 1\.0 \(A\) and 0\.8 \(B\) runs"):
+        main(["retrain", "fm", *options_of(fm)])  # it has begun during the training
+    events.close()

@@ -10,6 +10,8 @@ import requests
 
 from archives import store as archive_store
 from archives.contents import version_in
+from archives.errors import StoreError
+from serving.gate import Tolerance
 from serving.record import Record
 from serving.rollout import Rollout, rollback
 from serving.versions import Versions
@@ -33,6 +35,15 @@ def killed() -> None:
 def test_a_rollout_that_fails_takes_out_what_it_put_in(versions: Versions) -> None:
     with pytest.raises(requests.ConnectionError):
         rollout(versions, "1.1", fails).run()
+    assert versions.registered() == ["1.0"]
+
+
+def test_a_default_that_somebody_has_deleted_is_asked_for(versions: Versions) -> None:
+    (versions.server.store / "fm.mar").unlink()
+    made = rollout(versions, "1.1")
+    made.tolerance = Tolerance()
+    with pytest.raises(StoreError, match=r"fm\.mar is missing, or no archive: .*\(cp .*fm-1\.0\.mar .*fm\.mar\)"):
+        made.run()
     assert versions.registered() == ["1.0"]
 
 

@@ -19,6 +19,7 @@ from autopilot.holdout import Measure
 from autopilot.run import Run, Watching
 from autopilot.state import State, StateFile
 from serving.gate import Tolerance
+from serving.retrain import Training
 from serving.server import Server
 from tests.archives.packing import read, repack
 
@@ -29,21 +30,21 @@ FIRST = "        counts = BatchCounts()\n"  # of what answers a batch
 
 def plant(patch: Callable[[str, Any], None], kind: str = "good") -> None:
     """In place of training, pack 1.0 again as the next version; and compare few answers."""
-    patch("autopilot.run.train_and_pack", pack_bad if kind == "bad" else pack_good)
+    patch("serving.retrain.Training.make", pack_bad if kind == "bad" else pack_good)
     patch("serving.answers.ROUNDS", 1)
     patch("serving.answers.TIMED", 20)
 
 
-def pack_good(store: Path, model: str, *given: Any, held: tuple[int, ...]) -> None:
-    repack(store / f"{model}-1.0.mar", store / f"{model}-{given[-1]}.mar", given[-1])
+def pack_good(_: Training, store: Path, model: str, version: str, held: tuple[int, ...]) -> None:
+    repack(store / f"{model}-1.0.mar", store / f"{model}-{version}.mar", version)
 
 
-def pack_bad(store: Path, model: str, *given: Any, held: tuple[int, ...]) -> None:
+def pack_bad(_: Training, store: Path, model: str, version: str, held: tuple[int, ...]) -> None:
     good = read(store / f"{model}-1.0.mar", SERVICE).decode()
     assert FIRST in good
     fails = f"        if __import__('os').path.exists({str(store / FLAG)!r}): raise RuntimeError('planted')\n"
     files = {SERVICE: good.replace(FIRST, fails + FIRST, 1).encode()}
-    repack(store / f"{model}-1.0.mar", store / f"{model}-{given[-1]}.mar", given[-1], files)
+    repack(store / f"{model}-1.0.mar", store / f"{model}-{version}.mar", version, files)
 
 
 def kill() -> None:
@@ -75,7 +76,7 @@ def main(store: str, home: str, step: str, when: str, kind: str) -> None:
     StateFile.write, os.replace = write, replace
     server = Server(Path(store), Path(home), config=[Path(home) / "config.properties"])
     watching = Watching(watch=0.02 if kind == "good" else 1, every=0.2, holdout=Measure(share=0.5))
-    Run(server, "fm", [], [], Path(store) / "build", Tolerance(p99=20), watching, drain=0).run()
+    Run(server, "fm", Training(build=Path(store) / "build"), Tolerance(p99=20), watching, drain=0).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The commands of ``python -m serving``: about the server, and about the versions of its models."""
