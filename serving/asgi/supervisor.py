@@ -23,7 +23,7 @@ from .errors import QueueFull
 from .guard import Guarded, allow_connections
 from .management import Management
 from .store import archives_in
-from .worker import Settings, State
+from .worker import KEEP_ALIVE, Settings, State
 from .workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
         ws="none",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LAST_CALLS,
     )
     manager = uvicorn.Server(config)

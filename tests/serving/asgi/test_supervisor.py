@@ -131,6 +131,17 @@ def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Ser
     assert [over_grpc(pair_of_workers, PAIR) for _ in range(20)] == [[Client(pair_of_workers).ask("fm", PAIR)]] * 20
 
 
+@pytest.mark.slow
+def test_the_management_api_keeps_a_connection_between_the_calls_of_a_rollout(pair_of_workers: Server) -> None:
+    """If it were closed while the next call is sent, that call would fail."""
+    address = urlsplit(pair_of_workers.management)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        for pause in (0, 8):
+            time.sleep(pause)
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_what_is_refused_changes_nothing(pair_of_workers: Server, management: Management, tmp_path: Path) -> None:
     (tmp_path / "recommender").mkdir()
     for url in (str(tmp_path), "../fm-1.0.mar", "none.mar", "", "/"):
