@@ -152,7 +152,7 @@ def test_the_client_made_from_the_specification_reads_our_answers(
         assert theirs.read_model_metadata("fm").versions == ["1.0"]
         answer = theirs.model_version_infer("fm", "1.0", request=integers)
         with pytest.raises(BadRequestError, match="inputs are movie_id: give user_id and movie_id"):
-            theirs.model_infer("fm", request=InferenceRequest.parse_obj(REFUSED))
+            theirs.model_infer("fm", request=InferenceRequest.parse_obj({"inputs": [movies]}))
         with pytest.raises(NotFoundError, match="Model not found: none"):
             theirs.check_model_readiness("none")
     pairs = [client.ask("fm", {"user_id": user, "movie_id": movie}) for user, movie in ((11, 103), (13, 101))]
