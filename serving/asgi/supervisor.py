@@ -20,10 +20,10 @@ from ..config import ROOT
 from ..server import Server, ServerError
 from .code import has_host
 from .errors import QueueFull
-from .guard import Guarded, allow_connections
+from .guard import KEEP_ALIVE, Guarded, allow_connections
 from .management import Management
 from .store import archives_in
-from .worker import KEEP_ALIVE, Settings, State
+from .worker import Settings, State
 from .workers import Workers
 
 logger = logging.getLogger(__name__)
