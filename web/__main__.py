@@ -11,7 +11,7 @@ import uvicorn
 
 from feedback.database import URLError, without_password
 from feedback.store import StoreDown
-from serving.asgi.guard import Guarded
+from serving.asgi.guard import KEEP_ALIVE, Guarded
 
 from .app import create_app
 from .forget import forget
@@ -60,7 +60,15 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
     app = create_app(settings)
     print(f"Events are stored in {without_password(settings.events_url)}", flush=True)
     uvicorn.run(
-        app, host=host, port=port, http=Guarded, loop="uvloop", ws="none", log_level="warning", server_header=False
+        app,
+        host=host,
+        port=port,
+        http=Guarded,
+        timeout_keep_alive=KEEP_ALIVE,
+        loop="uvloop",
+        ws="none",
+        log_level="warning",
+        server_header=False,
     )
 
 

@@ -44,6 +44,8 @@ class Options:
     """Of each load."""
     parts: tuple[Literal["workers", "ours", "catalogue", "pairs"], ...] = ("workers", "ours", "catalogue", "pairs")
     """What to measure; the rest stays as it is in the results."""
+    servers: tuple[str, ...] = ()
+    """Of the servers of single pairs, those of these names (all where none is given); the others stay as well."""
     store: Path = ROOT / "model_store"
     """Archives of version 1.0."""
     build: Path = ROOT / "build"
@@ -86,6 +88,8 @@ def contestants(options: Options, work: Path) -> dict[str, Callable[[], Abstract
 def of_pairs(options: Options, work: Path) -> dict[str, Any]:
     """Single pairs: by server and number of clients, medians over rounds in which each is started once."""
     load, starts = sample_load(PEER, options.build, "pairs"), contestants(options, work)
+    names = list(starts)
+    starts = {name: starts[name] for name in options.servers or names}
     runs: dict[str, dict[int, list[dict[str, float]]]] = {}
     for number in range(options.rounds):
         for name, start in starts.items():
@@ -97,7 +101,9 @@ def of_pairs(options: Options, work: Path) -> dict[str, Any]:
                     found = drive(url, load, clients, options.seconds)
                     runs.setdefault(name, {}).setdefault(clients, []).append(found)
                     print(f"round {number + 1}: {name}, {clients} clients: {found}", flush=True)
-    return {name: {str(n): medians(found) for n, found in by.items()} for name, by in runs.items()}
+    known = json.loads(RESULTS.read_text())["pairs"] if options.servers else {}
+    known |= {name: {str(n): medians(found) for n, found in by.items()} for name, by in runs.items()}
+    return {name: known[name] for name in names if name in known}
 
 
 def of_ours(options: Options, work: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-FIRST_REQUEST = 75  # seconds from a connection's start to its first byte, as between requests
+KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load balancers
+FIRST_REQUEST = KEEP_ALIVE  # seconds from a connection's start to its first byte
 READ = 30  # seconds from the first bytes of a request to its last
 MAX_HEAD = 64 * 1024  # bytes of a request that are not its body
 OVERHEAD = 8  # further bytes for each byte of a body: a chunk of one byte has five

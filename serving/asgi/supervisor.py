@@ -20,7 +20,7 @@ from ..config import ROOT
 from ..server import Server, ServerError
 from .code import has_host
 from .errors import QueueFull
-from .guard import Guarded, allow_connections
+from .guard import KEEP_ALIVE, Guarded, allow_connections
 from .management import Management
 from .store import archives_in
 from .worker import Settings, State
@@ -75,6 +75,7 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
         ws="none",
         log_config=None,
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LAST_CALLS,
     )
     manager = uvicorn.Server(config)

@@ -91,10 +91,17 @@ def _flat(given: Input) -> list[Any]:
     if prod(given.shape) != len(data):
         raise BadRequest(f"{given.name} has the shape {given.shape} and {len(data)} values: give as many")
     kind = str if given.datatype == "BYTES" else int
+    if kind is int:
+        data = list(map(_integer, data))
     wrong = [value for value in data if type(value) is not kind][:1]
     if wrong:
         raise BadRequest(f"{given.name} has {wrong[0]!r} among its data: its datatype is {given.datatype}")
     return data
+
+
+def _integer(value: Any) -> Any:
+    """11 for 11.0: JSON has one kind of numbers, and some clients write all of them so. Beyond 2^53 digits are lost."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value
 
 
 def _leaves(data: Sequence[Any]) -> Iterator[Any]:

@@ -24,13 +24,12 @@ from .batches import Batches
 from .code import Hosted, unload
 from .errors import HostError, NotAnswered
 from .fleet import Fleet, Served
-from .guard import allow_connections
+from .guard import KEEP_ALIVE, allow_connections
 from .shortcut import protocol_for
 
 logger = logging.getLogger(__name__)
 
 GIVE_WAY = 0.001  # seconds after which a thread that loads a version lets one go on that answers (Python's own: 5 ms)
-KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load balancers
 LAST_ANSWERS = 30  # seconds from SIGTERM to the end, at most: more than a batch may take
 
 

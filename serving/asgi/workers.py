@@ -54,12 +54,14 @@ class Workers:
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     def pids(self) -> list[int]:
-        """The process of each worker."""
-        return [process.pid for process in self._processes]
+        """The process of each worker; one that is started again is waited for."""
+        with self._lock:
+            return [process.pid for process in self._processes]
 
     def ready(self) -> list[bool]:
-        """Whether each worker runs."""
-        return [process.is_alive() for process in self._processes]
+        """Whether each worker runs, and has loaded what it serves."""
+        with self._lock:
+            return [process.is_alive() for process in self._processes]
 
     def call(self, name: str, *arguments: Any) -> list[Any]:
         """What each running worker replies. Raises the first worker's exception."""

@@ -110,6 +110,12 @@ def test_item_id_is_another_name_of_movie_id(v2: str) -> None:
     assert answers[0] == answers[1]
 
 
+def test_an_integer_may_be_written_as_a_decimal(v2: str) -> None:
+    movies = tensor("movie_id", "INT64", [103, 101])
+    answers = [infer(v2, {"inputs": [tensor("user_id", "INT64", ids), movies]}) for ids in ([11, 13], [11.0, 1.3e1])]
+    assert answers[0] == answers[1]
+
+
 def test_users_alone_get_lists(client: Client, v2: str) -> None:
     expected = [client.ask("fm", {"user_id": user, "k": 4})["recommendations"] for user in (11, 13)]
     answer = infer(v2, {"inputs": [tensor("user_id", "INT64", [11, 13])], "parameters": {"k": 4}})
@@ -138,6 +144,8 @@ USER = tensor("user_id", "INT64", [11])
         ({"inputs": [tensor("user_id", "FP32", [1.5])]}, 400, "'FP32': give BYTES or INT64"),
         ({"inputs": [tensor("user_id", "INT64", ["11"])]}, 400, "'11' among its data: its datatype is INT64"),
         ({"inputs": [tensor("user_id", "INT64", [True])]}, 400, "True among its data"),
+        ({"inputs": [tensor("user_id", "INT64", [1.5])]}, 400, "1.5 among its data"),
+        ({"inputs": [tensor("user_id", "INT64", [2.0**54])]}, 400, "among its data"),
         ({"inputs": [tensor("user_id", "INT64", [None])]}, 400, "None among its data"),
         ({"inputs": [tensor("user_id", "INT64", [[[1]]], [1])]}, 400, "[1] among its data"),
         ({"inputs": [tensor("user_id", "INT64", [1, 2], [3])]}, 400, "shape [3] and 2 values"),

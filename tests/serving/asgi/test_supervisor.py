@@ -12,6 +12,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -129,6 +131,18 @@ def test_a_killed_worker_comes_back_with_what_is_served_now(pair_of_workers: Ser
     management.set_default("fm", "1.0")
     assert versions_that_answer(pair_of_workers) == {"1.0"}
     assert [over_grpc(pair_of_workers, PAIR) for _ in range(20)] == [[Client(pair_of_workers).ask("fm", PAIR)]] * 20
+
+
+@pytest.mark.slow
+def test_the_management_api_keeps_a_connection_between_the_calls_of_a_rollout(pair_of_workers: Server) -> None:
+    """If it were closed while the next call is sent, that call would fail."""
+    with closing(HTTPConnection(urlsplit(pair_of_workers.management).netloc, timeout=20)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # a closed connection is an error
+        for pause in (0, 8):
+            time.sleep(pause)
+            connection.request("GET", "/ping")
+            assert connection.getresponse().read() == b'{"status":"Healthy"}'
 
 
 def test_what_is_refused_changes_nothing(pair_of_workers: Server, management: Management, tmp_path: Path) -> None:

@@ -1,21 +1,17 @@
 """Asks our server as tritonclient does, over HTTP and gRPC, and prints the answers as JSON.
 
-It runs in an environment of its own (tests/serving/asgi/test_triton.py), and so imports nothing of the project:
-python triton_client.py HTTP_ADDRESS GRPC_ADDRESS DEFINITION, the last one a file with our definition of the protocol.
+It runs in an environment of its own (tests/serving/asgi/test_clients.py), and so imports nothing of the project:
+python triton_client.py HTTP_ADDRESS GRPC_ADDRESS.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from tritonclient import grpc, http
-from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 
@@ -53,28 +49,6 @@ def ask(module: Any, address: str) -> dict[str, Any]:
     }
 
 
-def fields(messages: Iterable[DescriptorProto], within: str = "") -> Iterator[str]:
-    """A line for each field of each message: names, number, type."""
-    for message in messages:
-        for one in message.field:
-            choice = one.HasField("oneof_index")
-            yield f"{within}{message.name}.{one.name} {one.number} {one.type} {one.label} {one.type_name} {choice}"
-        yield from fields(message.nested_type, f"{within}{message.name}.")
-
-
-def lines(definition: FileDescriptorProto) -> set[str]:
-    """A line for each method and each field."""
-    (service,) = definition.service
-    methods = {
-        f"{definition.package}.{service.name}.{one.name} {one.input_type} {one.output_type}" for one in service.method
-    }
-    return methods | set(fields(definition.message_type))
-
-
 if __name__ == "__main__":
-    over_http, over_grpc, definition = sys.argv[1:]
-    theirs = FileDescriptorProto()
-    service_pb2.DESCRIPTOR.CopyToProto(theirs)
-    ours = FileDescriptorProto.FromString(Path(definition).read_bytes())
-    found = {"http": ask(http, over_http), "grpc": ask(grpc, over_grpc)}
-    print(json.dumps(found | {"of ours alone": sorted(lines(ours) - lines(theirs))}))  # theirs has further messages
+    over_http, over_grpc = sys.argv[1:]
+    print(json.dumps({"http": ask(http, over_http), "grpc": ask(grpc, over_grpc)}))
