@@ -38,7 +38,7 @@ class TestHistories:
             for rows, others, (count, empty) in ((users, movies, shape), (movies, users, shape[::-1]))
         ]
         matrix = np.pad(rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1)), ((0, 0), (0, 5)))
-        matrix[0] = matrix[1:].mean(axis=0)
+        matrix[0] = matrix[1:].mean(axis=0)  # which is what stands for an unknown history
         return FeatureBlock.of_history(*views, 3, 10.0, 64), matrix
 
     def test_few_columns_are_decomposed_as_they_are(self) -> None:
