@@ -65,7 +65,11 @@ class FeatureBlock:
 
     @classmethod
     def of_history(cls, view: View, other: View, size: int, precision: float, most: int) -> FeatureBlock:
-        """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others]."""
+        """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others].
+
+        An entity without ratings has the mean history of the others: its own is not known, and an empty one is unlike
+        all that the coefficients are found from.
+        """
         weights = view.counts.clamp(min=1).rsqrt().float()[:, None]
 
         def forth(vectors: Tensor) -> Tensor:
@@ -76,9 +80,9 @@ class FeatureBlock:
 
         shape = len(view.counts), len(other.counts)
         singular, right = _svd(_Operator(shape, forth, back, view.device), most)
-        return cls(
-            singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision
-        )
+        projected = forth(torch.from_numpy(right.T.copy()).to(view.device))
+        projected[view.counts == 0] = projected.sum(dim=0) / len(view.rated)
+        return cls(singular, right, projected, view.rated, size, precision)
 
     def beta(self) -> Tensor:
         """The coefficients: float32 [F, E]."""

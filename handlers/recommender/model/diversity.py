@@ -28,7 +28,7 @@ from torch import Tensor
 
 from .topk import top
 
-BLOCK = 512  # movies of a round: all their similarities are computed at once, and a step of the list takes 1 us
+BLOCK = 512  # movies of a round: their similarities are computed at once, and a step of the list takes 1 us
 GROWTH = 2
 LEAST = 1e-6
 MOST_POOL = 1 << 14  # their vectors of 1,024 numbers take 64 MiB
@@ -87,6 +87,13 @@ def _beside(relevance: np.ndarray, units: np.ndarray, others: np.ndarray, divers
     return torch.addmm(base, left, right.t(), alpha=-diversity).numpy()
 
 
+def _within(relevance: np.ndarray, units: np.ndarray, count: int, diversity: float) -> np.ndarray:
+    """What each movie of a block [n] is worth beside each of the first ``count``, and nothing beside itself: [m, n]."""
+    beside = _beside(relevance, units, units[:count], diversity)
+    beside.ravel()[:: len(units) + 1] = -np.inf  # nothing comes twice
+    return beside
+
+
 def _extend(
     listed: list[int], relevance: np.ndarray, units: np.ndarray, diversity: float, length: int, outside: float
 ) -> bool:
@@ -112,13 +119,15 @@ def _extend(
             places = block
         of_block, near = worth[places].copy(), units[places]
         bound = max(outside, of_block.min()) if len(block) == BLOCK < len(worth) else outside
-        beside = _beside(relevance[places], near, near, diversity)
-        beside.ravel()[:: len(near) + 1] = -np.inf  # nothing comes twice
+        likely = len(block) if known else int(length * (1 + diversity)) + 16  # few lists reach further down
+        beside = _within(relevance[places], near, likely, diversity)
         added: list[np.int64] = []
         for _ in range(length - len(listed)):
             best = of_block.argmax()
             if of_block[best] < bound:
                 break
+            if best >= len(beside):
+                beside = _within(relevance[places], near, len(block), diversity)
             added.append(best)
             np.minimum(of_block, beside[best], out=of_block)
         listed += block[added].tolist()

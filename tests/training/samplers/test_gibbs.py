@@ -44,7 +44,8 @@ class TestWithoutRatings:
         movies = sampler.movies
         unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.view.rated)
         effects = feature_matrix(interactions.movies)[unrated] @ movies.coefficients().numpy()
-        np.testing.assert_allclose(sample.movies[unrated], movies.mu + effects, atol=1e-4)
+        of_history = movies.blocks[1].effects[movies.view.rated].mean(dim=0).numpy()
+        np.testing.assert_allclose(sample.movies[unrated], movies.mu + effects + of_history, atol=1e-4)
 
     def test_they_take_no_part_in_the_histories_decomposition(self, many_unrated) -> None:
         interactions = encode(many_unrated, True)
