@@ -42,10 +42,10 @@ class News:
 
 
 def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks: int = 250) -> News:
-    """So many hours from the first one, with so many clicks in each; more hours begin with the same ones.
+    """So many hours from the first one, with about so many clicks in each; more hours begin with the same ones.
 
     A reader clicks a story with a probability proportional to its appeal, to its freshness, which halves every
-    ``FADES`` hours, and to what the reader prefers.
+    ``FADES`` hours, and to what the reader prefers; and never again.
     """
     rng = np.random.default_rng(seed)
     preference = planted.favourites(rng, readers, len(SECTIONS), FAVOURITES, TIMES)
@@ -61,7 +61,7 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
         what = choices(rng, preference[who], section, appeal * 0.5 ** (age / FADES))
         when = np.sort(FIRST_SECOND + hour * HOUR + rng.integers(0, HOUR, clicks))
         of_hours.append(pd.DataFrame({"reader": who, "story": what, "clicked_at": when}))
-    table = pd.concat(of_hours, ignore_index=True)
+    table = pd.concat(of_hours).drop_duplicates(["reader", "story"], ignore_index=True)
     people, ids = planted.numbered("reader-", readers), planted.numbered("story-", len(section))
     released = FIRST_SECOND + np.arange(len(section)) // STORIES * HOUR
     return News(

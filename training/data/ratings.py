@@ -51,7 +51,7 @@ def typed_blocks(path: Path, names: ColumnNames = USUAL) -> Iterator[dict[str, p
 
 
 def _ratings(path: Path, column: pd.Series) -> pd.Series:
-    values = numbers(column, path, "Leave the column out if every row is a like; write 4.5, not 4,5")
+    values = numbers(column, path, "Leave the column out if every row is a like; write 1299.5, not 1.299,5")
     with np.errstate(over="ignore"):
         single = values.astype("float32")
     refuse(~np.isfinite(single), column, path, "is not finite", "Give a finite number")

@@ -87,8 +87,16 @@ def test_likes_without_titles_have_a_page(model: str, tmp_path: Path) -> None:
     assert "the probability that a pair is of the log and not drawn at random" in page
     assert "rating above" not in page
     assert f"movie {likes.ratings['movie_id'].iloc[0]}" in page
-    assert '<td class="n">liked</td>' in page
+    assert "<th>chosen</th>" in page
     assert 'class="legend"' not in page
+
+
+def test_a_shop_without_ratings_reads_nothing_of_ratings_and_movies(purchases_build: Path, tmp_path: Path) -> None:
+    page = write("mf", purchases_build, tmp_path).read_text()
+    said = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]*>", "", page.split("<h2>Settings")[0], flags=re.DOTALL)
+    assert not re.search(r"movie|\brat(e|ed|ing)s?\b|\bstars?\b|\blike[sd]?\b|seen|watch", said, re.IGNORECASE), said
+    assert "Error by how often a product was chosen" in page
+    assert "Similar to the most chosen products" in page
 
 
 def test_levels_have_a_reliability_plot(planted: Planted, tmp_path: Path) -> None:
