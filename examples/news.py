@@ -34,11 +34,15 @@ STORIES = 4  # that are new each hour
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """The files' tables, and what was planted: what readers prefer (``preference`` [readers, sections])."""
+    """The files' tables, and what was planted.
+
+    ``preference`` float64 [readers, sections]: what readers prefer. ``appeal`` float64 [stories]: of each story.
+    """
 
     clicks: pd.DataFrame
     stories: pd.DataFrame
     preference: np.ndarray
+    appeal: np.ndarray
 
 
 def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks: int = 250) -> News:
@@ -68,6 +72,7 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
         table.assign(reader=people[table["reader"]], story=ids[table["story"]]),
         pd.DataFrame({"story": ids, "title": titles, "section": SECTIONS[section], "released": released}),
         preference,
+        appeal,
     )
 
 

@@ -132,8 +132,8 @@ def test_an_item_has_a_name(write):
     log = load(str(path), movies=items, **options)
     assert log.words == Words("item", "product", "products")
     assert log.shown == ("price",)  # a title is shown anyway
-    for show in ("colour", "note"):
-        with pytest.raises(DataError, match=rf"'{show}' of --show is no column of the items. Available: \['price'\]"):
+    for show, problem in {"colour": "no column of the items", "note": "a column without any value"}.items():
+        with pytest.raises(DataError, match=rf"'{show}' of --show is {problem}. Available: \['price'\]"):
             load(str(path), movies=items, **options | {"show": (show,)})
     assert with_name(MOVIES, "story,stories") == Words("movie", "story", "stories")
     for name in ("<b>", ",", "x" * 50):

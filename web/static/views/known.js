@@ -27,7 +27,7 @@ const verb = ({ card }) => (ofLikes(card) ? "like" : "rate");
 
 const nobody = (context, done) => [
   h("p", {}, `Nothing that has a name. What you ${verb(context)} is in this browser only, and lists that you were shown are stored without a name.`),
-  h("p", {}, `With a name it is stored that you ${verb(context)} something, and the next training learns from it.`),
+  h("p", {}, `With a name, what you ${verb(context)} is stored, and the next training learns from it.`),
   naming(context, done),
 ];
 
