@@ -159,7 +159,7 @@ def test_repeats_are_what_is_popular_and_the_first_time_is_when_a_movie_came(tmp
     path = tmp_path / "plays.csv"
     pd.DataFrame(rows, columns=["listener", "song", "time"]).to_csv(path, index=False)
     log = read_log(path, names=ColumnNames.parse("user=listener,item=song,time=time"))
-    service = load_service(train_small("mf", log, tmp_path, target="like", epochs=1, list_factors=(2,)) / "mf")
+    service = load_service(train_small("mf", log, tmp_path, target="like", method="als", list_factors=(2,)) / "mf")
 
     def counts(**order: object) -> dict[str, int]:
         return {one["item_id"]: one["ratings"] for one in ask(service, **order)["recommendations"] if one["ratings"]}
