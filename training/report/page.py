@@ -100,9 +100,9 @@ def render(service: Service, details: dict[str, Any]) -> str:
         metrics=metrics,
         parts=_columns_of(parts),
         cold=[
-            (part, side.split("_")[1], values[side]["rows"], _floats(values[side]))
+            (part, called, values[side]["rows"], _floats(values[side]))
             for part, values in parts.items()
-            for side in ("cold_users", "cold_movies")
+            for side, called in (("cold_users", "users"), ("cold_movies", metadata.words.many))
             if side in values
         ],
         error=error,
