@@ -90,7 +90,8 @@ def read_log(
             )
     elif "event" in table and by.events is None:
         by = dataclasses.replace(by, events=EVENT_WEIGHTS)
-    rows, others = _without_repeats(table, ratings) if "rating" in table else weighed(table, by, ratings)
+    with _in_the_words_of((ratings, PAIR, names)):
+        rows, others = _without_repeats(table, ratings) if "rating" in table else weighed(table, by, ratings)
     return RatingsLog(
         name=name or ratings.name.split(".")[0],
         ratings=rows,

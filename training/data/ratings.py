@@ -59,7 +59,7 @@ def _ratings(path: Path, column: pd.Series) -> pd.Series:
 
 
 def _weights(path: Path, column: pd.Series) -> pd.Series:
-    remedy = "A weight is a number above 0, as of plays or purchases; leave out rows that say nothing"
+    remedy = "A weight is a number above 0, as of plays or purchases (1000, not 1,000); leave out rows that say nothing"
     values = numbers(column, path, remedy)
     with np.errstate(over="ignore", under="ignore"):
         single = values.astype("float32")

@@ -62,7 +62,11 @@ def read_blocks(
         raise DataError("there is no such file", file=path, remedy="Check the path")
     is_parquet = _is_parquet(path)
     if not is_parquet and not path.name.lower().endswith((".csv", ".csv.gz")):
-        raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
+        raise DataError(
+            "is of no known type",
+            file=path,
+            remedy="Name it *.csv, *.csv.gz or *.parquet; a spreadsheet is saved as CSV (UTF-8)",
+        )
     rows, required = 0, (*required, *(name for name in names.roles if name not in required))
     try:
         for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional, categories, names):
@@ -70,6 +74,9 @@ def read_blocks(
             yield block
     except pd.errors.EmptyDataError:
         raise DataError("the file is empty", file=path, remedy="Give a header line and rows") from None
+    except UnicodeDecodeError as error:
+        remedy = f"Save it as UTF-8; if it is of Windows: iconv -f cp1252 -t utf-8 {path.name} > new.csv"
+        raise DataError("cannot be read as CSV: it is no UTF-8 text", file=path, remedy=remedy) from error
     except (ValueError, Warning, OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(

@@ -165,7 +165,7 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("user_id,movie_id\n1,2\n1.5,2\n", r"column 'user_id', row 2: '1.5' is a decimal number"),
         ("user_id,movie_id\n1,2\n1,2,3,4\n", r"r\.csv: cannot be read as CSV: .*line 3"),
         ("user_id,movie_id\n1,2,3\n1,2,3\n", r"r\.csv: cannot be read as CSV"),
-        (b"user_id,movie_id\n\xff,2\n", r"r\.csv: cannot be read as CSV: .*utf-8"),
+        (b"user_id,movie_id\n\xff,2\n", r"r\.csv: cannot be read as CSV: it is no UTF-8 text\. Save it as UTF-8"),
     ],
 )
 def test_mistakes_in_ratings(write, text, message):
