@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -76,6 +77,13 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
     )
 
 
+def known_at(hour: int) -> News:
+    """What the site has at the beginning of an hour: the clicks before it, and the stories, with those that come then."""
+    more = generate(hour + 1)
+    before = more.clicks["clicked_at"] < FIRST_SECOND + hour * HOUR
+    return dataclasses.replace(more, clicks=more.clicks[before])
+
+
 def events_of(clicks: pd.DataFrame) -> dict[str, list[dict[str, object]]]:
     """Clicks as the body of ``POST /api/feedback``."""
     columns = {"reader": "user_id", "story": "item_id", "clicked_at": "timestamp"}
@@ -83,15 +91,15 @@ def events_of(clicks: pd.DataFrame) -> dict[str, list[dict[str, object]]]:
 
 
 def main() -> None:
-    """Write the week; or the stories with those of its next hour, and that hour's clicks as events."""
+    """Write what is known after the week; or the stories an hour later, and that hour's clicks as events."""
     parser = argparse.ArgumentParser(prog="python -m examples.news", description=__doc__)
     parser.add_argument("--next-hour", action="store_true", help="one hour more of stories, and its clicks as events")
     folder = planted.FOLDER / "news"
     if not parser.parse_args().next_hour:
-        week = generate()
+        week = known_at(HOURS)
         planted.write(folder, clicks=week.clicks, stories=week.stories)
         return
-    more = generate(HOURS + 1)
+    more = known_at(HOURS + 1)
     is_next = more.clicks["clicked_at"] >= FIRST_SECOND + HOURS * HOUR
     planted.write(folder, stories=more.stories)
     with replacing(folder / "events.json") as staged:

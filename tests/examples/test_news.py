@@ -45,14 +45,14 @@ def test_events_are_a_body_of_the_gateway() -> None:
 
 @pytest.fixture(scope="module")
 def week() -> news.News:
-    return news.generate()
+    return news.known_at(news.HOURS)
 
 
 Lists = dict[str, list[str]]  # story ids by reader
 
 
 def next_click(made: news.News, lists: Lists) -> float:
-    """The chance that a reader's click in the next hour, on a story that they can have in a list, is in their list.
+    """The chance that a reader's next click is on a story of their list.
 
     The mean over readers of what was planted, so no noise of a few clicks.
     """

@@ -42,7 +42,7 @@ from ..progress import counted, stage
 from .described import groups_of, rows_of_features
 from .gain import best_of_users, is_certain
 from .svd import in_threads, truncated_svd
-from .trend import comes_after, following, trend_of
+from .trend import comes_after, following, share_of_late, trend_of
 from .unrated import with_unrated
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
@@ -63,7 +63,8 @@ def fit(train: Interactions, settings: Settings, regression: Regression | None =
     regression = regression or Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
     ranker = dataclasses.replace(ranker, strength=settings.list_strengths[0])
-    return with_unrated(following(ranker, trend_of(train, settings.list_half_lives[0])), train)
+    half_life = settings.list_half_lives[0]
+    return with_unrated(following(ranker, trend_of(train, half_life)), train, share_of_late(train, half_life))
 
 
 Way = tuple[float, float, float]  # ridge, damping, half-life
