@@ -78,7 +78,7 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
 
 
 def known_at(hour: int) -> News:
-    """What the site has at the beginning of an hour: the clicks before it, and the stories, with those that come then."""
+    """What the site has at the beginning of an hour: the clicks before it, and the stories, those of this hour too."""
     more = generate(hour + 1)
     before = more.clicks["clicked_at"] < FIRST_SECOND + hour * HOUR
     return dataclasses.replace(more, clicks=more.clicks[before])
