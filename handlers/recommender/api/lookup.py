@@ -105,7 +105,7 @@ class Lookup:
         scale, rating, name = self._model.metadata.scale, given.rating, f"ratings[{position}].rating"
         if scale is None:
             if rating is not None:
-                raise InvalidRequest(f"{name} is {rating:g}: this model was trained on likes; leave it out")
+                raise InvalidRequest(f"{name} is {rating:g}: the log of this model has no ratings; leave it out")
             return LIKE
         if rating is None:
             raise InvalidRequest(f"{name} is missing: give a rating from {scale[0]:g} to {scale[1]:g}")
