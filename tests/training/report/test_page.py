@@ -84,7 +84,7 @@ def test_likes_without_titles_have_a_page(model: str, tmp_path: Path) -> None:
     page = write(
         model, train_small(model, likes, tmp_path, target="like", method="adam", **SMALL), tmp_path / "reports"
     ).read_text()
-    assert "the probability that a pair is of the log and not drawn at random" in page
+    assert "the probability that a pair of a user and a movie is of the log and not drawn at random" in page
     assert "rating above" not in page
     assert f"movie {likes.ratings['movie_id'].iloc[0]}" in page
     assert "<th>chosen</th>" in page
