@@ -131,9 +131,12 @@ def _fact(name: str, value: Any, is_date: bool) -> str:
         return name if value else f"not {name}"
     if isinstance(value, list):
         return ", ".join(value)
-    if is_date and abs(value) > LAST_YEAR:
-        return f"{name} {datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M}"
-    return value if isinstance(value, str) else f"{name} {value:,.12g}"
+    if isinstance(value, str):
+        return value
+    if is_date:
+        moment = value if abs(value) <= LAST_YEAR else f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M}"
+        return f"{name} {moment}"
+    return f"{name} {value:,.12g}"
 
 
 def number(value: Any) -> str:

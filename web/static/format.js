@@ -21,7 +21,7 @@ function shown(attributes) {
   return Object.entries(attributes).map(([name, value]) => {
     const column = name.replaceAll("_", " ");
     if (typeof value === "boolean") return value ? column : `not ${column}`;
-    if (isDate(name) && Math.abs(value) > LAST_YEAR) return `${column} ${moment(value)}`;
+    if (isDate(name) && typeof value === "number") return `${column} ${Math.abs(value) > LAST_YEAR ? moment(value) : value}`;
     return typeof value === "number" ? `${column} ${count(value)}` : [value].flat().slice(0, GENRES).join(", ");
   });
 }

@@ -14,6 +14,7 @@ from tests.drifting import drifting
 from training.__main__ import main
 from training.data import generate
 from training.report import write
+from training.report.page import facts
 
 HOSTILE = '</title><script>alert("1")</script> & $\\frac$ {{ 7 * 7 }}'
 SMALL = {"sweeps": 4, "burn_in": 2, "epochs": 3}
@@ -97,6 +98,13 @@ def test_a_shop_without_ratings_reads_nothing_of_ratings_and_movies(purchases_bu
     assert not re.search(r"movie|\brat(e|ed|ing)s?\b|\bstars?\b|\blike[sd]?\b|seen|watch", said, re.IGNORECASE), said
     assert "Error by how often a product was chosen" in page
     assert "Similar to the most chosen products" in page
+
+
+def test_facts_have_dates_and_names_of_numbers() -> None:
+    shown = {"released": 1794600000, "price": 1299.5, "in_stock": True, "labels": ["new", "red"]}
+    assert facts(shown, "released") == "released 2026-11-13 20:00, price 1,299.5, in stock, new, red"
+    assert facts({"released": 1999, "section": "sport"}, "released") == "released 1999, sport"
+    assert facts({"released": "2026-11-13"}, "released") == "2026-11-13"
 
 
 def test_levels_have_a_reliability_plot(planted: Planted, tmp_path: Path) -> None:
