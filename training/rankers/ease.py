@@ -41,7 +41,7 @@ from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .described import groups_of, rows_of_features
 from .gain import best_of_users, is_certain
-from .svd import in_threads, truncated_svd
+from .svd import in_threads, leading, truncated_svd
 from .trend import comes_after, following, share_of_late, trend_of
 from .unrated import with_unrated
 
@@ -72,7 +72,11 @@ Way = tuple[float, float, float]  # ridge, damping, half-life
 
 @stage("choosing the list ranker")
 def choose(
-    train: Interactions, validation: Interactions, settings: Settings, regression: Regression | None = None
+    train: Interactions,
+    validation: Interactions,
+    settings: Settings,
+    regression: Regression | None = None,
+    always: bool = False,
 ) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge, damping, half-life, strength and number of factors whose ranker is best.
 
@@ -82,13 +86,14 @@ def choose(
     few users may ask for what is new by chance. Others are tried only where ``validation`` comes after ``train``, as
     rows drawn at random cannot show a trend. Then the strength, by the same rule. Last, the fewest factors that are as
     good as any within ``NOISE``. Beside the settings the metrics of these lists. Without any rows of ``validation``, or
-    where there is no choice, the settings as they are and no metrics.
+    where there is no choice, the settings as they are and no metrics; ``always``: metrics in the latter case too.
     ``regression``: that of ``train``, where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
     strengths = settings.list_strengths
-    if not len(validation) or len(pairs) == len(half_lives) == len(strengths) == len(settings.list_factors) == 1:
+    no_choice = len(pairs) == len(half_lives) == len(strengths) == len(settings.list_factors) == 1
+    if not len(validation) or (no_choice and not always):
         return settings, {}
     components = min(settings.list_components, max(CHOOSING_COMPONENTS, *settings.list_factors))
     regression = regression or Regression(train, dataclasses.replace(settings, list_components=components))
@@ -224,7 +229,7 @@ class Regression:
         # A B, as far as the decomposition knows A, is an orthogonal matrix times ``seen``: no pass over the log.
         scaled = self.right * self._root_scale()
         seen = self.singular[:, None] * (right - scaled * own).t()  # [components, kept]
-        directions = _leading(seen, n_factors)
+        directions = leading(seen, n_factors)
         inputs = left @ (right.t() @ directions) - own * directions
         similarity = self._similarity(directions) if similar else directions[:, :0]
         return ListRanker(
@@ -270,16 +275,6 @@ def _components(most: int, movies: int, ratings: int) -> int:
     """
     wanted = min(movies // MOVIES_A_COMPONENT, MOST_NUMBERS // movies, MOST_PRODUCTS // ratings)
     return min(most, max(FEW_COMPONENTS, wanted))
-
-
-def _leading(matrix: Tensor, count: int) -> Tensor:
-    """The leading right singular vectors of a wide matrix [k, n]: float32 [n, count], zeros where it has fewer."""
-    matrix = matrix.double()  # squares of singular values differ too much for float32
-    squares, vectors = torch.linalg.eigh(matrix @ matrix.t())
-    squares, vectors = squares.flip(0)[:count], vectors.flip(1)[:, :count]
-    kept = squares > 1e-10 * squares[0]
-    directions = (matrix.t() @ (vectors[:, kept] / squares[kept].sqrt())).float()
-    return torch.nn.functional.pad(directions, (0, count - directions.size(1)))
 
 
 def _weight(train: Interactions, slope: float) -> tuple[float, float]:

@@ -39,5 +39,5 @@ def choose(
     tried = []
     for way in product(*several.values()):
         of_way = dataclasses.replace(settings, **{name: (value,) for name, value in zip(several, way, strict=True)})
-        tried.append(ease.choose(histories(train, of_way), validation, of_way))
+        tried.append(ease.choose(histories(train, of_way), validation, of_way, always=True))
     return max(tried, key=lambda way: way[1].get(Metric.NDCG, 0.0))
