@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -34,18 +35,22 @@ STORIES = 4  # that are new each hour
 
 @dataclass(frozen=True, eq=False)
 class News:
-    """The files' tables, and what was planted: what readers prefer (``preference`` [readers, sections])."""
+    """The files' tables, and what was planted.
+
+    ``preference`` float64 [readers, sections]: what readers prefer. ``appeal`` float64 [stories]: of each story.
+    """
 
     clicks: pd.DataFrame
     stories: pd.DataFrame
     preference: np.ndarray
+    appeal: np.ndarray
 
 
 def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks: int = 250) -> News:
-    """So many hours from the first one, with so many clicks in each; more hours begin with the same ones.
+    """So many hours from the first one, with about so many clicks in each; more hours begin with the same ones.
 
     A reader clicks a story with a probability proportional to its appeal, to its freshness, which halves every
-    ``FADES`` hours, and to what the reader prefers.
+    ``FADES`` hours, and to what the reader prefers; and never again.
     """
     rng = np.random.default_rng(seed)
     preference = planted.favourites(rng, readers, len(SECTIONS), FAVOURITES, TIMES)
@@ -61,14 +66,22 @@ def generate(hours: int = HOURS, *, seed: int = 0, readers: int = 2_000, clicks:
         what = choices(rng, preference[who], section, appeal * 0.5 ** (age / FADES))
         when = np.sort(FIRST_SECOND + hour * HOUR + rng.integers(0, HOUR, clicks))
         of_hours.append(pd.DataFrame({"reader": who, "story": what, "clicked_at": when}))
-    table = pd.concat(of_hours, ignore_index=True)
+    table = pd.concat(of_hours).drop_duplicates(["reader", "story"], ignore_index=True)
     people, ids = planted.numbered("reader-", readers), planted.numbered("story-", len(section))
     released = FIRST_SECOND + np.arange(len(section)) // STORIES * HOUR
     return News(
         table.assign(reader=people[table["reader"]], story=ids[table["story"]]),
         pd.DataFrame({"story": ids, "title": titles, "section": SECTIONS[section], "released": released}),
         preference,
+        appeal,
     )
+
+
+def known_at(hour: int) -> News:
+    """What the site has at the beginning of an hour: the clicks before it, and the stories, those of this hour too."""
+    more = generate(hour + 1)
+    before = more.clicks["clicked_at"] < FIRST_SECOND + hour * HOUR
+    return dataclasses.replace(more, clicks=more.clicks[before])
 
 
 def events_of(clicks: pd.DataFrame) -> dict[str, list[dict[str, object]]]:
@@ -78,15 +91,15 @@ def events_of(clicks: pd.DataFrame) -> dict[str, list[dict[str, object]]]:
 
 
 def main() -> None:
-    """Write the week; or the stories with those of its next hour, and that hour's clicks as events."""
+    """Write what is known after the week; or the stories an hour later, and that hour's clicks as events."""
     parser = argparse.ArgumentParser(prog="python -m examples.news", description=__doc__)
     parser.add_argument("--next-hour", action="store_true", help="one hour more of stories, and its clicks as events")
     folder = planted.FOLDER / "news"
     if not parser.parse_args().next_hour:
-        week = generate()
+        week = known_at(HOURS)
         planted.write(folder, clicks=week.clicks, stories=week.stories)
         return
-    more = generate(HOURS + 1)
+    more = known_at(HOURS + 1)
     is_next = more.clicks["clicked_at"] >= FIRST_SECOND + HOURS * HOUR
     planted.write(folder, stories=more.stories)
     with replacing(folder / "events.json") as staged:

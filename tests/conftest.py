@@ -145,6 +145,14 @@ def shop_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def purchases_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``build/`` with an MF for the purchases of a shop, which have no ratings."""
+    log = shop_log()
+    log = dataclasses.replace(log, ratings=log.ratings.drop(columns="rating"))
+    return train_small("mf", log, tmp_path_factory.mktemp("of_purchases"), target="like", method="als")
+
+
+@pytest.fixture(scope="session")
 def likes_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``build/`` with an FM for a log of likes: ids are strings, and side features are known of movies alone."""
     log = generate(seed=2, users=120, movies=80, ratings=3000, string_ids=True).log

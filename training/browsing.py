@@ -12,8 +12,9 @@ import pandas as pd
 from handlers.recommender.model.timeline import MOST_DAYS, NO_DATE
 
 from .data.log import DataError, RatingsLog
+from .data.pairs import among
 from .data.times import WholeSeconds
-from .interactions import Interactions
+from .interactions import Interactions, rows_of
 from .rankers.unrated import by_features
 
 SECONDS_A_DAY = 86_400
@@ -30,7 +31,8 @@ def browse_arrays(log: RatingsLog, known: Interactions) -> tuple[dict[str, np.nd
     arrays, fields = {}, {"added_by": None}
     if known.timestamps is not None:
         last = int(known.timestamps.max())
-        arrays |= ages(known, last) | {"movie_added": first_ratings(known)}
+        rows = every_row(log, known)
+        arrays |= ages(*rows, last, known.shape[1]) | {"movie_added": first_times(*rows, known.shape[1])}
         fields |= {"last_timestamp": last, "added_by": FROM_LOG}
     column = dates_column(log)
     if column is not None:
@@ -44,21 +46,32 @@ def browse_arrays(log: RatingsLog, known: Interactions) -> tuple[dict[str, np.nd
     return arrays, fields
 
 
-def ages(known: Interactions, last: int) -> dict[str, np.ndarray]:
-    """The days of all ratings before ``last``, those of a movie together (``timeline.Timeline``)."""
-    days = np.minimum((last - known.timestamps) // SECONDS_A_DAY, MOST_DAYS)
-    keys = known.movie_rows.astype(np.int64) * (MOST_DAYS + 1) + days
+def every_row(log: RatingsLog, known: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """Movie rows and moments int64 [n] of all that happened to the pairs of ``known``: repeats too."""
+    if log.earlier is None:
+        return known.movie_rows, known.timestamps
+    movies = rows_of(known.movies.vocabulary, log.earlier["movie_id"]).astype(np.int64)
+    found = rows_of(known.users.vocabulary, log.earlier["user_id"]) * np.int64(known.shape[1]) + movies
+    of_known = among(found, np.sort(known.user_rows * np.int64(known.shape[1]) + known.movie_rows))
+    moments = log.earlier["timestamp"].to_numpy()[of_known]
+    return np.concatenate([known.movie_rows, movies[of_known]]), np.concatenate([known.timestamps, moments])
+
+
+def ages(movie_rows: np.ndarray, moments: np.ndarray, last: int, movies: int) -> dict[str, np.ndarray]:
+    """The days of all rows [n] before ``last``, those of a movie together (``timeline.Timeline``)."""
+    days = np.minimum((last - moments) // SECONDS_A_DAY, MOST_DAYS)
+    keys = movie_rows.astype(np.int64) * (MOST_DAYS + 1) + days
     keys.sort()
-    offsets = np.zeros(known.shape[1] + 1, np.int64)
-    np.cumsum(np.bincount(known.movie_rows, minlength=known.shape[1]), out=offsets[1:])
+    offsets = np.zeros(movies + 1, np.int64)
+    np.cumsum(np.bincount(movie_rows, minlength=movies), out=offsets[1:])
     return {"rating_ages": (keys % (MOST_DAYS + 1)).astype(np.uint16), "rating_age_offsets": offsets}
 
 
-def first_ratings(known: Interactions) -> np.ndarray:
-    """When each movie was rated first: int64 [movies], ``NO_DATE`` for never."""
-    first = np.full(known.shape[1], np.iinfo(np.int64).max)
-    np.minimum.at(first, known.movie_rows, known.timestamps)
-    first[np.bincount(known.movie_rows, minlength=known.shape[1]) == 0] = NO_DATE
+def first_times(movie_rows: np.ndarray, moments: np.ndarray, movies: int) -> np.ndarray:
+    """When each movie was first in the log: int64 [movies], ``NO_DATE`` for never."""
+    first = np.full(movies, np.iinfo(np.int64).max)
+    np.minimum.at(first, movie_rows, moments)
+    first[np.bincount(movie_rows, minlength=movies) == 0] = NO_DATE
     return first
 
 
@@ -92,5 +105,5 @@ def unread_dates(log: RatingsLog) -> list[str]:
     try:
         dates(log.movies, column, lambda ids: np.zeros(len(ids), np.int64), 1)
     except DataError as error:
-        return [f"{error}. Until then the first rating of a movie says when it was new"]
+        return [f"{error}. Until then the log says when {log.words.a} was new: when it was first in it"]
     return []

@@ -15,7 +15,7 @@ from .progress import stage
 # Why a metric is missing that every part has otherwise.
 UNMEASURED = {
     Metric.AUC: "all of its rows are likes, or none is",
-    Metric.NDCG: "no row is of a user with training rows and a movie of the log",
+    Metric.NDCG: "no row is of a user with training rows and an item of the log",
 }
 
 
@@ -28,9 +28,10 @@ def check(log: RatingsLog, settings: Settings, test: pd.DataFrame | None = None)
     warned = _likes(log, settings) if log.has_ratings else _no_ratings(log, settings)
     if settings.target == "rating" and test is not None and "rating" not in test:
         raise DataError("the test rows have no column 'rating'", remedy="Give this column, or train with --target like")
+    done, do = ("rated", "rate") if log.has_ratings else ("chosen", "choose")
     for column, others, teaches_nothing in (
-        ("movie_id", f"no {log.words.one} was rated by more than one user", "what others rate"),
-        ("user_id", f"no user has rated more than one {log.words.one}", "what else somebody rated"),
+        ("movie_id", f"no {log.words.one} was {done} by more than one user", f"what others {do}"),
+        ("user_id", f"no user has {done} more than one {log.words.one}", f"what else somebody has {done}"),
     ):
         if log.ratings[column].is_unique:
             warned.append(f"{others}: a model cannot learn from {teaches_nothing}")

@@ -27,11 +27,13 @@ class Data:
     def run(self) -> None:
         """Print a summary."""
         log = self.source.load()
-        kind = f"ratings from {log.scale[0]:g} to {log.scale[1]:g}" if log.has_ratings else "likes"
+        kind = f"ratings from {log.scale[0]:g} to {log.scale[1]:g}" if log.has_ratings else "pairs without a rating"
         print(
-            f"{log.name}: {len(log):,} {kind} by {log.ratings['user_id'].nunique():,} users "
-            f"of {log.ratings['movie_id'].nunique():,} {log.words.many}; sha256 {log.sha256}"
+            f"{log.name}: {len(log):,} {kind} of {log.ratings['user_id'].nunique():,} users "
+            f"and {log.ratings['movie_id'].nunique():,} {log.words.many}; sha256 {log.sha256}"
         )
+        if log.earlier is not None:
+            print(f"{len(log.earlier):,} further rows repeat a pair")
         if log.events:
             print(f"{log.events.count:,} events are among them, the last one with the id {log.events.last_id}")
         if self.source.data in planted.NAMES:

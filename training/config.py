@@ -38,7 +38,11 @@ BOUNDS: tuple[tuple[str, Callable[[float], bool], tuple[str, ...]], ...] = (
             *("epochs", "stop_after", "patience", "batch_size", "hidden"),
         ),
     ),
-    ("0 or more", lambda value: value >= 0, ("burn_in", "list_half_lives", "decay", "feature_decay")),
+    (
+        "0 or more",
+        lambda value: value >= 0,
+        ("burn_in", "list_half_lives", "list_feature_weights", "decay", "feature_decay"),
+    ),
     (
         "more than 0",
         lambda value: value > 0,
@@ -122,6 +126,9 @@ class Settings:
     another than the first for a gain of more than two standard errors."""
     list_weight_powers: tuple[float, ...] = (0.5, 0.0, 1.0)
     """Lists of likes with weights: the powers of these that say how much a like counts; chosen in the same way."""
+    list_feature_weights: tuple[float, ...] = (0.0,)
+    """Lists of FM and DeepFM: how much two movies are alike because they have the same value of a side feature, where 1
+    is what a movie shares with itself on average; chosen in the same way. For movies that few users have: 0 0.2 2."""
     list_factors: Annotated[tuple[int, ...], _formerly("--list-widths")] = (32, 64, 128, 256, 512, 1024)
     """Lists: length of the vectors; chosen in the same way. Those above the number of components are left out."""
     list_ridge_power: float = 0.5

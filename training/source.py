@@ -27,7 +27,8 @@ class Source:
     movies: Annotated[Path | None, tyro.conf.arg(aliases=["--items"])] = None
     """Your movies: a file with movie_id (or item_id), title, year, genres and other columns."""
     columns: str = ""
-    """Names of columns in these files: user=customer,item=sku,time=bought_at; rating=stars or weight=count."""
+    """Names of columns in these files: user=customer,item=sku,time=bought_at; rating=stars, or weight=count and
+    event=action; title=name, of the movies."""
     item_name: str = ""
     """What one item is called on the page, in the report and in messages: product, or story,stories."""
     show: str = ""

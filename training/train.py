@@ -212,6 +212,8 @@ def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str
     names = ["list_ridges", "list_dampings", "list_half_lives", "list_strengths", "list_factors"]
     if train.weights is not None:
         names.append("list_weight_powers")
+    if len(estimator.settings.list_feature_weights) > 1:
+        names.append("list_feature_weights")
     if estimator.method(train).most_epochs is not None:
         names.append("epochs")
     names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]

@@ -11,7 +11,7 @@ from .settings import Settings
 from .torchserve import TorchServe
 
 WHAT_REMAINS = (
-    "The next training learns again what is in the ratings file. Remove the user's rows there, then train, roll out "
+    "The next training learns again what is in the log's file. Remove the user's rows there, then train, roll out "
     "and delete the old archives: docs/security.md, Personal data."
 )
 
@@ -35,6 +35,4 @@ def _said(of: Archived) -> str:
         return f"{of.model}: not known what its archive has of this user. {of.problem}"
     if not of.ratings:
         return f"{of.model} {of.version}: its archive does not know this user."
-    return (
-        f"{of.model} {of.version}: its archive has {of.ratings} ratings of this user, until a new version replaces it."
-    )
+    return f"{of.model} {of.version}: its archive has {of.ratings} rows of this user, until a new version replaces it."

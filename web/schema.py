@@ -125,8 +125,9 @@ class Card(BaseModel):
     data: dict[str, Any] = {}
     users: int = 0
     movies: Annotated[int, Field(validation_alias=AliasChoices("movies", "items"))] = 0
-    words: dict[str, str] = {"one": "movie", "many": "movies"}
+    words: dict[str, str] = {"a": "a movie", "one": "movie", "many": "movies"}
     columns: dict[str, str] = {}
+    newest_by: str | None = None
     metrics: dict[str, Any] = {}
     options: list[str] = []
     sha256: str = ""

@@ -24,7 +24,7 @@ from .schema import Forget, Visitor
 routes = APIRouter(prefix="/api/visitors")
 
 MOST_EVENTS = 1000  # shown to whoever asks
-_DOWN = "The store of ratings is down. Try again in a second."
+_DOWN = "The store of events is down. Try again in a second."
 
 
 def user_of(name: str, kind: str | None) -> int | str:

@@ -71,7 +71,7 @@ def clients(address: str, options: Options) -> dict[str, dict[str, Any]]:
         if rate:
             command = ["wrk", "-t1", f"-c{options.clients}", f"-d{options.seconds + QUIET}s", "--timeout", "10s"]
             command += ["-s", str(SCRIPT), address, "--", kind, str(rate), str(options.seconds)]
-            command += [str(options.users), str(options.batch)]
+            command += [str(options.users), str(options.movies), str(options.batch)]
             started[kind] = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     return {kind: json.loads(process.communicate()[0].splitlines()[-1]) for kind, process in started.items()}
 

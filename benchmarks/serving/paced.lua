@@ -1,10 +1,10 @@
 -- Sends lists or events at a given rate, and nothing in the last two seconds, so that every answer is counted.
--- wrk's arguments: "lists" or "events", requests a second, seconds, the number of users, events in a request.
+-- wrk's arguments: "lists" or "events", requests a second, seconds, the numbers of users and movies, events in a request.
 -- Users and movies are those of generated.py: 7, 14, 21, ...
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s; long ns; } moment; int clock_gettime(int clock, moment *now);")
 local moment = ffi.new("moment")
-local interval, last, due, kind, users, size
+local interval, last, due, kind, users, movies, size
 local number, run = 0, os.time() .. "-"
 
 local function now()
@@ -13,7 +13,8 @@ local function now()
 end
 
 function init(arguments)
-  kind, users, size = arguments[1], tonumber(arguments[4]), tonumber(arguments[5])
+  kind, users, movies = arguments[1], tonumber(arguments[4]), tonumber(arguments[5])
+  size = tonumber(arguments[6])
   interval, due = 1000 / tonumber(arguments[2]), now()
   last = due + 1000 * tonumber(arguments[3])
   math.randomseed(os.time())
@@ -31,7 +32,7 @@ local function events()
   for place = 1, size do
     number = number + 1
     made[place] = string.format('{"user_id":%d,"movie_id":%d,"type":"rating","rating":%d,"key":"%s%d"}',
-      7 * math.random(users), 7 * math.random(1682), math.random(5), run, number)
+      7 * math.random(users), 7 * math.random(movies), math.random(5), run, number)
   end
   return wrk.format(nil, "/api/feedback", nil, '{"events":[' .. table.concat(made, ",") .. "]}")
 end

@@ -76,6 +76,7 @@ def of_music(tmp_path_factory: pytest.TempPathFactory) -> Example:
 
 @pytest.fixture(scope="session")
 def of_news(tmp_path_factory: pytest.TempPathFactory) -> Example:
-    made = news.generate()
+    made = news.known_at(news.HOURS)
     tables = {"clicks": made.clicks, "stories": made.stories}
-    return trained("news", tmp_path_factory.mktemp("news"), {"--list-half-lives": "0.25"}, tables)
+    small = {"--list-half-lives": "0.06", "--list-weight-powers": "0", "--list-feature-weights": "2"}
+    return trained("news", tmp_path_factory.mktemp("news"), small, tables)

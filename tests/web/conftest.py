@@ -202,6 +202,12 @@ def of_shop(shop_build: Path) -> httpx.MockTransport:
     return transport_of(load_service(shop_build / "mf", Limits(named_users=50)))
 
 
+@pytest.fixture(scope="session")
+def of_purchases(purchases_build: Path) -> httpx.MockTransport:
+    """The same of a shop without ratings."""
+    return transport_of(load_service(purchases_build / "mf", Limits(named_users=50)))
+
+
 @pytest.fixture(scope="module")
 def gateway_and_stand_in(running: Any, make_stand_in: Any) -> Iterator[tuple[httpx.Client, Any]]:
     """A gateway that asks for a card each time, and the stand-in for TorchServe behind it."""

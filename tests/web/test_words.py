@@ -51,7 +51,7 @@ def test_events_have_either_word_and_come_back_in_the_logs(shop: httpx.Client) -
 
 def test_the_card_has_the_words_and_the_columns(shop: httpx.Client) -> None:
     (card,) = shop.get("/api/models").json()["models"]
-    assert card["words"] == {"one": "product", "many": "products"}
+    assert card["words"] == {"a": "a product", "one": "product", "many": "products"}
     assert card["movies"] == 60
     assert card["columns"]["price"] == "number"
 

@@ -54,8 +54,10 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
         logger.warning(
             "%s: no %s of its events is in %s; is it another log's?", without_password(url), log.words.one, log.name
         )
-    joined = _latest(log.ratings, events[list(log.ratings)]) if log.has_ratings else _together(log, events)
-    return dataclasses.replace(log, ratings=joined, events=used)
+    joined, others = _latest(log.ratings, events[list(log.ratings)]) if log.has_ratings else _together(log, events)
+    parts = [each for each in (log.earlier, others) if each is not None]
+    earlier = pd.concat(parts, ignore_index=True) if parts else None
+    return dataclasses.replace(log, ratings=joined, earlier=earlier, events=used)
 
 
 def _read(log: RatingsLog, url: str) -> pa.Table | None:
@@ -116,8 +118,8 @@ class _Form:
             )
 
 
-def _together(log: RatingsLog, events: pd.DataFrame) -> pd.DataFrame:
-    """Likes, one row a pair: the latest, with what all weigh together. ``events`` are in the order of time."""
+def _together(log: RatingsLog, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """What ``weights.summed`` gives of both. ``events`` are in the order of time."""
     by, columns = log.weighing, [name for name in log.ratings if name != "weight"]
     ours, every = log.ratings[columns], np.ones(len(log), bool)
     both = pd.DataFrame({name: _appended(ours[name], every, events[name]) for name in columns}, copy=False)
@@ -129,22 +131,18 @@ def _together(log: RatingsLog, events: pd.DataFrame) -> pd.DataFrame:
     return weights.summed(both, weighed)
 
 
-def _latest(ratings: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Both, one row a pair: the later one, and of equally late ones the event. ``events`` are in the order of time."""
-    events = events[~events.duplicated(["user_id", "movie_id"], keep="last")].reset_index(drop=True)
-    ours, theirs = pairs.keys(ratings, events)
-    kept, is_new = np.ones(len(ratings), bool), np.ones(len(events), bool)
-    places = np.flatnonzero(pairs.among(ours, np.sort(theirs)))  # rows of pairs that events have too
-    order = np.argsort(theirs)
-    of_event = order[np.searchsorted(theirs, ours[places], sorter=order)]
-    if "timestamp" in ratings:
-        earlier = ratings["timestamp"].to_numpy()[places] <= events["timestamp"].to_numpy()[of_event]
-    else:
-        earlier = np.ones(len(places), bool)
-    kept[places[earlier]] = False
-    is_new[of_event[~earlier]] = False
+def _latest(ratings: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The latest row of each pair of both, of equally late ones the event; and the others (``pairs.earlier``).
+
+    ``events`` are in the order of time.
+    """
+    times = [table["timestamp"] for table in (ratings, events) if "timestamp" in table]
+    found = np.concatenate(pairs.keys(ratings, events))
+    stays = pairs.latest(found, np.concatenate(times) if times else None)
+    kept, is_new = stays[: len(ratings)], stays[len(ratings) :]
     both = {name: _appended(ratings[name], kept, events[name][is_new]) for name in ratings}
-    return pd.DataFrame(both, copy=False)
+    others = [each for each in (pairs.earlier(ratings, kept), pairs.earlier(events, is_new)) if each is not None]
+    return pd.DataFrame(both, copy=False), pd.concat(others, ignore_index=True) if others else None
 
 
 def _appended(column: pd.Series, kept: np.ndarray, more: pd.Series) -> pd.Series:

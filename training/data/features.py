@@ -29,7 +29,7 @@ def choose_features(
             raise DataError(
                 "is no side feature",
                 value=name,
-                remedy=f"Available: of users {of_users}, of movies {of_movies}",
+                remedy=f"Available: of users {of_users}, of items {of_movies}",
             )
     return (
         tuple(name for name in features if name in of_users),
@@ -46,7 +46,9 @@ def choose_shown(movies: pd.DataFrame | None, show: tuple[str, ...]) -> tuple[st
     chosen = tuple(dict.fromkeys(name for name in show if name not in SHOWN_ANYWAY))
     for name in chosen:
         if name not in available:
-            raise DataError("of --show is no column of the items", value=name, remedy=f"Available: {available}")
+            is_empty = movies is not None and name in movies
+            problem = "of --show is a column without any value" if is_empty else "of --show is no column of the items"
+            raise DataError(problem, value=name, remedy=f"Available: {available}")
     return chosen
 
 

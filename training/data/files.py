@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from training.data import ids, prepared
 from training.data.features import choose_features
 from training.data.log import AS_THEY_ARE, DataError, RatingsLog, Weighing
-from training.data.naming import USUAL, ColumnNames
-from training.data.pairs import repeated
+from training.data.naming import OF_ITEMS, OF_LOG, OF_USERS, USUAL, ColumnNames
+from training.data.pairs import earlier, keys, latest
 from training.data.ratings import read_ratings
-from training.data.tables import column_names, read_table, refuse
+from training.data.tables import column_names, read_table, refuse, with_points
 from training.data.titles import split_titles
 from training.data.weights import EVENT_WEIGHTS, refuse_weighing, weighed
 from training.progress import stage
@@ -27,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PAIR = ("user_id", "movie_id")
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
+NEARLY_ALL = 0.8  # of a column's values: if more are numbers, the others are probably mistakes
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
 
 
@@ -57,6 +57,7 @@ def read_log(
     - `movies`: `movie_id` and attributes, of which `title`, `year` and `genres` ("Comedy|Drama") are shown in
       answers. Where there is no `year` and titles end in one, "Matrix, The (1999)" is read as MovieLens means
       it.
+    - A number may have a decimal comma (`tables.with_points`).
     - `features` names the columns of `users` and `movies` that are side features. Empty, they are `gender`,
       `age` and `occupation` of the users, `genres` and `year` of the movies, as far as there are such
       columns.
@@ -66,9 +67,11 @@ def read_log(
 
     Raises DataError, naming file, column, row and value, for anything that cannot be read as this.
     """
-    of_users, of_movies = names.only("user"), names.only("item")
+    given, of_users, of_movies = names.given, names.only(OF_USERS), names.only(OF_ITEMS)
+    names = names.only(OF_LOG, lenient=False)
     with _in_the_words_of((ratings, PAIR, names), (users, ("user_id",), of_users), (movies, ("movie_id",), of_movies)):
         table = prepared.columns_of(ratings, prepared_in, names)
+        _require_title(of_movies, movies)
         user_table = None if users is None else read_table(users, ("user_id",), of_users)
         movie_table = None if movies is None else read_table(movies, ("movie_id",), of_movies)
         table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
@@ -87,17 +90,34 @@ def read_log(
             )
     elif "event" in table and by.events is None:
         by = dataclasses.replace(by, events=EVENT_WEIGHTS)
+    with _in_the_words_of((ratings, PAIR, names)):
+        rows, others = _without_repeats(table, ratings) if "rating" in table else weighed(table, by, ratings)
     return RatingsLog(
         name=name or ratings.name.split(".")[0],
-        ratings=_without_repeats(table, ratings) if "rating" in table else weighed(table, by, ratings),
+        ratings=rows,
+        earlier=others,
         users=user_table,
         movies=movie_table,
         user_features=user_features,
         movie_features=movie_features,
         words=names.words(column_names(ratings, PAIR, names)),
-        columns=dict(names.given),
+        columns=dict(given),
         weighing=by,
     )
+
+
+def _require_title(names: ColumnNames, movies: Path | None) -> None:
+    """Raises DataError where the given column of titles is not in the file of the items."""
+    column = names.theirs.get("title")
+    if column is None:
+        return
+    there = [] if movies is None else [name.strip() for name in column_names(movies, ("movie_id",), names)]
+    if column not in there:
+        raise DataError(
+            f"has no column {column!r}",
+            file=movies or "--items",
+            remedy=f"Columns found: {there}. title= in --columns names the column of the items' titles",
+        )
 
 
 @contextmanager
@@ -148,41 +168,48 @@ def _unify(column: str, first: tuple[Path, pd.DataFrame], second: tuple[Path | N
     return unified[0]
 
 
-def _without_repeats(ratings: pd.DataFrame, path: Path) -> pd.DataFrame:
-    rows = repeated(ratings)
-    if not len(rows):
-        return ratings
-    doubtful = ratings.iloc[rows]
-    if "timestamp" in ratings:
-        doubtful = doubtful.sort_values("timestamp", kind="stable")
-    dropped = doubtful.index[doubtful.duplicated(["user_id", "movie_id"], keep="last")]
+def _without_repeats(ratings: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The latest row of each pair (`pairs.latest`), and the others (`pairs.earlier`)."""
+    (found,) = keys(ratings)
+    stays = latest(found, ratings["timestamp"].to_numpy() if "timestamp" in ratings else None)
+    if stays.all():
+        return ratings, None
     log.warning(
-        "%s: %d rows repeat a pair of user and movie; the %s row of each pair is kept.",
+        "%s: %d rows repeat a pair of a user and an item; the %s row of each pair is kept.",
         path,
-        len(dropped),
+        (~stays).sum(),
         "latest" if "timestamp" in ratings else "last",
     )
-    kept = np.ones(len(ratings), bool)
-    kept[dropped] = False
-    return ratings[kept].reset_index(drop=True)
+    return ratings[stays].reset_index(drop=True), earlier(ratings, stays)
 
 
 def _side(table: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
     """`key` first, then the attributes: int64 or float64 (NaN is missing) if all are numbers, else `str`."""
     refuse(table[key].duplicated(), table[key], path, "occurs twice", "Keep one row an id")
-    attributes = {name: _attribute(table[name]) for name in table if name != key}
+    attributes = {name: _attribute(table[name], path) for name in table if name != key}
     return pd.DataFrame({key: table[key], **attributes})
 
 
-def _attribute(column: pd.Series) -> pd.Series:
+def _attribute(column: pd.Series, path: Path) -> pd.Series:
     if is_numeric_dtype(column) and not is_bool_dtype(column):
         whole = column.notna().all() and (column % 1 == 0).all()
         return column.astype("int64" if whole else "float64")
     text = column.astype("str").fillna("").str.strip()
     given = text != ""
-    if not given.any() or column.name in ("title", "genres") or not text[given].str.fullmatch(_NUMBER).all():
+    if not given.any() or column.name in ("title", "genres"):
         return text
-    return _attribute(pd.to_numeric(text.where(given)))
+    points = with_points(text)
+    is_number = points.str.fullmatch(_NUMBER)
+    if is_number[given].all():
+        return _attribute(pd.to_numeric(points.where(given)), path)
+    if is_number[given].mean() > NEARLY_ALL:
+        row = int((given & ~is_number).argmax())
+        log.warning(
+            "%s, column %r: %d values are numbers, but row %d is %r: the column is read as text. Mend or empty that "
+            "value if lists are to be narrowed by numbers.",
+            path, column.name, is_number[given].sum(), row + 1, text.iat[row],
+        )  # fmt: skip
+    return text
 
 
 def _movies(table: pd.DataFrame, path: Path) -> pd.DataFrame:

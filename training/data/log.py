@@ -87,6 +87,8 @@ class RatingsLog:
     - `ratings`: `user_id`, `movie_id`, and, where known, `rating` (float32, finite) and `timestamp` (int64,
       seconds since 1970). The index is 0, 1, ... Without `rating` every row is a like; then there may be a
       `weight` (float32, finite, above 0): how much says so, as the number of plays or purchases does.
+    - `earlier`: None, or `user_id`, `movie_id` and `timestamp` of what happened before to pairs of `ratings`: plays
+      before the latest one, purchases before the last. They say what was popular when, and when a movie came.
     - `users`: None, or `user_id` and attributes (numbers, or `str` with "" for missing), one row a user. It
       need not name every user of `ratings`.
     - `movies`: None, or `movie_id`, `title` (`str`, "" if unknown), `year` (nullable Int64), `genres` (`str`,
@@ -112,6 +114,7 @@ class RatingsLog:
     words: Words = MOVIES
     columns: Mapping[str, str] = field(default_factory=dict)
     weighing: Weighing = AS_THEY_ARE
+    earlier: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         _check_ratings(self.name, self.ratings)
@@ -156,7 +159,7 @@ class RatingsLog:
             sides = (
                 None if table is None else table.sort_values(table.columns[0]) for table in (self.users, self.movies)
             )
-            return sha256_of(self.ratings, *sides)
+            return sha256_of(self.ratings, *sides, *(() if self.earlier is None else (self.earlier,)))
 
     def has(self, others: pd.DataFrame) -> np.ndarray:
         """bool [n]: which pairs of `user_id` and `movie_id` (ids in this log's types) it has a row of."""

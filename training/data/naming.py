@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from handlers.recommender.model.words import MOVIES, Words
 from training.data.log import DataError
 
-ROLES = {"user": "user_id", "item": "movie_id", "rating": "rating", "time": "timestamp", "weight": "weight"}
+ROLES = {
+    "user": "user_id",
+    "item": "movie_id",
+    "rating": "rating",
+    "time": "timestamp",
+    "weight": "weight",
+    "event": "event",
+    "title": "title",
+}
+OF_LOG, OF_USERS, OF_ITEMS = ("user", "item", "rating", "time", "weight", "event"), ("user",), ("item", "title")
 _ALIASES = {"userId": "user_id", "movieId": "movie_id", "itemId": "movie_id", "item_id": "movie_id"}
 _OF_MOVIES = {"movie_id", "movieId"}
 _NAME = re.compile(r"[^\W_][\w' -]{0,39}")
@@ -42,9 +51,9 @@ class ColumnNames:
                 raise DataError(f"is given twice in --columns, as a {what}", value=twice[0], remedy="Give it once")
         return cls(tuple(pairs))
 
-    def only(self, role: str) -> ColumnNames:
-        """The name of one role, as the file of users or items has it, which may have the usual name instead."""
-        return ColumnNames(tuple(pair for pair in self.given if pair[0] == role), lenient=True)
+    def only(self, roles: tuple[str, ...], lenient: bool = True) -> ColumnNames:
+        """The names of some roles, those of one file."""
+        return ColumnNames(tuple(pair for pair in self.given if pair[0] in roles), lenient)
 
     def ours(self, raw: Iterable[str]) -> dict[str, str]:
         """Our names of a file's columns. One that has a role's usual name, and is not that role, is left out."""

@@ -27,11 +27,39 @@ def keys(*tables: pd.DataFrame) -> list[np.ndarray]:
 def repeated(table: pd.DataFrame) -> np.ndarray:
     """The positions, int64 ascending, of rows whose user and movie another row has too."""
     (found,) = keys(table)
+    return _repeated(found)
+
+
+def _repeated(found: np.ndarray) -> np.ndarray:
     if (found[1:] > found[:-1]).all():  # a file in the order of users and movies
         return np.empty(0, np.int64)
     ordered = np.sort(found)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     return np.flatnonzero(among(found, twice))
+
+
+def latest(found: np.ndarray, moments: np.ndarray | None = None) -> np.ndarray:
+    """bool [n]: the latest row of each pair, of equally late ones the last; every other row is False.
+
+    `found` int64 [n]: what `keys` gives, of one table or of several one after the other. `moments` int64 [n]: when each
+    row was; without them the last row of a pair is the latest.
+    """
+    stays = np.ones(len(found), bool)
+    rows = _repeated(found)
+    by_moment = () if moments is None else (moments[rows],)
+    rows = rows[np.lexsort((*by_moment, found[rows]))]  # stable: of equally late rows the last one stays last
+    stays[rows[:-1][found[rows[:-1]] == found[rows[1:]]]] = False
+    return stays
+
+
+def earlier(table: pd.DataFrame, stays: np.ndarray) -> pd.DataFrame | None:
+    """`user_id`, `movie_id` and `timestamp` of the rows that do not stay (bool [n]).
+
+    None where all stay, and where it is not known when they were.
+    """
+    if "timestamp" not in table or stays.all():
+        return None
+    return table.loc[~stays, ["user_id", "movie_id", "timestamp"]].reset_index(drop=True)
 
 
 def among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def typed_blocks(path: Path, names: ColumnNames = USUAL) -> Iterator[dict[str, p
 
 
 def _ratings(path: Path, column: pd.Series) -> pd.Series:
-    values = numbers(column, path, "Leave the column out if every row is a like; write 4.5, not 4,5")
+    values = numbers(column, path, "Leave the column out if every row is a like; write 1299.5, not 1.299,5")
     with np.errstate(over="ignore"):
         single = values.astype("float32")
     refuse(~np.isfinite(single), column, path, "is not finite", "Give a finite number")
@@ -59,7 +59,7 @@ def _ratings(path: Path, column: pd.Series) -> pd.Series:
 
 
 def _weights(path: Path, column: pd.Series) -> pd.Series:
-    remedy = "A weight is a number above 0, as of plays or purchases; leave out rows that say nothing"
+    remedy = "A weight is a number above 0, as of plays or purchases (1000, not 1,000); leave out rows that say nothing"
     values = numbers(column, path, remedy)
     with np.errstate(over="ignore", under="ignore"):
         single = values.astype("float32")

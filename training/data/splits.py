@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 FOLDS = ("u1", "u2", "u3", "u4", "u5")
 HOW = ("random", "time", "leave-one-out", *FOLDS)
+
+USUAL_TEST = 0.2  # share of the rows
 
 _ML_100K_ROWS = 100_000
 _FOLD_ROWS = 20_000
@@ -34,8 +37,11 @@ class Split:
 
 
 @stage("splitting the log")
-def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: float = 0.2) -> Split:
+def split(log: RatingsLog, how: str, seed: int, validation: float | None = None, test: float | None = None) -> Split:
     """Splits `log`; the same arguments give the same split.
+
+    `test` and `validation` are 0.2 and 0.1 where nothing is said. "random:0.02" and "time:0.02" say 0.02 and half
+    of it.
 
     - "random": `test` and `validation` are shares of all rows.
     - "time": the latest `test` of all rows, the `validation` before them. Rows of one second keep their file
@@ -51,8 +57,9 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
     Raises DataError for an unknown `how`, for shares that leave a part without rows, for "time" without
     timestamps, and for a fold of another log.
     """
-    if how not in HOW:
-        raise DataError(f"is not a split of {log.name}", value=how, remedy=f"Known: {', '.join(HOW)}")
+    how, usual = _asked(log, how)
+    test = usual if test is None else test
+    validation = usual / 2 if validation is None else validation
     if how == "leave-one-out":
         return _leave_one_out(log, ("test",) * (test > 0) + ("validation",) * (validation > 0))
     order = np.random.default_rng(seed).permutation(len(log))
@@ -80,6 +87,17 @@ def split(log: RatingsLog, how: str, seed: int, validation: float = 0.1, test: f
     part[order[:test_rows]] = 2
     part[order[test_rows : test_rows + validation_rows]] = 1
     return Split(*(np.flatnonzero(part == number) for number in range(3)))
+
+
+def _asked(log: RatingsLog, how: str) -> tuple[str, float]:
+    """The split that `how` names, and the share for the test that goes with it."""
+    name, colon, share = how.partition(":")
+    if not colon and name in HOW:
+        return name, USUAL_TEST
+    if name in HOW[:2] and re.fullmatch(r"0\.0*[1-9]\d*", share):
+        return name, float(share)
+    remedy = f"Known: {', '.join(HOW)}; random:0.02 and time:0.02 hold out such a share for the test"
+    raise DataError(f"is not a split of {log.name}", value=how, remedy=remedy)
 
 
 def _share(name: str, share: float, rows: int) -> int:

@@ -62,7 +62,11 @@ def read_blocks(
         raise DataError("there is no such file", file=path, remedy="Check the path")
     is_parquet = _is_parquet(path)
     if not is_parquet and not path.name.lower().endswith((".csv", ".csv.gz")):
-        raise DataError("is of no known type", file=path, remedy="Name it *.csv, *.csv.gz or *.parquet")
+        raise DataError(
+            "is of no known type",
+            file=path,
+            remedy="Name it *.csv, *.csv.gz or *.parquet; a spreadsheet is saved as CSV (UTF-8)",
+        )
     rows, required = 0, (*required, *(name for name in names.roles if name not in required))
     try:
         for block in (_parquet_blocks if is_parquet else _csv_blocks)(path, required, optional, categories, names):
@@ -70,6 +74,9 @@ def read_blocks(
             yield block
     except pd.errors.EmptyDataError:
         raise DataError("the file is empty", file=path, remedy="Give a header line and rows") from None
+    except UnicodeDecodeError as error:
+        remedy = f"Save it as UTF-8; if it is of Windows: iconv -f cp1252 -t utf-8 {path.name} > new.csv"
+        raise DataError("cannot be read as CSV: it is no UTF-8 text", file=path, remedy=remedy) from error
     except (ValueError, Warning, OSError, EOFError, zlib.error, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(
@@ -95,10 +102,15 @@ def numbers(column: pd.Series, path: Path, remedy: str) -> pd.Series:
     values = written_numbers(column)
     if values is None:
         if not is_numeric_dtype(column) or is_bool_dtype(column):
-            column = column.astype("str").str.strip()
+            column = with_points(column.astype("str").str.strip())
         values = pd.to_numeric(column, errors="coerce")
     refuse(values.isna(), column, path, "is not a number", remedy)
     return values
+
+
+def with_points(texts: pd.Series) -> pd.Series:
+    """Texts in which a decimal comma is a point: "4,5" is "4.5". "1,299" stays as it is: it may mean thousands."""
+    return texts.str.replace(r"^(-?\d+),(\d{1,2}|\d{4,})$", r"\1.\2", regex=True)
 
 
 def written_numbers(column: pd.Series) -> pd.Series | None:
@@ -215,12 +227,12 @@ _AS_TEXT = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "in
 
 
 def _header(path: Path, required: tuple[str, ...], names: ColumnNames) -> tuple[str, list[str]]:
-    """The separator that finds the columns of `required`, and the names in the header; else the comma's."""
+    """The separator that finds the columns of `required`, else the one that finds most; and the names in the header."""
     headers = {separator: list(pd.read_csv(path, sep=separator, nrows=0, **_AS_TEXT)) for separator in _SEPARATORS}
     for separator, header in headers.items():
         if set(required) <= set(names.ours(header).values()):
             return separator, header
-    return _SEPARATORS[0], headers[_SEPARATORS[0]]
+    return max(headers.items(), key=lambda found: len(found[1]))
 
 
 def _arrow_blocks(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from training.data.log import AS_THEY_ARE, DataError, Weighing
-from training.data.pairs import keys, repeated
+from training.data.pairs import earlier, keys, latest, repeated
 from training.data.tables import refuse
 
 # What an event of a type weighs, beside a row without a type, which weighs 1. That a purchase says as much as five
@@ -40,16 +40,17 @@ def weighing(events: str = "", half_life: float | None = None) -> Weighing:
     return Weighing(EVENT_WEIGHTS | given if given else None, half_life)
 
 
-def weighed(ratings: pd.DataFrame, by: Weighing, path: Path | str) -> pd.DataFrame:
+def weighed(ratings: pd.DataFrame, by: Weighing, path: Path | str) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """One row a pair of a log of likes: its latest one, with the sum of what its rows weigh as `weight`.
 
     `ratings` may have `weight` (float32) and `event` (a type, where `by` has weights of types). Without these, without
     repeats and without decay there is nothing to weigh, and the table comes back as it is. The index is 0, 1, ...
+    Beside it the other rows (`pairs.earlier`), without those of types that weigh nothing.
 
     Raises DataError for a type that has no weight, where no event counts, and for decay without timestamps.
     """
     if not ({"weight", "event"} & set(ratings) or by.half_life or len(repeated(ratings))):
-        return ratings
+        return ratings, None
     if by.half_life and "timestamp" not in ratings:
         raise DataError("has no timestamps, so that nothing decays", file=path, remedy="Omit --half-life-days")
     if "event" in ratings:
@@ -91,18 +92,14 @@ def _of_types(types: pd.Series, by: Weighing, path: Path | str) -> np.ndarray:
     return weights
 
 
-def summed(ratings: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """The latest row of each pair (of equally late ones the last), in their order, with the sum of `weights` [n].
+def summed(ratings: pd.DataFrame, weights: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """The latest row of each pair (`pairs.latest`), in their order, with the sum of `weights` [n]; and the other rows.
 
     Where all sums are 1 there is no column `weight`.
     """
-    (pairs,) = keys(ratings)
-    by_time = (ratings["timestamp"].to_numpy(),) if "timestamp" in ratings else ()
-    order = np.lexsort((*by_time, pairs))  # stable: of equally late rows the last of the table is last
-    is_first = np.diff(pairs[order], prepend=-1) != 0
-    totals = np.add.reduceat(weights[order], np.flatnonzero(is_first))
-    last = order[np.roll(is_first, -1)]
-    in_order = np.argsort(last)
-    totals = np.maximum(totals, LEAST).astype(np.float32)[in_order]
-    rows = ratings.iloc[last[in_order]].reset_index(drop=True)
-    return rows if (totals == 1).all() else rows.assign(weight=totals)
+    (found,) = keys(ratings)
+    stays = latest(found, ratings["timestamp"].to_numpy() if "timestamp" in ratings else None)
+    _, of_row = np.unique(found, return_inverse=True)
+    totals = np.maximum(np.bincount(of_row, weights), LEAST).astype(np.float32)[of_row[stays]]
+    rows = ratings[stays].reset_index(drop=True)
+    return rows if (totals == 1).all() else rows.assign(weight=totals), earlier(ratings, stays)

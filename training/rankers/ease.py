@@ -35,19 +35,19 @@ from torch import Tensor
 from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import Settings
-from ..interactions import Interactions, SideData, feature_matrix
+from ..interactions import Interactions
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
+from .described import groups_of, rows_of_features
 from .gain import best_of_users, is_certain
-from .svd import in_threads, truncated_svd
-from .trend import comes_after, following, trend_of
+from .svd import in_threads, leading, truncated_svd
+from .trend import comes_after, following, share_of_late, trend_of
 from .unrated import with_unrated
 
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
 NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer factors are then as good, and faster
-FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 FEW_COMPONENTS = 512  # enough for a few thousand movies
 MOVIES_A_COMPONENT = 20  # of a larger catalogue
 MOST_NUMBERS, MOST_PRODUCTS = 130_000_000, 8_000_000_000  # movies, and ratings, times components
@@ -63,7 +63,8 @@ def fit(train: Interactions, settings: Settings, regression: Regression | None =
     regression = regression or Regression(train, settings)
     ranker = regression.ranker(settings.list_ridges[0], settings.list_dampings[0], settings.list_factors[0])
     ranker = dataclasses.replace(ranker, strength=settings.list_strengths[0])
-    return with_unrated(following(ranker, trend_of(train, settings.list_half_lives[0])), train)
+    half_life = settings.list_half_lives[0]
+    return with_unrated(following(ranker, trend_of(train, half_life)), train, share_of_late(train, half_life))
 
 
 Way = tuple[float, float, float]  # ridge, damping, half-life
@@ -71,7 +72,11 @@ Way = tuple[float, float, float]  # ridge, damping, half-life
 
 @stage("choosing the list ranker")
 def choose(
-    train: Interactions, validation: Interactions, settings: Settings, regression: Regression | None = None
+    train: Interactions,
+    validation: Interactions,
+    settings: Settings,
+    regression: Regression | None = None,
+    always: bool = False,
 ) -> tuple[Settings, dict[Metric, float]]:
     """The settings with the ridge, damping, half-life, strength and number of factors whose ranker is best.
 
@@ -81,13 +86,14 @@ def choose(
     few users may ask for what is new by chance. Others are tried only where ``validation`` comes after ``train``, as
     rows drawn at random cannot show a trend. Then the strength, by the same rule. Last, the fewest factors that are as
     good as any within ``NOISE``. Beside the settings the metrics of these lists. Without any rows of ``validation``, or
-    where there is no choice, the settings as they are and no metrics.
+    where there is no choice, the settings as they are and no metrics; ``always``: metrics in the latter case too.
     ``regression``: that of ``train``, where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
     strengths = settings.list_strengths
-    if not len(validation) or len(pairs) == len(half_lives) == len(strengths) == len(settings.list_factors) == 1:
+    no_choice = len(pairs) == len(half_lives) == len(strengths) == len(settings.list_factors) == 1
+    if not len(validation) or (no_choice and not always):
         return settings, {}
     components = min(settings.list_components, max(CHOOSING_COMPONENTS, *settings.list_factors))
     regression = regression or Regression(train, dataclasses.replace(settings, list_components=components))
@@ -173,8 +179,9 @@ class Regression:
     """A log's matrix and its truncated singular value decomposition: rankers of any ridge and length are made from it.
 
     ``kept`` [kept]: the rows of the movies that somebody rated. A, float32 [users, kept], is the log of these, times
-    the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix. Of A divided by the
-    roots of ``ridge_scale`` [kept]: ``singular`` [components], ``right`` [kept, components].
+    the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix, and ``own`` that of A
+    with the rows of side features (``described.py``). Of these divided by the roots of ``ridge_scale`` [kept]:
+    ``singular`` [components], ``right`` [kept, components].
     """
 
     def __init__(self, train: Interactions, settings: Settings) -> None:
@@ -187,11 +194,17 @@ class Regression:
         present = sizes > 0
         power = np.zeros(len(sizes), np.float32)
         power[present] = (sizes[present] / sizes[present].mean()) ** (settings.list_user_power / 2)
-        self.groups = _groups(train.users, rated, present)
+        self.groups = groups_of(train.users, rated, present)
         rated.data *= np.repeat(power, np.diff(rated.indptr))  # A
         squares = np.square(rated.data)
         self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
         self.ridge_scale = (self.gram_diagonal / self.gram_diagonal.mean()) ** settings.list_ridge_power
+        self.own = self.gram_diagonal
+        if settings.list_feature_weights[0] and train.movies.schema.fields:
+            weight = settings.list_feature_weights[0] * self.gram_diagonal.mean()
+            described = rows_of_features(train.movies, self.kept, weight)
+            self.own = self.gram_diagonal + np.bincount(described.indices, np.square(described.data), len(self.kept))
+            rated = sparse.vstack([rated, described], format="csr")
         rated.data *= (self.ridge_scale.astype(np.float32) ** -0.5)[rated.indices]
         components = _components(settings.list_components, len(self.kept), len(train))
         self.singular, self.right = map(torch.from_numpy, truncated_svd(in_threads(rated), components))
@@ -216,7 +229,7 @@ class Regression:
         # A B, as far as the decomposition knows A, is an orthogonal matrix times ``seen``: no pass over the log.
         scaled = self.right * self._root_scale()
         seen = self.singular[:, None] * (right - scaled * own).t()  # [components, kept]
-        directions = _leading(seen, n_factors)
+        directions = leading(seen, n_factors)
         inputs = left @ (right.t() @ directions) - own * directions
         similarity = self._similarity(directions) if similar else directions[:, :0]
         return ListRanker(
@@ -246,7 +259,7 @@ class Regression:
         seen = self.singular[:, None] * ((self.right * self._root_scale()).t() @ directions)
         values, vectors = torch.linalg.eigh((seen.t() @ seen).double())
         root = (vectors * values.clamp(min=0).sqrt()).flip(1).float()
-        own = torch.from_numpy(self.gram_diagonal + GRAM_SHRINKAGE * self.gram_diagonal.mean()).float()
+        own = torch.from_numpy(self.own + GRAM_SHRINKAGE * self.gram_diagonal.mean()).float()
         return directions @ root / own.sqrt()[:, None]
 
     def _table(self, values: Tensor) -> Tensor:
@@ -264,16 +277,6 @@ def _components(most: int, movies: int, ratings: int) -> int:
     return min(most, max(FEW_COMPONENTS, wanted))
 
 
-def _leading(matrix: Tensor, count: int) -> Tensor:
-    """The leading right singular vectors of a wide matrix [k, n]: float32 [n, count], zeros where it has fewer."""
-    matrix = matrix.double()  # squares of singular values differ too much for float32
-    squares, vectors = torch.linalg.eigh(matrix @ matrix.t())
-    squares, vectors = squares.flip(0)[:count], vectors.flip(1)[:, :count]
-    kept = squares > 1e-10 * squares[0]
-    directions = (matrix.t() @ (vectors[:, kept] / squares[kept].sqrt())).float()
-    return torch.nn.functional.pad(directions, (0, count - directions.size(1)))
-
-
 def _weight(train: Interactions, slope: float) -> tuple[float, float]:
     """What a rating r weighs in a history, as (a, b) of ``a + b r``: 1 for the mean, more for better ones.
 
@@ -287,13 +290,3 @@ def _weight(train: Interactions, slope: float) -> tuple[float, float]:
         return 1.0, 0.0
     b = 2 * slope / float(np.ptp(ratings))
     return 1 - b * float(ratings.mean()), b
-
-
-def _groups(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:
-    """[1 + feature values, kept]: a movie's weight in the average user, and how groups of users differ from it."""
-    values = feature_matrix(side)
-    values.data *= np.repeat(present, np.diff(values.indptr))
-    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
-    centred = (values.T @ rated).toarray() - np.outer(values.sum(axis=0), average)
-    groups = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(side.schema.size), centred)
-    return np.concatenate([average[None], groups]).astype(np.float32)

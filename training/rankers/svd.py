@@ -108,3 +108,13 @@ def _rows(matrix: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
     entries = slice(matrix.indptr[first], matrix.indptr[end])
     starts = matrix.indptr[first : end + 1] - matrix.indptr[first]
     return sparse.csr_array((matrix.data[entries], matrix.indices[entries], starts), (end - first, matrix.shape[1]))
+
+
+def leading(matrix: Tensor, count: int) -> Tensor:
+    """The leading right singular vectors of a wide matrix [k, n]: float32 [n, count], zeros where it has fewer."""
+    matrix = matrix.double()  # squares of singular values differ too much for float32
+    squares, vectors = torch.linalg.eigh(matrix @ matrix.t())
+    squares, vectors = squares.flip(0)[:count], vectors.flip(1)[:, :count]
+    kept = squares > 1e-10 * squares[0]
+    directions = (matrix.t() @ (vectors[:, kept] / squares[kept].sqrt())).float()
+    return torch.nn.functional.pad(directions, (0, count - directions.size(1)))

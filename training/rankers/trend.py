@@ -28,11 +28,27 @@ def trend_of(train: Interactions, half_life: float) -> torch.Tensor | None:
     """
     if train.timestamps is None or half_life == 0:
         return None
-    days = (train.timestamps.max() - train.timestamps) / SECONDS_A_DAY
-    movies = train.shape[1]
-    counts, recent = (np.bincount(train.movie_rows, age, movies) for age in (None, 0.5 ** (days / half_life)))
+    counts, recent = _counts(train, half_life)
     expected = counts * (recent.sum() / counts.sum())
     return torch.from_numpy(((recent + SHRINKAGE) / (expected + SHRINKAGE)) ** POWER).float()
+
+
+def share_of_late(train: Interactions, half_life: float) -> np.ndarray | None:
+    """The share of each movie's rows that are of late, decayed as ``trend_of`` does: float64 [movies], 0 without rows.
+
+    None where there is no trend.
+    """
+    if train.timestamps is None or half_life == 0:
+        return None
+    counts, recent = _counts(train, half_life)
+    return recent / np.maximum(counts, 1)
+
+
+def _counts(train: Interactions, half_life: float) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows each movie has, and how many after decay: both [movies]."""
+    days = (train.timestamps.max() - train.timestamps) / SECONDS_A_DAY
+    movies = train.shape[1]
+    return np.bincount(train.movie_rows, None, movies), np.bincount(train.movie_rows, 0.5 ** (days / half_life), movies)
 
 
 def comes_after(train: Interactions, later: Interactions) -> bool:

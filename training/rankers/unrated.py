@@ -3,6 +3,9 @@
 What is known of movies is regressed on their side features: ridge regression, relative to the average movie. Movies
 without ratings take part as they are, with nothing: where most of a catalogue was never chosen, a new movie promises
 less. A movie without ratings then gets its prediction, which is the mean of its group, shrunk to that of all.
+
+Where lists follow a trend, a movie takes part with the share of its rows that are of late (``trend.share_of_late``):
+most stories of a news site are old and nearly out of its lists, and a new one is like the other new ones.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ FEATURE_RIDGE = 20.0  # a group of movies counts as if it had so many more avera
 MOST_STEPS, TOLERANCE = 100, 1e-8
 
 
-def with_unrated(ranker: ListRanker, train: Interactions) -> ListRanker:
+def with_unrated(ranker: ListRanker, train: Interactions, shares: np.ndarray | None = None) -> ListRanker:
     """The ranker in which a movie that nobody has rated has the vector that its features promise.
 
-    The same one where all movies are rated, or movies have no side features.
+    The same one where all movies are rated, or movies have no side features. ``shares`` [movies]: how much each takes
+    part; all the same where nothing is given.
     """
     unrated = np.bincount(train.movie_rows, minlength=train.shape[1]) == 0
     unrated[0] = False
@@ -32,16 +36,21 @@ def with_unrated(ranker: ListRanker, train: Interactions) -> ListRanker:
         return ranker
     rows = np.flatnonzero(unrated)
     items = ranker.items.clone()
-    items[torch.from_numpy(rows)] = torch.from_numpy(by_features(train.movies, ranker.items.numpy())[rows])
+    items[torch.from_numpy(rows)] = torch.from_numpy(by_features(train.movies, ranker.items.numpy(), shares)[rows])
     return dataclasses.replace(ranker, items=items)
 
 
-def by_features(movies: SideData, values: np.ndarray) -> np.ndarray:
-    """What the side features say of ``values`` [movies, D], whose row 0 is no movie: the same shape and dtype."""
+def by_features(movies: SideData, values: np.ndarray, shares: np.ndarray | None = None) -> np.ndarray:
+    """What the side features say of ``values`` [movies, D], whose row 0 is no movie: the same shape and dtype.
+
+    ``shares`` [movies], 0 or more: how much each movie counts.
+    """
     features = feature_matrix(movies).astype(np.float64)[1:]
-    average = values[1:].mean(axis=0, dtype=np.float64)
-    centred = features.T @ (values[1:] - average)
-    normal = features.T @ features + FEATURE_RIDGE * sparse.eye_array(features.shape[1])
+    shares = np.ones(len(values) - 1) if shares is None or not shares[1:].any() else shares[1:]
+    average = np.average(values[1:], axis=0, weights=shares)
+    counted = sparse.diags_array(shares) @ features
+    centred = counted.T @ (values[1:] - average)
+    normal = features.T @ counted + FEATURE_RIDGE * shares.mean() * sparse.eye_array(features.shape[1])
     predicted = np.zeros_like(values)
     predicted[1:] = average + features @ solved(normal.tocsr(), centred)
     return predicted

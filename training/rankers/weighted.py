@@ -1,8 +1,9 @@
-"""Likes with weights, as plays and purchases have them, in the list ranker: whether they count, and how much."""
+"""Weights in the list ranker: of likes, as plays and purchases have them, and of movies' side features."""
 
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 from ..config import Settings
 from ..fitting.targets import confidences
@@ -25,14 +26,18 @@ def histories(train: Interactions, settings: Settings) -> Interactions:
 def choose(
     train: Interactions, validation: Interactions, settings: Settings, regression: ease.Regression | None = None
 ) -> tuple[Settings, dict[Metric, float]]:
-    """What ``ease.choose`` gives; where likes have weights, for the power of these whose lists are best.
+    """What ``ease.choose`` gives, for the powers of weights and the weight of side features whose lists are best.
 
-    ``regression``: that of ``train`` without weights, where it has been made.
+    Powers are tried where likes have weights, and weights of side features where movies have these. ``regression``:
+    that of ``train`` with the settings as they are, where it has been made; it serves where only one is needed.
     """
-    if train.weights is None:
+    several = {"list_weight_powers": settings.list_weight_powers} if train.weights is not None else {}
+    if len(settings.list_feature_weights) > 1 and train.movies.schema.fields:
+        several["list_feature_weights"] = settings.list_feature_weights
+    if not several:
         return ease.choose(train, validation, settings, regression)
     tried = []
-    for power in settings.list_weight_powers:
-        of_power = dataclasses.replace(settings, list_weight_powers=(power,))
-        tried.append(ease.choose(histories(train, of_power), validation, of_power))
+    for way in product(*several.values()):
+        of_way = dataclasses.replace(settings, **{name: (value,) for name, value in zip(several, way, strict=True)})
+        tried.append(ease.choose(histories(train, of_way), validation, of_way, always=True))
     return max(tried, key=lambda way: way[1].get(Metric.NDCG, 0.0))

@@ -40,8 +40,8 @@ def losses(curves: dict[str, Sequence[float]]) -> str:
         return _url(figure)
 
 
-def by_count(bins: Sequence[dict[str, float]], error: str) -> str:
-    """The error by how often a movie was rated."""
+def by_count(bins: Sequence[dict[str, float]], error: str, rows: str) -> str:
+    """The error by how many ``rows`` (ratings, or users) a movie has."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 3), layout="constrained")
         axes = figure.subplots()
@@ -52,7 +52,7 @@ def by_count(bins: Sequence[dict[str, float]], error: str) -> str:
             axes.annotate(f"{each['error']:.3f}", above, (0, 3), textcoords="offset points", ha="center")
         axes.set_xticks(places, [_span(each) for each in bins], fontsize=9)
         axes.tick_params(axis="x", length=0)
-        axes.set(xlabel="ratings of the movie in training", ylabel=error)
+        axes.set(xlabel=f"{rows} in training", ylabel=error)
         return _url(figure)
 
 

@@ -6,8 +6,9 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,6 +19,7 @@ from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from handlers.recommender.model.errors import ArchiveError
 
+from ..browsing import LAST_YEAR
 from ..errors import UserError
 from ..estimators import ESTIMATORS
 from ..metrics.names import HEADLINES
@@ -25,6 +27,17 @@ from . import charts, movies
 
 EXAMPLES = 3
 LENGTH = 8
+
+
+class Done(NamedTuple):
+    """What the users of a log have done: a movie ``was`` rated, and has so many ``rows``, ratings."""
+
+    was: str
+    rows: str
+
+
+RATED = Done("rated", "ratings")
+CHOSEN = Done("chosen", "users")  # bought, played or read: nobody says which; each user counts once
 
 
 class ReportError(UserError):
@@ -69,7 +82,7 @@ def render(service: Service, details: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "facts": facts,
+        "facts": lambda attributes: facts(attributes, metadata.added_by),
         "number": number,
         "name": lambda movie: movies.name_of(movie, metadata.words),
         "columns": columns,
@@ -77,23 +90,25 @@ def render(service: Service, details: dict[str, Any]) -> str:
     parts = {"validation": metrics["validation"], "test": metrics["test"]}
     error = "RMSE" if metadata.target == "rating" else "log loss"
     bins, curve = details.get("by_count"), details.get("reliability")
+    done = RATED if metadata.scale else CHOSEN
     return environment.get_template("page.html").render(
         name=ESTIMATORS[metadata.model].title if metadata.model in ESTIMATORS else metadata.model,
         headlines=HEADLINES,
         metadata=metadata,
         words=metadata.words,
+        done=done,
         metrics=metrics,
         parts=_columns_of(parts),
         cold=[
-            (part, side.split("_")[1], values[side]["rows"], _floats(values[side]))
+            (part, called, values[side]["rows"], _floats(values[side]))
             for part, values in parts.items()
-            for side in ("cold_users", "cold_movies")
+            for side, called in (("cold_users", "users"), ("cold_movies", metadata.words.many))
             if side in values
         ],
         error=error,
         bins=bins,
         losses=charts.losses(details["losses"]) if any(details["losses"].values()) else None,
-        by_count=charts.by_count(bins, error) if bins else None,
+        by_count=charts.by_count(bins, error, done.rows) if bins else None,
         reliability=charts.reliability(curve) if curve else None,
         map=movies.draw(Presenter(model).catalogue(0, len(model.catalogue)), metadata.words),
         tuning=details.get("tuning"),
@@ -102,17 +117,26 @@ def render(service: Service, details: dict[str, Any]) -> str:
     )
 
 
-def facts(attributes: dict[str, Any]) -> str:
-    """The attributes of an entry as one text: texts by themselves, numbers and flags with their names."""
-    return ", ".join(_fact(name, value) for name, value in attributes.items())
+def facts(attributes: dict[str, Any], dates: str | None = None) -> str:
+    """The attributes of an entry as one text: texts by themselves, numbers and flags with their names.
+
+    ``dates``: the column whose numbers are seconds since 1970, or years.
+    """
+    return ", ".join(_fact(name, value, name == dates) for name, value in attributes.items())
 
 
-def _fact(name: str, value: Any) -> str:
+def _fact(name: str, value: Any, is_date: bool) -> str:
+    name = name.replace("_", " ")
     if isinstance(value, bool):
         return name if value else f"not {name}"
     if isinstance(value, list):
         return ", ".join(value)
-    return value if isinstance(value, str) else f"{name} {value:g}"
+    if isinstance(value, str):
+        return value
+    if is_date:
+        moment = value if abs(value) <= LAST_YEAR else f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M}"
+        return f"{name} {moment}"
+    return f"{name} {value:,.12g}"
 
 
 def number(value: Any) -> str:

@@ -100,7 +100,7 @@ const PICTURES = [
 ];
 
 export function cover(movie) {
-  const random = stream(hash(`${movie.title}${movie.year}`));
+  const random = stream(hash(`${movie.title ?? movie.movie_id}${movie.year}`));
   const [first, second] = [hue(movie.genres?.[0]), hue(movie.genres?.[1] ?? movie.genres?.[0])];
   const strength = movie.year ? Math.min(1, Math.max(0.12, (movie.year - 1930) / 50)) : 1;
   const [turn, shade] = [16 * random() - 8, 0.1 * random() - 0.05];

@@ -1,6 +1,6 @@
 // Numbers and movies in words.
 
-import { capital, phrase, words } from "./words.js";
+import { capital, counted, isDate, phrase, words } from "./words.js";
 
 export const count = (value) => Number(value).toLocaleString("en");
 
@@ -10,6 +10,9 @@ export const title = (movie) => movie.title ?? `${capital(words().one)} ${movie.
 
 const GENRES = 3; // named on a card
 const NAMED = 3; // reasons in a list or in an explanation
+const LAST_YEAR = 9999; // a larger number of a column of dates is in seconds
+
+const moment = (seconds) => new Date(1000 * seconds).toLocaleString("en", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 
 export const facts = (movie) => [movie.year, ...shown(movie.attributes ?? { genres: movie.genres })].filter(Boolean).join(" · ");
 
@@ -18,6 +21,7 @@ function shown(attributes) {
   return Object.entries(attributes).map(([name, value]) => {
     const column = name.replaceAll("_", " ");
     if (typeof value === "boolean") return value ? column : `not ${column}`;
+    if (isDate(name) && typeof value === "number") return `${column} ${Math.abs(value) > LAST_YEAR ? moment(value) : value}`;
     return typeof value === "number" ? `${column} ${count(value)}` : [value].flat().slice(0, GENRES).join(", ");
   });
 }
@@ -43,6 +47,15 @@ export function score(value, card, kind) {
 export const ofLikes = (card) => Boolean(card) && !card.error && !card.scale;
 
 export const opinions = (number, card) => plural(number, ofLikes(card) ? "like" : "rating");
+
+// The same of a log, whose likes are purchases, plays or clicks: nobody says which.
+export const rows = (number, card) => plural(number, ofLikes(card) ? "pair" : "rating");
+
+export const takenBy = (movie, card) => `${ofLikes(card) ? "Chosen" : "Rated"} by ${plural(movie.ratings ?? 0, "user")}.`;
+
+// The heading above what a user of the log has done, and how much that is.
+export const past = (number, card) =>
+  ofLikes(card) ? ["What they chose ", counted(number)] : ["What they liked ", opinions(number, card)];
 
 // Why an entry is in the list: {lead, parts: [{label, amount, named}]} with parts that add up, or null where no part has a
 // name. The parts are percentages of the number that orders the list; where they do not fit into it, signed points.

@@ -22,7 +22,7 @@ export function naming(context, done) {
     "div",
     {},
     h("form", { class: "row", onsubmit: enter }, h("label", { for: id }, "Your name"), input, h("button", { type: "submit" }, "Remember me")),
-    h("p", { class: "muted" }, "Any name will do, and there is no password: whoever types the same name sees, changes and deletes the same ratings."),
+    h("p", { class: "muted" }, "Any name will do, and there is no password: whoever types the same name sees, changes and deletes the same."),
     trouble,
   );
 }

@@ -4,11 +4,11 @@ import { Problem } from "./api.js";
 import { catalogue } from "./catalogue.js";
 import { combobox } from "./combobox.js";
 import { h, uniqueId } from "./dom.js";
-import { opinions, title } from "./format.js";
+import { ofLikes, opinions, title } from "./format.js";
 import * as ratings from "./ratings.js";
 import { go, href } from "./route.js";
 import * as visitor from "./visitor.js";
-import { article, capital, words } from "./words.js";
+import { capital, words } from "./words.js";
 
 // An id as the log has it: a number where it is written as one ("007" is a text). The handler takes either for either.
 export const asId = (text) => (/^(0|[1-9]\d{0,14})$/.test(text) ? Number(text) : text);
@@ -24,7 +24,7 @@ export function requestFor(subject, k, card) {
   if (subject.kind === "movie") return { movie_id: subject.id, k };
   if (subject.kind === "user") return { user_id: subject.id, k };
   const given = ratings.given(card);
-  if (!given.length) throw new Problem("NothingGiven", `Rate ${article(words().one)}, or like one, under “For you”: this list is made of that.`);
+  if (!given.length) throw new Problem("NothingGiven", `${ofLikes(card) ? "Like" : "Rate"} ${words().a} under “For you”: this list is made of that.`);
   return { ...visitor.fields(), ratings: given, k };
 }
 
@@ -46,7 +46,7 @@ export function picker(route, context) {
     { class: "picker" },
     combobox({
       label: `${capital(words().many)} like`,
-      placeholder: `Type ${article(words().one)}`,
+      placeholder: `Type ${words().a}`,
       model: context.model,
       onchoose: (movie) => go(href(route, { movie: movie.movie_id })),
     }),

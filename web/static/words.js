@@ -5,25 +5,28 @@ const OF_MOVIES = {
   everybody: "what everybody watches",
   known: "Seen movies too",
   unknown: "Not seen",
+  all: "They have seen everything.",
   nothing: "No movie matches: choose other genres, or show seen movies too.",
 };
 
-let [one, many] = ["movie", "movies"];
+let [a, one, many] = ["a movie", "movie", "movies"];
 let facet = "genres"; // the column whose values give colours and narrow lists
+let dates; // the column that says in seconds when something was new
 
 export function use(cards) {
   const card = cards.find((each) => each.words);
   if (!card) return;
-  ({ one, many } = card.words);
+  ({ one, many, a = `a ${one}` } = card.words); // an earlier archive says no article
+  dates = card.newest_by;
   const texts = Object.entries(card.columns ?? {}).filter(([, kind]) => kind === "category" || kind === "tags");
   facet = texts.some(([name]) => name === "genres") ? "genres" : texts[0]?.[0] ?? "genres";
 }
 
-export const words = () => ({ one, many });
+export const words = () => ({ a, one, many });
+export const isDate = (column) => column === dates;
 export const facetName = () => facet;
 export const facetLabel = () => facet.replaceAll("_", " ");
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const article = (noun) => (/^[aeiou]/i.test(noun) ? `an ${noun}` : `a ${noun}`);
 export const counted = (number) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
 // A phrase of OF_MOVIES, for whatever is in the catalogue.
@@ -34,6 +37,7 @@ export function phrase(name) {
     everybody: "what everybody chooses",
     known: `Known ${many} too`,
     unknown: "Not known",
+    all: `They know all ${many}.`,
     nothing: `Nothing matches: choose others, or show known ${many} too.`,
   }[name];
 }

@@ -32,7 +32,7 @@ def description_of(model: Model, limits: Limits) -> dict[str, Any]:
         "user_features": user_features,
         f"{words.field}_features": movie_features,
         "options": ["explain"] + (["user"] if user_features else []) + ([words.field] if movie_features else []),
-        "words": {"one": words.one, "many": words.many},
+        "words": {"a": words.a, "one": words.one, "many": words.many},
         "columns": {name: column.kind for name, column in model.catalogue.columns.items()},
         "limits": msgspec.to_builtins(limits),
         "last_timestamp": metadata.last_timestamp,

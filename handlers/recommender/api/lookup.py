@@ -65,7 +65,7 @@ class Lookup:
             self._needs(timeline.ages is not None, f"recent_days is {request.recent_days}", "a column timestamp")
             selection.recent_days = request.recent_days
         if request.newest is not UNSET:
-            dates = "a column timestamp, or with a movies file that has a column added or released"
+            dates = "a column timestamp, or with an items file that has a column added or released"
             self._needs(timeline.added is not None, "newest is true", dates)
             selection.newest = True
 
@@ -73,8 +73,8 @@ class Lookup:
     def _needs(is_there: bool, given: str, columns: str) -> None:
         if not is_there:
             raise InvalidRequest(
-                f"{given}: this archive does not know when its movies came or were rated; leave it out, or train the "
-                f"model again on a log with {columns}"
+                f"{given}: this archive does not know when anything happened or came; leave it out, or train the model "
+                f"again on a log with {columns}"
             )
 
     def _row(self, job: Job, vocabulary: Vocabulary, name: str) -> int:
@@ -105,7 +105,7 @@ class Lookup:
         scale, rating, name = self._model.metadata.scale, given.rating, f"ratings[{position}].rating"
         if scale is None:
             if rating is not None:
-                raise InvalidRequest(f"{name} is {rating:g}: this model was trained on likes; leave it out")
+                raise InvalidRequest(f"{name} is {rating:g}: the log of this model has no ratings; leave it out")
             return LIKE
         if rating is None:
             raise InvalidRequest(f"{name} is missing: give a rating from {scale[0]:g} to {scale[1]:g}")
@@ -130,8 +130,8 @@ class Lookup:
     def _known_features(self) -> str:
         if not any(schema.fields for schema in self._schemas.values()):
             return "it uses ids only"
-        sides = {"user": "user", "movie": self._words.one}
-        known = (f"of a {sides[side]} {', '.join(of.names) or 'none'}" for side, of in self._schemas.items())
+        sides = {"user": "a user", "movie": self._words.a}
+        known = (f"of {sides[side]} {', '.join(of.names) or 'none'}" for side, of in self._schemas.items())
         return f"it knows {'; '.join(known)}"
 
     def _where(self, job: Job) -> Where:

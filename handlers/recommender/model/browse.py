@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .exploration import Exploration
-from .lists import ListMaker
 from .query import MovieQuery, RankedList, Selection, UserQuery
 from .timeline import NO_DATE
 
@@ -23,15 +21,13 @@ class Browsing:
 
     def __init__(self, model: "Model") -> None:
         self._model = model
-        counts = model.catalogue.counts
-        self._lists = Exploration(ListMaker(counts, None, model.device), counts, model.device)
         self._counts_of_last = lru_cache(KEPT_PERIODS)(model.timeline.counts)
 
     def make(self, selection: Selection) -> RankedList:
         """The list of a selection; a score is that of a user of whom nothing is known.
 
-        Its facts: "ratings", int64 [n], how often each was rated in ``recent_days`` or at all; where ``newest``,
-        "added" int64 [n], when each came, in seconds since 1970.
+        Its facts: "ratings", int64 [n], how many users have rated each, or with ``recent_days`` how often it was rated
+        in these; where ``newest``, "added" int64 [n], when each came, in seconds since 1970.
         """
         model = self._model
         added, counts = model.timeline.added, model.catalogue.counts
@@ -39,9 +35,8 @@ class Browsing:
             counts = self._counts_of_last(selection.recent_days)
         numbers = self._by_date(added) if selection.newest else self._by_count(counts)
         excluded = model.catalogue.excluded(selection)
-        (rows,), (explored,) = self._lists.make(
-            torch.from_numpy(numbers)[None].to(model.device), [excluded], [selection]
-        )
+        order = torch.from_numpy(numbers)[None].to(model.device)
+        (rows,), (explored,) = model.lists.make(order, [excluded], [selection])
         scores = model.score([UserQuery()] * len(rows), [MovieQuery(row) for row in rows.tolist()])
         facts = {"added": added[rows]} if selection.newest else {"ratings": counts[rows]}
         return RankedList(rows, scores, explored=explored, facts=facts)

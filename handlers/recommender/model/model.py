@@ -19,6 +19,7 @@ from .drift import Drift
 from .embeddings import embeddings_of
 from .errors import ArchiveError
 from .explain import Explainer
+from .exploration import Exploration
 from .files import (
     ARRAYS,
     CHECKSUMS,
@@ -34,6 +35,7 @@ from .files import (
 from .foldin import Prior, Rated, Solution, in_groups, means_that_give, scorer, solve, solve_each
 from .link import Link
 from .list_ranker import History, ListRanker, with_fresh
+from .lists import ListMaker
 from .metadata import Metadata
 from .network import Network, load_network, network_file
 from .query import LIKE, MovieQuery, RankedList, Selection, UserQuery
@@ -168,6 +170,12 @@ class Model:
     def link(self) -> Link:
         """The link between raw scores and the scale of the target."""
         return self.metadata.link
+
+    @cached_property
+    def lists(self) -> Exploration:
+        """Makes lists of all kinds from the numbers that order them."""
+        vectors, counts = None if self.ranker is None else self.ranker.item_similarity, self.catalogue.counts
+        return Exploration(ListMaker(counts, vectors, self.device), counts, self.device)
 
     @property
     def lists_at_once(self) -> int:

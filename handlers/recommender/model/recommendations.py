@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from .explain import Explainer
-from .exploration import Exploration
-from .lists import ListMaker
 from .query import RankedList, Selection, UserQuery
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ class Recommendations:
     def __init__(self, model: "Model", explainer: Explainer) -> None:
         self._model = model
         self._explainer = explainer
-        vectors = None if model.ranker is None else model.ranker.item_similarity
-        counts = model.catalogue.counts
-        self._lists = Exploration(ListMaker(counts, vectors, model.device), counts, model.device)
 
     def make(
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
@@ -43,7 +38,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows, explored = self._lists.make(order, excluded, selections)
+        rows, explored = model.lists.make(order, excluded, selections)
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .lists import ListMaker
 from .query import MovieQuery, RankedList, Selection
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ class Similarity:
         self._model = model
         counts = model.catalogue.counts
         shrunk = counts / (counts + model.metadata.similarity_shrinkage)
-        self._lists = ListMaker(counts, None, model.device)
         self._trust = torch.from_numpy(shrunk).float().to(model.device)  # [movies]
 
     def nearest(self, movie: MovieQuery, selection: Selection) -> RankedList:
@@ -32,7 +30,7 @@ class Similarity:
         """
         scores = self._of_features(movie) if movie.features else self._of_row(movie.row)
         excluded = self._model.catalogue.excluded(selection, [movie.row])
-        (rows,) = self._lists.make(scores.unsqueeze(0).clone(), [excluded], [selection])
+        (rows,), _ = self._model.lists.make(scores.unsqueeze(0).clone(), [excluded], [selection])
         listed = scores[torch.from_numpy(rows).to(self._model.device)]
         return RankedList(rows, listed.cpu().numpy().astype(np.float64).round(6))
 

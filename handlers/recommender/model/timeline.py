@@ -15,6 +15,8 @@ NO_DATE = np.iinfo(np.int64).min  # of a movie that is not known to have come at
 class Timeline:
     """How old the ratings of each movie are, and when each movie came. Both None where this is not known.
 
+    Each row of the log is one of these ratings: who has played a song three times counts three times.
+
     ``ages`` uint16 [ratings]: whole days before the log's last timestamp, 0 for its last 24 hours; the ages of a movie
     stand together and ascend, those of row m in ``ages[offsets[m]:offsets[m + 1]]``; ``offsets`` int64 [movies + 1].
     ``added`` int64 [movies]: seconds since 1970, ``NO_DATE`` where there is no date.

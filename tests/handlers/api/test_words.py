@@ -104,7 +104,7 @@ def test_a_description_has_the_words_and_the_columns(shop, services) -> None:
     description = shop.describe()
     assert description["ids"] == {"user_id": "string", "item_id": "string"}
     assert description["items"] == 60
-    assert description["words"] == {"one": "product", "many": "products"}
+    assert description["words"] == {"a": "a product", "one": "product", "many": "products"}
     kinds = {"category": "category", "price": "number", "stock": "number", "on_sale": "boolean", "labels": "tags"}
     assert description["columns"] == kinds
     of_movies = services["fm"].describe()

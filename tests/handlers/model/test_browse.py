@@ -17,6 +17,8 @@ from handlers.recommender.loading import load_service
 from tests.conftest import MODELS, train_small
 from tests.handlers.asking import movies, said
 from training.data import RatingsLog, generate
+from training.data.files import read_log
+from training.data.naming import ColumnNames
 
 DAY = 86_400
 
@@ -147,3 +149,23 @@ def test_what_nobody_has_rated_has_the_place_that_its_features_promise(services,
     listed = movies(ask(load_service(folder), k=1000))
     assert listed[0] == ids[5]
     assert listed.index(ids[6]) >= np.count_nonzero(counts)
+
+
+def test_repeats_are_what_is_popular_and_the_first_time_is_when_a_movie_came(tmp_path: Path) -> None:
+    """Planted: one user plays an old song three times in the last week, and four users play another one before it."""
+    rows = [("a", "old", 0), *[("a", "old", (100 - day) * DAY) for day in (0, 2, 4)]]
+    rows += [(user, "past", 80 * DAY) for user in "abcd"] + [("b", "new", 90 * DAY), ("b", "new", 99 * DAY)]
+    rows += [(user, f"song-{number}", (number + 5) * DAY) for number in range(9) for user in "abcd"]
+    path = tmp_path / "plays.csv"
+    pd.DataFrame(rows, columns=["listener", "song", "time"]).to_csv(path, index=False)
+    log = read_log(path, names=ColumnNames.parse("user=listener,item=song,time=time"))
+    service = load_service(train_small("mf", log, tmp_path, target="like", method="als", list_factors=(2,)) / "mf")
+
+    def counts(**order: object) -> dict[str, int]:
+        return {one["item_id"]: one["ratings"] for one in ask(service, **order)["recommendations"] if one["ratings"]}
+
+    assert counts(k=9, recent_days=7) == {"old": 3, "new": 1}
+    assert counts(k=99)["old"] == 1  # in the whole log a user counts once
+    added = {one["item_id"]: one["added"] for one in ask(service, k=99, newest=True)["recommendations"]}
+    assert list(added)[:2] == ["new", "past"]
+    assert (added["new"], added["old"]) == (90 * DAY, 0)

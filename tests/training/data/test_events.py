@@ -56,6 +56,8 @@ def test_events_are_rows_and_of_a_pair_the_later_row_stays(store: Store, url: st
     expected = {(2, 10, 4, 300), (1, 10, 2, 200), (1, 20, 3, 100), (3, 30, 4.5, 400), (-7, 10, 3, 400)}
     assert set(log.ratings.itertuples(index=False, name=None)) == expected
     assert log.ratings["timestamp"].tolist()[1:] == [100, 200, 400, 400]
+    before = {(1, 10, 100), (1, 20, 100), (2, 10, 299), (3, 30, 350)}
+    assert set(log.earlier.itertuples(index=False, name=None)) == before
     assert log.events == EventsUsed(count=6, last_id=8)
     assert log.sha256 != log_of(ROWS).sha256
 
@@ -92,11 +94,14 @@ def test_events_of_all_types_join_a_log_whose_rows_have_types(half_life: float |
     columns = ("user_id", "movie_id", "timestamp", "event")
 
     def log_of_events(events: list[tuple]) -> RatingsLog:
-        return RatingsLog("shop", weighed(pd.DataFrame(events, columns=list(columns)), by, "shop"), weighing=by)
+        rows, others = weighed(pd.DataFrame(events, columns=list(columns)), by, "shop")
+        return RatingsLog("shop", rows, weighing=by, earlier=others)
 
     joined, expected = with_events(log_of_events(rows), url), log_of_events(rows + later)
     of_pairs = [table.ratings.set_index(["user_id", "movie_id"]).sort_index() for table in (joined, expected)]
     pd.testing.assert_frame_equal(*of_pairs, rtol=1e-5)
+    others = [sorted(log.earlier.itertuples(index=False, name=None)) for log in (joined, expected)]
+    assert others[0] == others[1] == [("a", "x", 0), ("a", "x", 2 * day)]
     assert joined.events == EventsUsed(count=2, last_id=2)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from training.data import DataError, read_pairs, tables
 from training.data.files import read_log
+from training.data.naming import ColumnNames
 
 
 @pytest.fixture(params=["at once", "in blocks of two rows"], autouse=True)
@@ -130,7 +131,7 @@ def test_repeated_pairs(write, caplog, text, kept):
         log = read_log(write("r.csv", text))
     assert log.ratings[["user_id", "movie_id", "rating"]].values.tolist() == kept
     (message,) = [record.getMessage() for record in caplog.records]
-    assert "r.csv: 1 rows repeat a pair of user and movie" in message
+    assert "r.csv: 1 rows repeat a pair of a user and an item" in message
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,11 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("user_id,movie_id\n", r"r\.csv: has a header and no rows"),
         ("user,movie_id\n1,2\n", r"r\.csv: has no column 'user_id'\. Columns found: \['user', 'movie_id'\]"),
         ("user_id|movie_id\n1|2,3\n", r"no column 'user_id'.*\['user_id\|movie_id'\].*commas, semicolons or tabs"),
-        ("user_id;movie_id;rating\n1;2;4,5\n", r"column 'rating', row 1: '4,5' is not a number.*write 4\.5, not 4,5"),
+        (
+            "user_id;movie_id;rating\n1;2;1.299,5\n",
+            r"column 'rating', row 1: '1.299,5' is not.*write 1299\.5, not 1\.299",
+        ),
+        ('user_id,movie_id,rating\n1,2,"4,5"\n1,3,"1,000"\n', r"row 2: '1,000' is not a number"),
         ("userId,user_id,movie_id\n1,2,3\n", "has the columns 'userId' and 'user_id', which say the same"),
         ("user_id,movie_id,rating\n1,2,3\n1,3,good\n", r"column 'rating', row 2: 'good' is not a number"),
         (
@@ -160,7 +165,7 @@ def test_repeated_pairs(write, caplog, text, kept):
         ("user_id,movie_id\n1,2\n1.5,2\n", r"column 'user_id', row 2: '1.5' is a decimal number"),
         ("user_id,movie_id\n1,2\n1,2,3,4\n", r"r\.csv: cannot be read as CSV: .*line 3"),
         ("user_id,movie_id\n1,2,3\n1,2,3\n", r"r\.csv: cannot be read as CSV"),
-        (b"user_id,movie_id\n\xff,2\n", r"r\.csv: cannot be read as CSV: .*utf-8"),
+        (b"user_id,movie_id\n\xff,2\n", r"r\.csv: cannot be read as CSV: it is no UTF-8 text\. Save it as UTF-8"),
     ],
 )
 def test_mistakes_in_ratings(write, text, message):
@@ -269,3 +274,23 @@ def test_parquets_own_dates(tmp_path):
     days = [datetime.date(2024, 1, 31), datetime.date(1970, 1, 2)]
     pd.DataFrame({"user_id": [1, 2], "movie_id": [1, 2], "timestamp": days}).to_parquet(tmp_path / "r.parquet")
     assert read_log(tmp_path / "r.parquet").ratings["timestamp"].tolist() == [1_706_659_200, 86_400]
+
+
+def test_a_file_of_a_spreadsheet_with_decimal_commas(write, caplog):
+    items = write("i.csv", "\ufeffsku;price;size;stock\ns1;499,00;36,5;1,200\ns2;12,5;M;3\ns3;;;2\n")
+    names = ColumnNames.parse("user=who,item=sku,weight=count")
+    log = read_log(write("r.csv", "\ufeffcount;sku;who\n1,5;s1;a@x.com\n2;s2;b@x.com\n"), None, items, names=names)
+    assert log.ratings["weight"].tolist() == [1.5, 2]
+    assert log.movies["price"].tolist()[:2] == [499, 12.5]
+    assert log.movies["size"].tolist() == ["36,5", "M", ""]
+    assert log.movies["stock"].tolist() == ["1,200", "3", "2"]  # thousands, or not
+
+
+def test_a_column_that_is_nearly_numbers_is_warned_of(write, caplog):
+    rows = "".join(f"s{number},{number}.5\n" for number in range(9))
+    with caplog.at_level(logging.WARNING):
+        log = read_log(
+            write("r.csv", "user_id,item_id\na,s1\n"), None, write("i.csv", f"item_id,price\n{rows}s9,n/a\n")
+        )
+    assert "i.csv, column 'price': 9 values are numbers, but row 10 is 'n/a': the column is read as text" in caplog.text
+    assert log.movies["price"].tolist()[-2:] == ["8.5", "n/a"]

@@ -63,6 +63,21 @@ def test_files_of_users_and_items_have_the_given_name_or_the_usual_one(write):
     assert read_log(ratings, None, by_id, names=NAMES).movies["movie_id"].tolist() == ["s1", "s2"]
 
 
+def test_titles_and_types_of_events_have_names_too(write):
+    names = ColumnNames.parse("user=customer,item=sku,event=action,title=name")
+    ratings = write("r.csv", "customer,sku,action\na,s1,purchase\na,s1,click\nb,s2,purchase\n")
+    log = read_log(ratings, None, write("i.csv", "sku,name,title\ns1,Red Lamp,Mr\ns2,Pan,Ms\n"), names=names)
+    assert log.movies["title"].tolist() == ["Red Lamp", "Pan"]
+    assert log.ratings["weight"].tolist() == pytest.approx([1.2, 1])
+    assert log.columns["title"] == "name"
+    with pytest.raises(
+        DataError, match=r"i\.csv: has no column 'name'\. Columns found: \['sku', 'titel'\]\. title= in"
+    ):
+        read_log(ratings, None, write("i.csv", "sku,titel\ns1,Lamp\n"), names=names)
+    with pytest.raises(DataError, match=r"--items: has no column 'name'"):
+        read_log(ratings, names=names)
+
+
 def test_a_large_file_is_prepared_for_each_set_of_names(write, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "LARGE", 1)
     path, kept = write("r.csv", "a,b,c\n1,2,3\n"), tmp_path / "prepared"
@@ -117,8 +132,8 @@ def test_an_item_has_a_name(write):
     log = load(str(path), movies=items, **options)
     assert log.words == Words("item", "product", "products")
     assert log.shown == ("price",)  # a title is shown anyway
-    for show in ("colour", "note"):
-        with pytest.raises(DataError, match=rf"'{show}' of --show is no column of the items. Available: \['price'\]"):
+    for show, problem in {"colour": "no column of the items", "note": "a column without any value"}.items():
+        with pytest.raises(DataError, match=rf"'{show}' of --show is {problem}. Available: \['price'\]"):
             load(str(path), movies=items, **options | {"show": (show,)})
     assert with_name(MOVIES, "story,stories") == Words("movie", "story", "stories")
     for name in ("<b>", ",", "x" * 50):

@@ -43,3 +43,23 @@ def test_keys_of_two_tables(kind):
 
 def test_among_nothing():
     assert pairs.among(np.array([1, 2]), np.empty(0, np.int64)).tolist() == [False, False]
+
+
+@pytest.mark.parametrize("kind", IDS)
+@pytest.mark.parametrize("with_moments", [True, False])
+def test_the_latest_row_of_each_pair_stays(kind, with_moments):
+    """Beside pandas; many moments are the same, and of these the last row is the latest."""
+    table = drawn(kind, 300).assign(timestamp=RNG.integers(0, 4, 300))
+    ordered = table.sort_values("timestamp", kind="stable") if with_moments else table
+    expected = ordered.drop_duplicates(["user_id", "movie_id"], keep="last").index
+    (found,) = pairs.keys(table)
+    stays = pairs.latest(found, table["timestamp"].to_numpy() if with_moments else None)
+    assert np.flatnonzero(stays).tolist() == sorted(expected)
+    others = pairs.earlier(table, stays)
+    assert others.values.tolist() == table.drop(index=expected).values.tolist()
+
+
+def test_without_repeats_or_moments_there_is_nothing_earlier():
+    table = drawn("small", 300)
+    assert pairs.earlier(table, np.zeros(300, bool)) is None
+    assert pairs.earlier(table.assign(timestamp=1), np.ones(300, bool)) is None

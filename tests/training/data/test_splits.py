@@ -68,6 +68,15 @@ def test_time_takes_the_latest():
     assert parts(split(log, "time", 0, validation=0.2, test=0.2)) == ([1, 2, 4, 6, 8, 9], [0, 3], [5, 7])
 
 
+@pytest.mark.parametrize("how", ["time", "random"])
+def test_a_share_may_stand_behind_the_split(synthetic, how):
+    named = split(synthetic, f"{how}:0.02", 3)
+    assert parts(named) == parts(split(synthetic, how, 3, validation=0.01, test=0.02))
+    assert parts(split(synthetic, how, 3)) == parts(split(synthetic, f"{how}:0.2", 3))
+    assert len(split(synthetic, f"{how}:0.02", 3, test=0).validation) == 10
+    assert len(split(synthetic, f"{how}:0.02", 3, validation=0, test=0.5).test) == 500
+
+
 def test_time_on_a_log(synthetic):
     result = split(synthetic, "time", 0)
     time = synthetic.ratings["timestamp"].to_numpy()
@@ -108,6 +117,13 @@ def test_leave_one_out_on_a_log(synthetic):
     ("how", "options", "message"),
     [
         ("u6", {}, "'u6' is not a split of hand-made. Known: random, time"),
+        (
+            "time:2",
+            {},
+            "'time:2' is not a split of hand-made. Known: .*; random:0.02 and time:0.02 hold out such a share",
+        ),
+        ("time:", {}, "'time:' is not a split"),
+        ("u1:0.1", {}, "'u1:0.1' is not a split"),
         ("u1", {}, "hand-made: the fold u1 is one of ml-100k"),
         ("time", {}, "hand-made: has no timestamps"),
         ("leave-one-out", {}, "hand-made: no user has two rows"),

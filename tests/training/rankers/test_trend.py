@@ -14,7 +14,7 @@ from training.data import RatingsLog, split
 from training.interactions import Interactions, encode
 from training.metrics.ranking import measure
 from training.rankers import ease
-from training.rankers.trend import POWER, following, trend_of
+from training.rankers.trend import POWER, following, share_of_late, trend_of
 
 SETTINGS = dataclasses.replace(
     preset("quick", "mf"),
@@ -51,7 +51,13 @@ def test_of_rows_that_are_too_old_to_count_nothing_is_known() -> None:
     assert one_in_the_far_future[1:3].min() > 0.5
 
 
+def test_the_share_of_late_is_one_for_what_is_new_and_nothing_for_what_is_old() -> None:
+    shares = share_of_late(of_rows([1, 1, 2, 3, 3], [1000, 1000, 0, 990, 1000]), 10)
+    assert shares == pytest.approx([0, 1, 0, 0.75])
+
+
 def test_without_timestamps_and_at_no_half_life_there_is_none() -> None:
+    assert share_of_late(of_rows([1, 2], None), 7) is share_of_late(of_rows([1, 2], [0, 9]), 0) is None
     assert trend_of(of_rows([1, 2], None), 7) is None
     assert trend_of(of_rows([1, 2], [0, 9]), 0) is None
 

@@ -49,6 +49,22 @@ def test_the_prediction_is_that_of_a_dense_ridge_regression(everything) -> None:
     np.testing.assert_allclose(by_features(rows.movies, values)[1:], mean + x @ weights, atol=1e-5)
 
 
+def test_shares_are_the_weights_of_the_regression(everything) -> None:
+    """A movie that counts twice is one that is there twice; one that counts nothing is not there."""
+    rows, _ = everything
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((rows.shape[1], 3)).astype(np.float32)
+    shares = rng.integers(0, 3, rows.shape[1]).astype(float)
+    x = feature_matrix(rows.movies).toarray()[1:].astype(float)
+    again = np.repeat(np.arange(len(x)), shares[1:].astype(int))
+    mean = values[1:][again].mean(axis=0)
+    ridge = FEATURE_RIDGE * shares[1:].mean() * np.eye(x.shape[1])
+    weights = np.linalg.solve(x[again].T @ x[again] + ridge, x[again].T @ (values[1:][again] - mean))
+    np.testing.assert_allclose(by_features(rows.movies, values, shares)[1:], mean + x @ weights, atol=1e-5)
+    same = [by_features(rows.movies, values, some) for some in (None, np.zeros(rows.shape[1]))]
+    np.testing.assert_array_equal(*same)  # where nothing is of late, all count
+
+
 def test_a_movie_without_ratings_stands_higher_for_those_who_like_its_genre(everything) -> None:
     """Every tenth movie loses its ratings. For who would have rated it, it must stand above the average of these."""
     rows, _ = everything

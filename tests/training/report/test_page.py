@@ -14,6 +14,7 @@ from tests.drifting import drifting
 from training.__main__ import main
 from training.data import generate
 from training.report import write
+from training.report.page import facts
 
 HOSTILE = '</title><script>alert("1")</script> & $\\frac$ {{ 7 * 7 }}'
 SMALL = {"sweeps": 4, "burn_in": 2, "epochs": 3}
@@ -84,11 +85,26 @@ def test_likes_without_titles_have_a_page(model: str, tmp_path: Path) -> None:
     page = write(
         model, train_small(model, likes, tmp_path, target="like", method="adam", **SMALL), tmp_path / "reports"
     ).read_text()
-    assert "the probability that a pair is of the log and not drawn at random" in page
+    assert "the probability that a pair of a user and a movie is of the log and not drawn at random" in page
     assert "rating above" not in page
     assert f"movie {likes.ratings['movie_id'].iloc[0]}" in page
-    assert '<td class="n">liked</td>' in page
+    assert "<th>chosen</th>" in page
     assert 'class="legend"' not in page
+
+
+def test_a_shop_without_ratings_reads_nothing_of_ratings_and_movies(purchases_build: Path, tmp_path: Path) -> None:
+    page = write("mf", purchases_build, tmp_path).read_text()
+    said = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<[^>]*>", "", page.split("<h2>Settings")[0], flags=re.DOTALL)
+    assert not re.search(r"movie|\brat(e|ed|ing)s?\b|\bstars?\b|\blike[sd]?\b|seen|watch", said, re.IGNORECASE), said
+    assert "Error by how often a product was chosen" in page
+    assert "Similar to the most chosen products" in page
+
+
+def test_facts_have_dates_and_names_of_numbers() -> None:
+    shown = {"released": 1794600000, "price": 1299.5, "in_stock": True, "labels": ["new", "red"]}
+    assert facts(shown, "released") == "released 2026-11-13 20:00, price 1,299.5, in stock, new, red"
+    assert facts({"released": 1999, "section": "sport"}, "released") == "released 1999, sport"
+    assert facts({"released": "2026-11-13"}, "released") == "2026-11-13"
 
 
 def test_levels_have_a_reliability_plot(planted: Planted, tmp_path: Path) -> None:

@@ -32,6 +32,25 @@ def test_the_page_speaks_of_products(open_page: Any, shop: str) -> None:
             assert "movie" not in page.title()
 
 
+def test_the_page_of_purchases_speaks_of_no_ratings(open_page: Any, running: Any, of_purchases: Any) -> None:
+    """Nor do its lists when somebody says what they like."""
+    with running(Settings(models=("mf",)), of_purchases) as shop:
+        item = httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
+        user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
+        for view in VIEWS:
+            for address in (f"{shop}/{view['route']}", f"{shop}/{view['route']}?movie={item}&user={user}"):
+                page = open_page(address)
+                settled(page)
+                if view["route"] == "you":
+                    page.locator(".like").first.click()
+                    expect(page.get_by_text("1 like, kept")).to_be_visible()
+                    settled(page)
+                said = page.locator("body").inner_text() + page.locator("main").inner_html()
+                assert not re.search(r"[^-]\b(rat(e|ed|ing)s?|stars?|watch|seen)\b|★", said, re.IGNORECASE), address
+        page = open_page(f"{shop}/similar?movie={item}")
+        expect(page.get_by_text(re.compile(r"^Chosen by \d+ users\.$"))).to_be_visible()
+
+
 def test_what_is_next_is_a_product(open_page: Any, shop: str) -> None:
     page = open_page(f"{shop}/user")
     expect(page.get_by_role("heading", level=1)).to_have_text("Which product would somebody choose next?")

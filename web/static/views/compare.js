@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { catalogue } from "../catalogue.js";
 import { cover } from "../cover.js";
 import { h } from "../dom.js";
-import { count, facts, score, title } from "../format.js";
+import { count, facts, rows as rowsOf, score, title } from "../format.js";
 import { fill, problem } from "../notice.js";
 import { href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
@@ -113,8 +113,8 @@ function about(card) {
   const measured = card.metrics.test ?? card.metrics.validation ?? {};
   const rows = [
     ["A score is a", card.score],
-    card.data.name && ["Trained on", `${card.data.name}: ${count(card.data.ratings)} ratings of ${count(card.users)} users`],
-    measured.rows && ["Measured on", `${count(measured.rows)} ratings kept apart`],
+    card.data.name && ["Trained on", `${card.data.name}: ${rowsOf(card.data.ratings, card)} of ${count(card.users)} users`],
+    measured.rows && ["Measured on", `${rowsOf(measured.rows, card)} kept apart`],
     ...METRICS.filter(([key]) => Number.isFinite(measured[key])).map(([key, label]) => [label, measured[key].toFixed(3)]),
   ];
   return h(

@@ -3,13 +3,12 @@
 import * as api from "../api.js";
 import { catalogue } from "../catalogue.js";
 import { announce, h } from "../dom.js";
-import { plural, title } from "../format.js";
+import { ofLikes, opinions, plural, title } from "../format.js";
 import { naming } from "../naming.js";
 import { fill, notice } from "../notice.js";
-import * as ratings from "../ratings.js";
 import { href } from "../route.js";
 import * as visitor from "../visitor.js";
-import { article, words } from "../words.js";
+import { capital, words } from "../words.js";
 
 const VERBS = { rating: "rated", like: "liked", click: "opened", purchase: "bought" };
 
@@ -24,9 +23,11 @@ export function show(context) {
   return h("div", { class: "view" }, heading, results);
 }
 
+const verb = ({ card }) => (ofLikes(card) ? "like" : "rate");
+
 const nobody = (context, done) => [
-  h("p", {}, `Nothing that has a name. ${ratings.any() ? "Your ratings are" : "What you rate is"} in this browser only, and lists that you were shown are stored without a name.`),
-  h("p", {}, "With a name your ratings are stored, and the next training learns from them."),
+  h("p", {}, `Nothing that has a name. What you ${verb(context)} is in this browser only, and lists that you were shown are stored without a name.`),
+  h("p", {}, `With a name, what you ${verb(context)} is stored, and the next training learns from it.`),
   naming(context, done),
 ];
 
@@ -41,13 +42,13 @@ async function knownOf(context, results, begin) {
   };
   return [
     h("p", {}, `Stored: ${plural(events.length, "event")}, and ${plural(impressions, "list")} that you were shown.`),
-    h("ul", {}, archives.map((archive) => h("li", {}, inArchive(archive)))),
+    h("ul", {}, archives.map((archive) => h("li", {}, inArchive(archive, context)))),
     deletion(context, results, begin),
-    h("p", {}, h("button", { type: "button", onclick: leave }, `I am not “${visitor.name()}”`), " ", h("span", { class: "muted" }, "This browser then knows no name and no ratings; what is stored stays.")),
+    h("p", {}, h("button", { type: "button", onclick: leave }, `I am not “${visitor.name()}”`), " ", h("span", { class: "muted" }, "This browser then knows no name and nothing that you said; what is stored stays.")),
     h("h2", {}, "What you did ", h("span", { class: "muted" }, "the latest first")),
     events.length
       ? h("ol", { class: "plain" }, events.reverse().map((event) => h("li", {}, said(event, byId.get(String(event.movie_id))))))
-      : notice("Nothing yet", `Rate ${article(words().one)} under “For you”.`),
+      : notice("Nothing yet", `${capital(verb(context))} ${words().a} under “For you”.`),
   ];
 }
 
@@ -62,10 +63,10 @@ function said({ type, rating, movie_id, timestamp }, movie = { movie_id }) {
   ];
 }
 
-function inArchive({ model, version, ratings: number, problem }) {
+function inArchive({ model, version, ratings: number, problem }, { cards }) {
   if (problem) return `${model}: not known. ${problem}`;
   if (!number) return `${model} ${version} has learnt nothing from you.`;
-  return `${model} ${version} has learnt from ${plural(number, "rating")} of yours. They stay in it until a version replaces it that was trained after the deletion.`;
+  return `${model} ${version} has learnt from ${opinions(number, cards.find((card) => card.name === model))} of yours. They stay in it until a version replaces it that was trained after the deletion.`;
 }
 
 // Asks once more before it deletes.
@@ -84,7 +85,7 @@ function deletion(context, results, begin) {
       announce(text);
       visitor.leave();
       const again = h("button", { type: "button", onclick: begin }, "Go on");
-      return notice("You are forgotten", text, h("ul", {}, archives.map((archive) => h("li", {}, inArchive(archive)))), again);
+      return notice("You are forgotten", text, h("ul", {}, archives.map((archive) => h("li", {}, inArchive(archive, context)))), again);
     });
   ask();
   return row;

@@ -9,7 +9,7 @@ import { fill, notice } from "../notice.js";
 import { Plot } from "../plot.js";
 import { go, href } from "../route.js";
 import { listOf, nameOf, picker, requestFor, subjectOf } from "../subject.js";
-import { article, capital, counted, facetLabel, words } from "../words.js";
+import { capital, counted, facetLabel, words } from "../words.js";
 
 const LENGTH = 15; // of the list that is highlighted
 
@@ -64,7 +64,7 @@ async function draw(context) {
     legend(movies, plot),
     subject && h("h2", {}, await nameOf(subject, context)),
     inList.length > 0 && listed(inList),
-    !subject && h("p", { class: "muted" }, `Near means alike to the model, as far as two of its dimensions show. Choose a point, ${article(words().one)} or a user.`),
+    !subject && h("p", { class: "muted" }, `Near means alike to the model, as far as two of its dimensions show. Choose a point, ${words().a} or a user.`),
   ];
 }
 

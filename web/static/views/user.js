@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { cards, onward, strip } from "../cards.js";
 import { catalogue } from "../catalogue.js";
 import { announce, h } from "../dom.js";
-import { opinions, plural } from "../format.js";
+import { past, plural } from "../format.js";
 import { fill, notice, problem } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
@@ -21,7 +21,7 @@ export function show(context) {
     fill(filters, context, () => narrowing(context, update));
     update();
   } else {
-    results.append(h("p", { class: "muted" }, "Type the id of somebody in the ratings log, or take anyone."));
+    results.append(h("p", { class: "muted" }, "Type the id of somebody in the log, or take anyone."));
   }
   return h(
     "div",
@@ -118,25 +118,26 @@ async function listFor(context, id) {
     ...(chosen.length && (facetName() === "genres" ? { genres: chosen } : { where: { [facetName()]: chosen } })),
     ...(card?.options.includes("explain") && { explain: true }),
   };
-  const [{ byId }, list, past] = await Promise.all([
+  const [{ byId }, list, done] = await Promise.all([
     catalogue(model),
     api.predict(model, ask, signal),
     api.predict(model, { user_id: id, history: true }, signal),
   ]);
   const entries = list.data.recommendations;
-  const history = past.data.history
+  const history = done.data.history
     .map((entry) => ({ ...byId.get(String(entry.movie_id)), ...entry }))
     .sort((a, b) => (b.rating ?? 0) - (a.rating ?? 0) || b.ratings - a.ratings);
+  const [heading, number] = past(history.length, card);
   announce(`${plural(entries.length, "recommendation")} for user ${id}`);
   return [
     list.data.unknown?.includes("user_id") &&
       notice("Nobody has this id", `User ${id} is not in the log. This is what the model shows to somebody it knows nothing of.`),
-    history.length > 0 && h("h2", {}, "What they liked ", h("span", { class: "muted" }, opinions(history.length, card))),
+    history.length > 0 && h("h2", {}, heading, h("span", { class: "muted" }, number)),
     history.length > 0 && strip(history.slice(0, SHOWN)),
     h("h2", {}, `What ${model} recommends`),
     entries.length
       ? cards(entries, { card })
-      : notice("Nothing is left", chosen.length ? phrase("nothing") : "They have seen everything."),
+      : notice("Nothing is left", chosen.length ? phrase("nothing") : phrase("all")),
     onward({ user: id }),
   ];
 }

@@ -13,7 +13,7 @@ import { nextQuestions } from "../questions.js";
 import * as ratings from "../ratings.js";
 import { href } from "../route.js";
 import * as visitor from "../visitor.js";
-import { article, capital, phrase, words } from "../words.js";
+import { capital, phrase, words } from "../words.js";
 
 const LENGTH = 12; // of the list
 const AT_ONCE = 6; // questions
@@ -62,7 +62,7 @@ export function show(context) {
   const more = h("button", { type: "button", onclick: () => ask(nextQuestions(state.popular, state.asked, AT_ONCE)) }, `More ${words().many}`);
   const search = combobox({
     label: "Or any other",
-    placeholder: `Type ${article(words().one)} ${ofLikes(context.card) ? "that you like" : "to rate"}`,
+    placeholder: `Type ${words().a} ${ofLikes(context.card) ? "that you like" : "to rate"}`,
     model: context.model,
     onchoose: (movie) => {
       state.asked.push(movie);
@@ -124,14 +124,14 @@ export function show(context) {
     h("h1", { tabindex: "-1" }, ofLikes(context.card) ? "Like a few. The list follows." : "Rate a few. The list follows."),
     summary,
     trouble,
-    h("div", { class: "split" }, h("section", { "aria-label": `${capital(words().many)} to rate` }, questions), h("section", { "aria-label": "Your list" }, list)),
+    h("div", { class: "split" }, h("section", { "aria-label": `${capital(words().many)} to ${ofLikes(context.card) ? "like" : "rate"}` }, questions), h("section", { "aria-label": "Your list" }, list)),
   );
 }
 
 async function listForYou({ model, card, signal }, state) {
   const given = ratings.given(card);
   if (!given.length) {
-    const what = ofLikes(card) ? `Choose ${article(words().one)} that you like.` : `Give a star to ${article(words().one)} that you know.`;
+    const what = ofLikes(card) ? `Choose ${words().a} that you like.` : `Give a star to ${words().a} that you know.`;
     return [h("h2", {}, "Your list"), notice("Nothing yet", `${what} One is enough to begin; five tell a lot.`)];
   }
   const ask = { ...visitor.fields(), ratings: given, k: LENGTH, ...(card?.options.includes("explain") && { explain: true }) };

@@ -75,7 +75,7 @@ def test_someone_at_random_whose_id_is_a_string(open_page: Any, likes_address: s
     page = open_page(f"{likes_address}/user")
     page.get_by_role("button", name="Someone at random").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^User u-\d+$"))
-    expect(page.get_by_text(re.compile(r"^\d+ likes$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ movies$"))).to_be_visible()
     settled(page)
     assert len(titles(page)) == 18
 
