@@ -14,6 +14,7 @@ from .timeline import NO_DATE
 if TYPE_CHECKING:
     from .model import Model
 
+NOBODY = 0  # the row of an unknown user
 KEPT_PERIODS = 4  # numbers of days whose counts are kept: 8 bytes a movie each
 MOST_TIES = 1 << 16  # counts that tell apart movies of the same second; a larger count is as good as this one
 
@@ -24,7 +25,7 @@ class Browsing:
     def __init__(self, model: "Model") -> None:
         self._model = model
         counts = model.catalogue.counts
-        self._lists = Exploration(ListMaker(counts, None, model.device), counts, model.device)
+        self._lists = Exploration(ListMaker(counts, None, model.device), counts)
         self._counts_of_last = lru_cache(KEPT_PERIODS)(model.timeline.counts)
 
     def make(self, selection: Selection) -> RankedList:
@@ -40,7 +41,7 @@ class Browsing:
         numbers = self._by_date(added) if selection.newest else self._by_count(counts)
         excluded = model.catalogue.excluded(selection)
         (rows,), (explored,) = self._lists.make(
-            torch.from_numpy(numbers)[None].to(model.device), [excluded], [selection]
+            torch.from_numpy(numbers)[None].to(model.device), [excluded], [selection], [NOBODY]
         )
         scores = model.score([UserQuery()] * len(rows), [MovieQuery(row) for row in rows.tolist()])
         facts = {"added": added[rows]} if selection.newest else {"ratings": counts[rows]}

@@ -24,7 +24,7 @@ class Recommendations:
         self._explainer = explainer
         vectors = None if model.ranker is None else model.ranker.item_similarity
         counts = model.catalogue.counts
-        self._lists = Exploration(ListMaker(counts, vectors, model.device), counts, model.device)
+        self._lists = Exploration(ListMaker(counts, vectors, model.device), counts)
 
     def make(
         self, users: Sequence[UserQuery], selections: Sequence[Selection], explained: Sequence[bool]
@@ -43,7 +43,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows, explored = self._lists.make(order, excluded, selections)
+        rows, explored = self._lists.make(order, excluded, selections, [user.row for user in users])
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)
