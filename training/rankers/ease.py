@@ -35,11 +35,12 @@ from torch import Tensor
 from handlers.recommender.model.list_ranker import ListRanker
 
 from ..config import Settings
-from ..interactions import Interactions, SideData, feature_matrix
+from ..interactions import Interactions
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .gain import best_of_users, is_certain
+from .groups import of_groups
 from .svd import in_threads, truncated_svd
 from .trend import comes_after, following, trend_of
 from .unrated import with_unrated
@@ -47,7 +48,6 @@ from .unrated import with_unrated
 USERS_TO_CHOOSE_BY = 2_500  # whose lists the settings are chosen by, at most
 CHOOSING_COMPONENTS, CHOOSING_FACTORS = 1024, 256  # enough to tell which settings are better
 NOISE = 0.01  # share of the NDCG@10 of validation rows that says nothing: fewer factors are then as good, and faster
-FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 FEW_COMPONENTS = 512  # enough for a few thousand movies
 MOVIES_A_COMPONENT = 20  # of a larger catalogue
 MOST_NUMBERS, MOST_PRODUCTS = 130_000_000, 8_000_000_000  # movies, and ratings, times components
@@ -185,9 +185,9 @@ class Regression:
         self.weight = _weight(train, settings.list_rating_slope)
         rated = self._rated(train)
         present = sizes > 0
+        self.groups = of_groups(train.users, train.movies, rated, self.kept)
         power = np.zeros(len(sizes), np.float32)
         power[present] = (sizes[present] / sizes[present].mean()) ** (settings.list_user_power / 2)
-        self.groups = _groups(train.users, rated, present)
         rated.data *= np.repeat(power, np.diff(rated.indptr))  # A
         squares = np.square(rated.data)
         self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
@@ -287,13 +287,3 @@ def _weight(train: Interactions, slope: float) -> tuple[float, float]:
         return 1.0, 0.0
     b = 2 * slope / float(np.ptp(ratings))
     return 1 - b * float(ratings.mean()), b
-
-
-def _groups(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:
-    """[1 + feature values, kept]: a movie's weight in the average user, and how groups of users differ from it."""
-    values = feature_matrix(side)
-    values.data *= np.repeat(present, np.diff(values.indptr))
-    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
-    centred = (values.T @ rated).toarray() - np.outer(values.sum(axis=0), average)
-    groups = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(side.schema.size), centred)
-    return np.concatenate([average[None], groups]).astype(np.float32)
