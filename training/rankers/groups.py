@@ -16,6 +16,7 @@ from scipy import sparse
 from ..interactions import SideData, feature_matrix
 from .unrated import solved
 
+LEAST_FACTOR = 0.1  # of a group's expected rate beside the average: a ridge regression may reach below 0
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users, and ratings, of average taste
 
 
@@ -48,7 +49,8 @@ def shrunk(
     normal = features.T @ sparse.diags_array(average) @ features
     factors = solved(normal.tocsr(), features.T @ effects.T, FEATURE_RIDGE / sizes)  # [values, groups]
     expected = average * (features @ factors).T
-    rest, weights = effects - expected, np.outer(sizes, average)  # of the groups, if all had the average user's taste
-    chi_square = (rest**2 * sizes[:, None] / average).sum()
+    rest, rates = effects - expected, np.maximum(average + expected, LEAST_FACTOR * average)
+    weights = sizes[:, None] * rates  # of all ratings of a group, as expected
+    chi_square = (rest**2 * sizes[:, None] / rates).sum()
     variance = max(chi_square - noise * rest.size, 0) / weights.sum()  # of true rates beside the expected ones
     return expected + rest * (weights * variance / (noise + weights * variance))
