@@ -1,11 +1,11 @@
 """What is true of everybody, and of groups of users, in lists: the part of a ranker that needs no ratings of a user.
 
 A group is the users with one value of a side feature. How its users choose movies, beside the average user, is a ridge
-regression on the side features. Most pairs of group and movie have few ratings, so this effect is shrunk towards what
-the movies' side features say of the group: an effect that is proportional to the average, with a factor for each value
-of a feature of the movies. What is left is shrunk to zero, by how far it goes beyond the noise of counts: a gamma prior
-of Poisson rates, whose variance the moments of all pairs give (Clayton and Kaldor, "Empirical Bayes estimates of
-age-standardized relative risks", Biometrics 1987).
+regression on the side features. Most pairs of group and movie have few ratings, so this effect is shrunk: first what it
+is for each value of a feature of the movies, over all of these movies, to nothing; then what it is for each movie to
+what the movie's features say. How far, depends on how much the effects differ beyond their noise (the moments of
+DerSimonian and Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 1986). The noise is measured by
+how much users differ, as a few users can have most ratings of a group.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from scipy import sparse
 from ..interactions import SideData, feature_matrix
 from .unrated import solved
 
-LEAST_FACTOR = 0.1  # of a group's expected rate beside the average: a ridge regression may reach below 0
-FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users, and ratings, of average taste
+MOST_GROUPS = 64  # whose lists the ranker's columns have to fit
+FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
+FEATURES_RIDGE = 1e-3  # beside what a feature of movies weighs: two features may say the same
 
 
 def of_groups(users: SideData, movies: SideData, rated: sparse.csr_array, kept: np.ndarray) -> np.ndarray:
@@ -25,32 +26,74 @@ def of_groups(users: SideData, movies: SideData, rated: sparse.csr_array, kept: 
 
     ``rated`` float32 [users, kept]: what each rating weighs. ``kept``: the movies' rows.
     """
-    values, present = feature_matrix(users), np.diff(rated.indptr) > 0
+    rated, values = rated.astype(np.float64), feature_matrix(users).astype(np.float64)
+    present = np.diff(rated.indptr) > 0
     values.data *= np.repeat(present, np.diff(values.indptr))
-    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
-    sizes = values.sum(axis=0)
-    centred = (values.T @ rated).toarray() - np.outer(sizes, average)
-    effects = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(len(sizes)), centred)
-    if sizes.any():
-        some, noise = sizes > 0, np.square(rated.data).sum() / rated.data.sum()
-        effects[some] = shrunk(effects[some], average, sizes[some], feature_matrix(movies)[kept], noise)
-    return np.concatenate([average[None], effects]).astype(np.float32)
+    average = rated.sum(axis=0) / present.sum()
+    found = np.zeros((1 + values.shape[1], len(kept)), np.float32)
+    found[0] = average
+    some = np.flatnonzero(values.sum(axis=0))
+    if len(some):
+        found[1 + some] = _effects(values[:, some], feature_matrix(movies)[kept].astype(np.float64), rated, average)
+    return found
+
+
+def _effects(
+    values: sparse.csr_array, features: sparse.csr_array, rated: sparse.csr_array, average: np.ndarray
+) -> np.ndarray:
+    """How groups differ from the average user, for users as active as that: [groups, kept].
+
+    ``values`` [users, groups], ``features`` [kept, values], ``average`` [kept].
+    """
+    normal = (values.T @ values).toarray()
+    inverse = np.linalg.inv(normal + FEATURE_RIDGE * np.eye(len(normal)))
+    # Of an effect: which part the regression finds, and the variance of its noise where a user's is 1.
+    part, noise = np.diag(inverse @ normal), np.diag(inverse @ normal @ inverse)
+    activity = rated.sum(axis=1) / average.sum()  # beside the average user
+    effects = inverse @ ((values.T @ rated).toarray() - np.outer(values.T @ activity, average))
+    expected = np.zeros_like(effects)
+    if features.nnz:
+        in_features, total = rated @ features, features.T @ average  # [users, values], [values]
+        spread = _mean_square(in_features, activity) - 2 * total * (activity @ in_features) / np.count_nonzero(activity)
+        spread += total**2 * np.square(activity).sum() / np.count_nonzero(activity)
+        of_features = shrunk(effects @ features, total, spread, part, noise)
+        gram = (features.T @ sparse.diags_array(average) @ features).tocsr()
+        factors = solved(gram, of_features.T, FEATURES_RIDGE * gram.diagonal().mean())  # [values, groups]
+        expected = average * (features @ factors).T
+    spread = _mean_square(rated, activity) - average**2
+    return expected + shrunk(effects - expected, average, spread, part, noise)
+
+
+def _mean_square(table: sparse.csr_array, activity: np.ndarray) -> np.ndarray:
+    """Of the columns of a table [users, n], over active users: [n]."""
+    return table.power(2).sum(axis=0) / np.count_nonzero(activity)
 
 
 def shrunk(
-    effects: np.ndarray, average: np.ndarray, sizes: np.ndarray, features: sparse.csr_array, noise: float
+    effects: np.ndarray, average: np.ndarray, spread: np.ndarray, part: np.ndarray, noise: np.ndarray
 ) -> np.ndarray:
-    """The ``effects`` [groups, movies] of groups of so many users (``sizes``), without most of their noise.
+    """The true effects that are likely behind the ``effects`` [groups, n] of a regression.
 
-    ``average`` [movies]: what movies weigh in the average user. ``features`` [movies, values]: of the movies.
-    ``noise``: the variance of a sum of weights beside its expectation, 1 where each rating weighs 1.
+    ``average``, ``spread`` [n]: the mean and the variance of users. ``part``, ``noise`` [groups]: which part of a true
+    effect was found, and the variance of its noise where a user's is 1. True effects, beside the average, have the
+    same variance for all.
     """
-    average = np.maximum(average, np.finfo(np.float32).tiny)
-    normal = features.T @ sparse.diags_array(average) @ features
-    factors = solved(normal.tocsr(), features.T @ effects.T, FEATURE_RIDGE / sizes)  # [values, groups]
-    expected = average * (features @ factors).T
-    rest, rates = effects - expected, np.maximum(average + expected, LEAST_FACTOR * average)
-    weights = sizes[:, None] * rates  # of all ratings of a group, as expected
-    chi_square = (rest**2 * sizes[:, None] / rates).sum()
-    variance = max(chi_square - noise * rest.size, 0) / weights.sum()  # of true rates beside the expected ones
-    return expected + rest * (weights * variance / (noise + weights * variance))
+    of_noise = np.outer(noise, np.maximum(spread, np.finfo(np.float32).tiny))
+    found = np.outer(part, average)
+    of_truth = found**2  # times that variance
+    surplus = (effects**2 / of_noise - 1).sum()
+    variance = max(surplus, 0) / max((of_truth / of_noise).sum(), np.finfo(np.float32).tiny)
+    return effects * (variance * found * average / (variance * of_truth + of_noise))  # the posterior mean
+
+
+def as_new(groups: np.ndarray, users: SideData, present: np.ndarray) -> np.ndarray:
+    """Rows float32 [n, kept] whose squares sum up to about those of what all users would get if they were new.
+
+    ``groups``: of ``of_groups``. ``present`` bool [users]: who has ratings. Of very many groups only those that count
+    most.
+    """
+    sizes = np.append(present.sum(), (feature_matrix(users).T @ present.astype(np.float32)))
+    rows = groups * np.sqrt(sizes, dtype=np.float32)[:, None]
+    if len(rows) > MOST_GROUPS:
+        rows = rows[np.sort(np.argsort(-np.square(rows).sum(axis=1), kind="stable")[:MOST_GROUPS])]
+    return rows

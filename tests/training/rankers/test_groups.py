@@ -7,68 +7,86 @@ import pytest
 from scipy import sparse
 
 from handlers.recommender.model.features import FeatureSchema
-from training.data.shop import generate
-from training.interactions import SideData, encode
-from training.rankers.groups import FEATURE_RIDGE, of_groups, shrunk
+from training.data.shop import Shop, generate
+from training.interactions import Interactions, SideData, encode
+from training.rankers import groups
+from training.rankers.groups import of_groups, shrunk
 
-SIZES = np.array([400.0, 900.0, 1500.0])
 
+class Planted:
+    """A shop whose log is drawn anew: each customer has each product with a rate that is known.
 
-def drawn(seed: int, own: float) -> tuple[np.ndarray, ...]:
-    """Effects of groups as counted and as planted [groups, movies], the average [movies], and features.
-
-    A group's rate is the average times a factor for the movie's category, times the movie's own (deviation ``own``).
+    It is the segment's rate of the category and the product's popularity, times the segment's own factor for the
+    product (the deviation of its logarithm is ``own``) and the customer's activity.
     """
-    rng = np.random.default_rng(seed)
-    average = rng.lognormal(-5, 1, 2000)
-    category = rng.integers(0, 8, 2000)
-    factors = rng.lognormal(0, 0.5, (3, 8))[:, category] * rng.lognormal(0, own, (3, 2000))
-    rates = average * factors
-    counts = rng.poisson(SIZES[:, None] * rates)
-    return counts / SIZES[:, None] - average, rates - average, average, sparse.csr_array(np.eye(8)[category])
 
+    def __init__(self, seed: int, own: float = 0.0, strength: float = 0.7) -> None:
+        self.shop: Shop = generate(seed, customers=4_000, products=400, purchases=100, strength=strength)
+        self.rows: Interactions = encode(self.shop.log, True)
+        rng = np.random.default_rng(seed)
+        customers, products = (self._positions(side) for side in (self.rows.users, self.rows.movies))
+        self.segments = self.shop.segment[customers]
+        rates = self.shop.rule(np.unique(self.shop.segment, return_index=True)[1])[:, products]
+        rates *= rng.lognormal(0, own, rates.shape)
+        self.rates = rates / rates.sum(axis=1, keepdims=True)  # [segments, products]
+        activity = 4 * rng.lognormal(0, 0.5, len(customers))
+        chosen = rng.random((len(customers), len(products))) < activity[:, None] * self.rates[self.segments]
+        self.rated = sparse.csr_array(np.concatenate([np.zeros((1, len(products))), chosen]).astype(np.float32))
+        self.kept = np.arange(1, 1 + len(products))
 
-def error(found: np.ndarray, planted: np.ndarray, average: np.ndarray) -> float:
-    """The squared error of relative rates, each movie by how often it is chosen."""
-    return float(((found - planted) ** 2 / average).sum())
+    @staticmethod
+    def _positions(side: SideData) -> np.ndarray:
+        return np.array([int(one.partition("-")[2]) - 1 for one in side.vocabulary.ids[1:]])
+
+    def error(self, found: np.ndarray) -> float:
+        """The squared error of the segments' relative rates, each product by how often it is chosen."""
+        column = dict(zip(self.segments.tolist(), self.rows.users.features[1:, 0].tolist(), strict=True))
+        shares = np.array([found[0] + found[1 + column[segment]] for segment in range(len(self.rates))])
+        shares /= shares.sum(axis=1, keepdims=True)
+        return float(((shares - self.rates) ** 2 / self.rates.mean(axis=0)).sum())
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("own", "most"), [(0.0, 0.05), (0.5, 0.8)])
-def test_most_of_the_noise_goes_and_what_is_a_movies_own_stays(seed: int, own: float, most: float) -> None:
-    """Of all noise of counts where features say all, and of some of it where they do not."""
-    counted, planted, average, features = drawn(seed, own)
-    of_all = error(counted, planted, average)
-    of_features = error(shrunk(counted, average, SIZES, features, noise=1e9), planted, average)
-    found = error(shrunk(counted, average, SIZES, features, noise=1.0), planted, average)
-    assert found < most * of_all
-    assert found < of_features * 1.1
-    if own:
-        assert found < 0.8 * of_features
+@pytest.mark.parametrize(("own", "most"), [(0.0, 0.3), (0.5, 0.8)])
+def test_most_of_the_noise_goes_and_what_is_a_movies_own_stays(monkeypatch, seed: int, own: float, most: float) -> None:
+    """Most noise of counts where features say all, and some of it where they do not; that of the average stays."""
+    planted = Planted(seed, own)
+    sides = planted.rows.users, planted.rows.movies
+    found = planted.error(of_groups(*sides, planted.rated, planted.kept))
+    of_products = planted.error(of_groups(sides[0], without_features(sides[1]), planted.rated, planted.kept))
+    monkeypatch.setattr(groups, "shrunk", lambda effects, *_: effects)
+    counted = planted.error(of_groups(*sides, planted.rated, planted.kept))
+    assert found < most * counted
+    assert found < of_products < counted
 
 
-def test_factors_are_those_of_a_dense_regression() -> None:
-    """With noise that hides all else, an effect is the average times the factors of a weighted ridge regression."""
-    counted, _, average, features = drawn(0, 0.3)
-    found = shrunk(counted, average, SIZES, features, noise=1e12)
-    x, weights = features.toarray(), average[:, None]
-    for group, size in enumerate(SIZES):
-        normal = x.T @ (weights * x) + FEATURE_RIDGE / size * np.eye(8)
-        factors = np.linalg.solve(normal, x.T @ (weights[:, 0] * (counted[group] / average)))
-        np.testing.assert_allclose(found[group], average * (x @ factors), atol=1e-9)
+def test_effects_are_shrunk_by_how_much_they_differ_beyond_their_noise() -> None:
+    rng = np.random.default_rng(0)
+    average, spread = rng.uniform(0.01, 0.2, 5_000), rng.uniform(0.01, 0.2, 5_000)
+    part, noise = np.array([0.9, 0.7]), np.array([1e-3, 4e-3])
+    true = rng.normal(0, 0.3, (2, 5_000)) * average
+    seen = part[:, None] * true + rng.standard_normal((2, 5_000)) * np.sqrt(np.outer(noise, spread))
+    of_truth, of_noise = (0.3 * np.outer(part, average)) ** 2, np.outer(noise, spread)
+    expected = seen / part[:, None] * of_truth / (of_truth + of_noise)
+    assert np.abs(shrunk(seen, average, spread, part, noise) - expected).max() < 0.05 * np.abs(expected).max()
+    nothing = rng.standard_normal((2, 5_000)) * np.sqrt(of_noise)
+    assert np.abs(shrunk(nothing, average, spread, part, noise)).max() < 0.1 * np.abs(nothing).max()
 
 
-def test_without_features_of_movies_effects_are_shrunk_to_none_and_without_those_of_users_there_are_none() -> None:
-    rows = encode(generate(customers=400, products=40, purchases=4_000).log, True)
-    kept = np.flatnonzero(np.bincount(rows.movie_rows, minlength=rows.shape[1]))
-    rated = rows.pairs[:, kept].astype(np.float32)
-    with_all = of_groups(rows.users, rows.movies, rated, kept)
-    of_users = of_groups(rows.users, without_features(rows.movies), rated, kept)
-    assert with_all.shape == of_users.shape == (1 + rows.users.schema.size, len(kept))
-    np.testing.assert_array_equal(with_all[0], of_users[0])
-    assert 0 < np.abs(of_users[1:]).sum() < np.abs(with_all[1:]).sum()
-    alone = of_groups(without_features(rows.users), rows.movies, rated, kept)
-    np.testing.assert_allclose(alone[0], rated.sum(axis=0) / len(np.unique(rows.user_rows)), rtol=1e-5)
+def test_a_group_that_is_only_more_active_differs_in_nothing() -> None:
+    planted = Planted(0, strength=0.0)
+    rated = planted.rated.toarray()
+    rated[1 + np.flatnonzero(planted.segments == 0)] *= 3
+    found = of_groups(planted.rows.users, planted.rows.movies, sparse.csr_array(rated), planted.kept)
+    assert np.abs(found[1:]).sum(axis=1).max() < 0.1 * found[0].sum()
+
+
+def test_without_features_of_users_there_are_no_effects() -> None:
+    planted = Planted(0)
+    sides = without_features(planted.rows.users), planted.rows.movies
+    alone = of_groups(*sides, planted.rated, planted.kept)
+    users = np.count_nonzero(np.diff(planted.rated.indptr))
+    np.testing.assert_allclose(alone[0], planted.rated.sum(axis=0) / users, rtol=1e-5)
     assert not alone[1:].any()
 
 
