@@ -26,22 +26,21 @@ def of_groups(users: SideData, movies: SideData, rated: sparse.csr_array, kept: 
 
     ``rated`` float32 [users, kept]: what each rating weighs. ``kept``: the movies' rows.
     """
-    rated, values = rated.astype(np.float64), feature_matrix(users).astype(np.float64)
-    present = np.diff(rated.indptr) > 0
+    values, present = feature_matrix(users), np.diff(rated.indptr) > 0
     values.data *= np.repeat(present, np.diff(values.indptr))
-    average = rated.sum(axis=0) / present.sum()
+    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
     found = np.zeros((1 + values.shape[1], len(kept)), np.float32)
     found[0] = average
     some = np.flatnonzero(values.sum(axis=0))
     if len(some):
-        found[1 + some] = _effects(values[:, some], feature_matrix(movies)[kept].astype(np.float64), rated, average)
+        found[1 + some] = _effects(values[:, some], feature_matrix(movies)[kept], rated, average)
     return found
 
 
 def _effects(
     values: sparse.csr_array, features: sparse.csr_array, rated: sparse.csr_array, average: np.ndarray
 ) -> np.ndarray:
-    """How groups differ from the average user, for users as active as that: [groups, kept].
+    """How groups differ from the average user in what they choose, not in how much: [groups, kept].
 
     ``values`` [users, groups], ``features`` [kept, values], ``average`` [kept].
     """
@@ -49,24 +48,25 @@ def _effects(
     inverse = np.linalg.inv(normal + FEATURE_RIDGE * np.eye(len(normal)))
     # Of an effect: which part the regression finds, and the variance of its noise where a user's is 1.
     part, noise = np.diag(inverse @ normal), np.diag(inverse @ normal @ inverse)
-    activity = rated.sum(axis=1) / average.sum()  # beside the average user
+    activity, users = rated.sum(axis=1) / average.sum(), np.count_nonzero(np.diff(rated.indptr))
     effects = inverse @ ((values.T @ rated).toarray() - np.outer(values.T @ activity, average))
     expected = np.zeros_like(effects)
     if features.nnz:
         in_features, total = rated @ features, features.T @ average  # [users, values], [values]
-        spread = _mean_square(in_features, activity) - 2 * total * (activity @ in_features) / np.count_nonzero(activity)
-        spread += total**2 * np.square(activity).sum() / np.count_nonzero(activity)
+        # Of what a user weighs, less what one as active does on average.
+        spread = _squares(in_features) - 2 * total * (activity @ in_features) + total**2 * np.square(activity).sum()
+        spread /= users
         of_features = shrunk(effects @ features, total, spread, part, noise)
         gram = (features.T @ sparse.diags_array(average) @ features).tocsr()
         factors = solved(gram, of_features.T, FEATURES_RIDGE * gram.diagonal().mean())  # [values, groups]
         expected = average * (features @ factors).T
-    spread = _mean_square(rated, activity) - average**2
+    spread = _squares(rated) / users - average**2
     return expected + shrunk(effects - expected, average, spread, part, noise)
 
 
-def _mean_square(table: sparse.csr_array, activity: np.ndarray) -> np.ndarray:
-    """Of the columns of a table [users, n], over active users: [n]."""
-    return table.power(2).sum(axis=0) / np.count_nonzero(activity)
+def _squares(table: sparse.csr_array) -> np.ndarray:
+    """The sums of squares of the columns of a table [users, n]: [n]."""
+    return np.bincount(table.indices, np.square(table.data), table.shape[1])
 
 
 def shrunk(
