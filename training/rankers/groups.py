@@ -86,14 +86,14 @@ def shrunk(
     return effects * (variance * found * average / (variance * of_truth + of_noise))  # the posterior mean
 
 
-def as_new(groups: np.ndarray, users: SideData, present: np.ndarray) -> np.ndarray:
-    """Rows float32 [n, kept] whose squares sum up to about those of what all users would get if they were new.
+def beside_ratings(groups: np.ndarray, users: SideData, sizes: np.ndarray, strength: float) -> np.ndarray:
+    """Rows float32 [n, kept] whose squares sum up to about those of what all users get beside what their ratings say.
 
-    ``groups``: of ``of_groups``. ``present`` bool [users]: who has ratings. Of very many groups only those that count
-    most.
+    ``groups``: of ``of_groups``. ``sizes`` [users]: of how many ratings, ``strength`` of which halve what they get
+    (``ListRanker``). Of very many groups only those that count most.
     """
-    sizes = np.append(present.sum(), (feature_matrix(users).T @ present.astype(np.float32)))
-    rows = groups * np.sqrt(sizes, dtype=np.float32)[:, None]
+    shares = np.where(sizes > 0, (1 + sizes / strength) ** -2.0, 0).astype(np.float32)
+    rows = groups * np.sqrt(np.append(shares.sum(), feature_matrix(users).T @ shares))[:, None]
     if len(rows) > MOST_GROUPS:
         rows = rows[np.sort(np.argsort(-np.square(rows).sum(axis=1), kind="stable")[:MOST_GROUPS])]
-    return rows
+    return rows.astype(np.float32)
