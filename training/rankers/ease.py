@@ -175,7 +175,7 @@ class Regression:
 
     ``kept`` [kept]: the rows of the movies that somebody rated. A, float32 [users, kept], is the log of these, times
     the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix. ``groups`` float32
-    [groups, kept]: what new users get, and ``beside`` [n, kept]: what all users get of it (``groups.py``). Of A divided
+    [groups, kept]: what new users get, and ``beside`` [n, kept]: what all users get of it. Of A divided
     by the roots of ``ridge_scale`` [kept]: ``singular`` [components], ``right`` [kept, components].
     """
 

@@ -90,8 +90,11 @@ def beside_ratings(groups: np.ndarray, users: SideData, sizes: np.ndarray, stren
     """Rows float32 [n, kept] whose squares sum up to about those of what all users get beside what their ratings say.
 
     ``groups``: of ``of_groups``. ``sizes`` [users]: of how many ratings, ``strength`` of which halve what they get
-    (``ListRanker``). Of very many groups only those that count most.
+    (``ListRanker``). Of very many groups only those that count most. No rows where there are no groups: what is true of
+    everybody needs none, as the first column of a ranker is much like it.
     """
+    if not groups[1:].any():
+        return groups[:0]
     shares = np.where(sizes > 0, (1 + sizes / strength) ** -2.0, 0).astype(np.float32)
     rows = groups * np.sqrt(np.append(shares.sum(), feature_matrix(users).T @ shares))[:, None]
     if len(rows) > MOST_GROUPS:

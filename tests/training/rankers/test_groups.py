@@ -10,7 +10,7 @@ from handlers.recommender.model.features import FeatureSchema
 from training.data.shop import Shop, generate
 from training.interactions import Interactions, SideData, encode
 from training.rankers import groups
-from training.rankers.groups import of_groups, shrunk
+from training.rankers.groups import MOST_GROUPS, beside_ratings, of_groups, shrunk
 
 
 class Planted:
@@ -88,6 +88,19 @@ def test_without_features_of_users_there_are_no_effects() -> None:
     users = np.count_nonzero(np.diff(planted.rated.indptr))
     np.testing.assert_allclose(alone[0], planted.rated.sum(axis=0) / users, rtol=1e-5)
     assert not alone[1:].any()
+
+
+def test_rows_beside_ratings_have_the_squares_of_what_users_get() -> None:
+    """Of one side feature, whose groups do not overlap; fewer rows of very many groups, and none without groups."""
+    planted, rng = Planted(0), np.random.default_rng(0)
+    users, sizes = planted.rows.users, rng.integers(0, 9, planted.rows.shape[0])
+    sizes[0] = 0
+    groups = np.append(np.zeros((1, 50)), rng.standard_normal((users.schema.size, 50)), axis=0).astype(np.float32)
+    of_users = groups[1 + users.features[:, 0]] / (1 + sizes / 3.0)[:, None] * (sizes > 0)[:, None]
+    rows = beside_ratings(groups, users, sizes, strength=3.0)
+    np.testing.assert_allclose(np.square(rows).sum(axis=0), np.square(of_users).sum(axis=0), rtol=1e-4)
+    assert len(beside_ratings(0 * groups, users, sizes, 3.0)) == 0
+    assert len(rows) <= MOST_GROUPS
 
 
 def without_features(side: SideData) -> SideData:
