@@ -20,7 +20,7 @@ from handlers.recommender.model.query import Selection
 from training.export import by_column
 
 WIDTH = 64
-PLAIN, EXPLORED = Selection(10), Selection(10, explore=0.1)
+PLAIN, EXPLORED = Selection(10), Selection(10, explore=0.5)  # so that nearly each of these lists has such a place
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def measure(items: int, rounds: int) -> dict[str, tuple[float, float]]:
     counts = (3 * rng.pareto(1.0, items + 1)).astype(np.int64)
     table = torch.from_numpy(by_column(rng.standard_normal((items + 1, WIDTH), np.float32)))
     user = torch.from_numpy(rng.standard_normal((1, WIDTH), np.float32))
-    maker = Exploration(ListMaker(counts, None, torch.device("cpu")), counts, torch.device("cpu"))
+    maker = Exploration(ListMaker(counts, None, torch.device("cpu")), counts)
     orders = {
         "for a user": lambda: user @ table.t(),
         "for nobody": lambda: torch.from_numpy(counts.astype(np.float64))[None],
@@ -42,7 +42,7 @@ def measure(items: int, rounds: int) -> dict[str, tuple[float, float]]:
         for _ in range(rounds + 1):
             for explores, selection in ((False, PLAIN), (True, EXPLORED)):
                 started = time.process_time()
-                maker.make(order(), [np.zeros(1, np.int64)], [selection])
+                maker.make(order(), [np.zeros(1, np.int64)], [selection], [0])
                 times[explores].append(time.process_time() - started)
         found[name] = tuple(1000 * median(seconds[1:]) for seconds in times.values())  # the first warms up
     return found

@@ -107,6 +107,10 @@ class Recommend:
     """How much less popular movies count, from 0 to 1."""
     where: str = ""
     """Conditions that all movies of the lists meet, as in a request: '{"category": ["Bikes"], "price": {"max": 5}}'."""
+    explore: float = 0.0
+    """The share of places that go to exploration, from 0 to 1; a column explored then says which they are."""
+    seed: int = 0
+    """What fixes the draws of --explore, as in a request: another one each night tries other movies."""
 
     def run(self) -> None:
         """Make the lists."""
@@ -116,8 +120,7 @@ class Recommend:
 
         device = chosen(self.device)
         with distributed.processes(device):
-            made = recommend(
-                self.model, self.build, self.k, self.out, device, self.diversity, self.popularity_damping, self.where
-            )
+            beyond = self.diversity, self.popularity_damping, self.where, self.explore, self.seed
+            made = recommend(self.model, self.build, self.k, self.out, device, *beyond)
             if distributed.is_first():
                 print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, options and code")

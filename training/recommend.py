@@ -57,22 +57,25 @@ def recommend(
     diversity: float = 0.0,
     popularity_damping: float = 0.0,
     where: str = "",
+    explore: float = 0.0,
+    seed: int = 0,
 ) -> bool:
     """Write to ``out`` the lists of the ``k`` best movies for all users with ratings, by the model in ``build``.
 
     A row is an entry: ``user_id``, ``rank`` (int32, from 1), ``movie_id`` and ``score`` (float64), a user's rows
     together in the order of the list, users in ascending order. Movies that a user has rated are left out.
-    ``diversity``, ``popularity_damping`` and ``where`` (JSON) are those of a request. They are made on a CPU where no
-    ``device`` is given. The ids are in the column ``item_id`` where the log has that word. Returns False where ``out``
-    holds these lists already.
+    ``diversity``, ``popularity_damping``, ``where`` (JSON), ``explore`` and ``seed`` are those of a request. Where
+    ``explore`` is not 0, a bool column ``explored`` says which entries come from exploration. They are made on a CPU
+    where no ``device`` is given. The ids are in the column ``item_id`` where the log has that word. Returns False where
+    ``out`` holds these lists already.
 
     Raises RecommendError where there is no model, for an option that cannot be, and where a file cannot be written.
     """
-    beyond = {"diversity": diversity, "popularity_damping": popularity_damping}
-    _check(k, beyond)
+    beyond = {"diversity": diversity, "popularity_damping": popularity_damping, "explore": explore}
+    _check(k, beyond, seed)
     folder = build / model
     made_from = {"model": model_digest(folder), "k": k, "users_a_part": USERS_A_PART, "code": code()} | beyond
-    made_from |= {"where": where} if where else {}
+    made_from |= ({"where": where} if where else {}) | ({"seed": seed} if explore else {})
     wanted = json.dumps(made_from)
     if distributed.agreed(made_for(out) == wanted):
         return False
@@ -85,7 +88,7 @@ def recommend(
             raise RecommendError(
                 f"{_option(name)} is {value:g}: {folder} has no list ranker; leave it out, or train the model again"
             )
-    selection = Selection(k, where=_where(where, loaded), **beyond)
+    selection = Selection(k, where=_where(where, loaded), seed=seed, **beyond)
     rated = np.flatnonzero(np.diff(loaded.arrays["seen_offsets"].cpu().numpy()))
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:16]
     parts = out.with_name(f".{out.name}.{digest}")
@@ -107,9 +110,11 @@ def recommend(
     return True
 
 
-def _check(k: int, beyond: dict[str, float]) -> None:
+def _check(k: int, beyond: dict[str, float], seed: int) -> None:
     if k < 1:
         raise RecommendError(f"--k is {k}: give 1 or more")
+    if seed < 0:
+        raise RecommendError(f"--seed is {seed}: give 0 or more")
     for name, value in beyond.items():
         if not 0 <= value <= 1:
             raise RecommendError(f"{_option(name)} is {value:g}: give a number from 0 to 1")
@@ -160,6 +165,8 @@ class Tables:
         users = pa.int64() if model.users.integers else pa.string()
         of_movies = model.metadata.words.id
         columns = {"user_id": users, "rank": pa.int32(), of_movies: self._movies.type, "score": pa.float64()}
+        if selection.explore:
+            columns["explored"] = pa.bool_()
         self.schema = pa.schema(list(columns.items()))
 
     def __call__(self, rows: np.ndarray) -> pa.Table:
@@ -177,6 +184,8 @@ class Tables:
             self._movies.take(pa.array(np.concatenate([each.rows for each in lists]) - 1)),
             pa.array(np.concatenate([each.scores for each in lists])),
         ]
+        if self._selection.explore:
+            columns.append(pa.array(np.concatenate([each.explored for each in lists])))
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 

@@ -31,13 +31,15 @@ def served(folder: Path, k: int, **fields: float) -> pd.DataFrame:
     """The lists of all users with ratings, one request each."""
     service = load_service(folder)
     offsets = service.model.arrays["seen_offsets"].numpy()
+    columns = ["user_id", "rank", "movie_id", "score"] + ["explored"] * ("explore" in fields)
     entries = []
     for row in np.flatnonzero(np.diff(offsets)).tolist():
         user = service.model.users.ids[row]
         (answer,) = service.answer([json.dumps({"user_id": user, "k": k} | fields).encode()])
         listed = json.loads(answer.body)["recommendations"]
-        entries += [(user, place, each["movie_id"], each["score"]) for place, each in enumerate(listed, 1)]
-    return pd.DataFrame(entries, columns=["user_id", "rank", "movie_id", "score"]).astype({"rank": "int32"})
+        for place, each in enumerate(listed, 1):
+            entries.append((user, place, each["movie_id"], each["score"], each.get("explored", False))[: len(columns)])
+    return pd.DataFrame(entries, columns=columns).astype({"rank": "int32"})
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -61,6 +63,21 @@ def test_diversity_and_damping_are_those_of_a_request(build: Path, tmp_path: Pat
     main(["recommend", "mf", "--k", "8", "--build", str(build), "--out", str(out)])
     assert "is up to date" not in capsys.readouterr().out
     pd.testing.assert_frame_equal(pd.read_parquet(out), served(build / "mf", 8), check_exact=False, atol=1.1e-6)
+
+
+def test_exploration_is_that_of_a_request_with_the_same_seed(build: Path, tmp_path: Path, capsys) -> None:
+    out, made = tmp_path / "lists.parquet", {}
+    for seed in (7, 8):
+        words = ["--explore", "0.3", "--seed", str(seed), "--popularity-damping", "0.2"]
+        main(["recommend", "fm", "--k", "8", *words, "--build", str(build), "--out", str(out)])
+        assert "is up to date" not in capsys.readouterr().out
+        made[seed] = pd.read_parquet(out)
+        expected = served(build / "fm", 8, explore=0.3, seed=seed, popularity_damping=0.2)
+        pd.testing.assert_frame_equal(made[seed], expected, check_exact=False, atol=1.1e-6)
+    assert not made[7].equals(made[8])
+    assert made[7]["explored"].mean() == pytest.approx(0.3, abs=0.05)
+    explored = made[7][made[7]["explored"]].groupby("rank")["movie_id"]
+    assert explored.nunique().min() > 1  # users have draws of their own
 
 
 def test_ids_may_be_strings_and_lists_shorter_than_k(likes_build: Path, tmp_path: Path) -> None:
@@ -186,9 +203,13 @@ def test_what_cannot_be_asked_for_is_named(tmp_path: Path) -> None:
         main(["recommend", "mf", "--diversity", "1.5"])
     with pytest.raises(SystemExit, match="error: --popularity-damping is -1: give a number from 0 to 1"):
         main(["recommend", "mf", "--popularity-damping", "-1"])
+    with pytest.raises(SystemExit, match=r"error: --explore is 2: give a number from 0 to 1"):
+        main(["recommend", "mf", "--explore", "2"])
+    with pytest.raises(SystemExit, match="error: --seed is -1: give 0 or more"):
+        main(["recommend", "mf", "--seed", "-1"])
 
 
-@pytest.mark.parametrize("option", ["--diversity", "--popularity-damping"])
+@pytest.mark.parametrize("option", ["--diversity", "--popularity-damping", "--explore"])
 def test_without_a_list_ranker_lists_are_neither_diverse_nor_damped(build: Path, tmp_path, monkeypatch, option) -> None:
     def load_old(*where: Any, **options: Any) -> Any:
         service = load_service(*where, **options)

@@ -1,4 +1,4 @@
-"""What side features say in the list ranker: groups of users differ from all, and movies of a group are alike."""
+"""What side features of movies say in the list ranker: movies with the same value are alike."""
 
 from __future__ import annotations
 
@@ -6,18 +6,6 @@ import numpy as np
 from scipy import sparse
 
 from ..interactions import SideData, feature_matrix
-
-FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
-
-
-def groups_of(side: SideData, rated: sparse.csr_array, present: np.ndarray) -> np.ndarray:
-    """[1 + feature values, kept]: a movie's weight in the average user, and how groups of users differ from it."""
-    values = feature_matrix(side)
-    values.data *= np.repeat(present, np.diff(values.indptr))
-    average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
-    centred = (values.T @ rated).toarray() - np.outer(values.sum(axis=0), average)
-    groups = np.linalg.solve((values.T @ values).toarray() + FEATURE_RIDGE * np.eye(side.schema.size), centred)
-    return np.concatenate([average[None], groups]).astype(np.float32)
 
 
 def rows_of_features(movies: SideData, kept: np.ndarray, weight: float) -> sparse.csr_array:

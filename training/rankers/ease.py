@@ -13,8 +13,9 @@ EASE inverts the Gram matrix ``G = A^T A`` of the log, movies by movies. Here th
 the rest is replaced by its truncated singular value decomposition. The inverse is then a diagonal plus a product of low
 rank (Woodbury), and the weights B are a product of low rank whose diagonal is set to zero. B is cut further, to what
 changes its predictions for the log's users least (reduced-rank regression: Izenman, J. Multivariate Analysis 5, 1975):
-``B V V^T``, V the leading right singular vectors of ``A B``. That gives two encoders, and better lists. No matrix of
-movies by movies is formed: time and memory are linear in ratings and in movies, times the rank.
+``B V V^T``, V the leading right singular vectors of ``A B`` and of what users get beside it (``groups.py``). That gives
+two encoders, and better lists. No matrix of movies by movies is formed: time and memory are linear in ratings and in
+movies, times the rank.
 
 Two movies are similar if the same users rate them: ``V V^T G V V^T``, which is G projected on the same directions,
 divided by the roots of the two movies' diagonal entries in G plus a shrinkage. Without the shrinkage the most similar
@@ -39,8 +40,9 @@ from ..interactions import Interactions
 from ..metrics.names import Metric
 from ..metrics.ranking import Order, measure, ndcg_of_users
 from ..progress import counted, stage
-from .described import groups_of, rows_of_features
+from .described import rows_of_features
 from .gain import best_of_users, is_certain
+from .groups import beside_ratings, of_groups
 from .svd import in_threads, leading, truncated_svd
 from .trend import comes_after, following, share_of_late, trend_of
 from .unrated import with_unrated
@@ -180,8 +182,9 @@ class Regression:
 
     ``kept`` [kept]: the rows of the movies that somebody rated. A, float32 [users, kept], is the log of these, times
     the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix, and ``own`` that of A
-    with the rows of side features (``described.py``). Of these divided by the roots of ``ridge_scale`` [kept]:
-    ``singular`` [components], ``right`` [kept, components].
+    with the rows of side features (``described.py``). ``groups`` float32 [groups, kept]: what new users get, and
+    ``beside`` [n, kept]: what all users get of it. Of A with those rows, divided by the roots of ``ridge_scale``
+    [kept]: ``singular`` [components], ``right`` [kept, components].
     """
 
     def __init__(self, train: Interactions, settings: Settings) -> None:
@@ -192,9 +195,10 @@ class Regression:
         self.weight = _weight(train, settings.list_rating_slope)
         rated = self._rated(train)
         present = sizes > 0
+        self.groups = of_groups(train.users, train.movies, rated, self.kept)
+        self.beside = torch.from_numpy(beside_ratings(self.groups, train.users, sizes, settings.list_strengths[0]))
         power = np.zeros(len(sizes), np.float32)
         power[present] = (sizes[present] / sizes[present].mean()) ** (settings.list_user_power / 2)
-        self.groups = groups_of(train.users, rated, present)
         rated.data *= np.repeat(power, np.diff(rated.indptr))  # A
         squares = np.square(rated.data)
         self.gram_diagonal = np.bincount(rated.indices, squares, len(self.kept))
@@ -229,7 +233,7 @@ class Regression:
         # A B, as far as the decomposition knows A, is an orthogonal matrix times ``seen``: no pass over the log.
         scaled = self.right * self._root_scale()
         seen = self.singular[:, None] * (right - scaled * own).t()  # [components, kept]
-        directions = leading(seen, n_factors)
+        directions = leading(torch.cat([seen, self.beside]), n_factors)
         inputs = left @ (right.t() @ directions) - own * directions
         similarity = self._similarity(directions) if similar else directions[:, :0]
         return ListRanker(

@@ -50,19 +50,18 @@ def by_features(movies: SideData, values: np.ndarray, shares: np.ndarray | None 
     average = np.average(values[1:], axis=0, weights=shares)
     counted = sparse.diags_array(shares) @ features
     centred = counted.T @ (values[1:] - average)
-    normal = features.T @ counted + FEATURE_RIDGE * shares.mean() * sparse.eye_array(features.shape[1])
     predicted = np.zeros_like(values)
-    predicted[1:] = average + features @ solved(normal.tocsr(), centred)
+    predicted[1:] = average + features @ solved((features.T @ counted).tocsr(), centred, FEATURE_RIDGE * shares.mean())
     return predicted
 
 
-def solved(matrix: sparse.csr_array, right: np.ndarray) -> np.ndarray:
-    """``matrix^-1 right`` [n, D] of a sparse positive definite matrix, by conjugate gradients, all columns at once.
+def solved(matrix: sparse.csr_array, right: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:
+    """``(matrix + ridge I)^-1 right`` [n, D] of a sparse Gram matrix, by conjugate gradients, all columns at once.
 
-    A factorization would fill it: a feature may have as many values as there are artists. The preconditioner is the
-    diagonal.
+    ``ridge``: one, or one for each column [D]. A factorization would fill the matrix: a feature may have as many values
+    as there are artists. The preconditioner is the diagonal.
     """
-    scale = 1 / matrix.diagonal()[:, None]
+    scale = 1 / (matrix.diagonal()[:, None] + ridge)
     found, rest = np.zeros_like(right), right.copy()
     direction = scale * rest
     size = np.einsum("nd,nd->d", rest, direction)
@@ -70,7 +69,7 @@ def solved(matrix: sparse.csr_array, right: np.ndarray) -> np.ndarray:
     for _ in range(MOST_STEPS):
         if (size <= enough).all():
             break
-        product = matrix @ direction
+        product = matrix @ direction + ridge * direction
         step = size / np.maximum(np.einsum("nd,nd->d", direction, product), np.finfo(float).tiny)
         found += step * direction
         rest -= step * product

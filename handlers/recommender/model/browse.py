@@ -12,6 +12,7 @@ from .timeline import NO_DATE
 if TYPE_CHECKING:
     from .model import Model
 
+NOBODY = 0  # the row of an unknown user
 KEPT_PERIODS = 4  # numbers of days whose counts are kept: 8 bytes a movie each
 MOST_TIES = 1 << 16  # counts that tell apart movies of the same second; a larger count is as good as this one
 
@@ -36,7 +37,7 @@ class Browsing:
         numbers = self._by_date(added) if selection.newest else self._by_count(counts)
         excluded = model.catalogue.excluded(selection)
         order = torch.from_numpy(numbers)[None].to(model.device)
-        (rows,), (explored,) = model.lists.make(order, [excluded], [selection])
+        (rows,), (explored,) = model.lists.make(order, [excluded], [selection], [NOBODY])
         scores = model.score([UserQuery()] * len(rows), [MovieQuery(row) for row in rows.tolist()])
         facts = {"added": added[rows]} if selection.newest else {"ratings": counts[rows]}
         return RankedList(rows, scores, explored=explored, facts=facts)

@@ -26,15 +26,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .topk import top
+from .topk import NOTHING, top
 
 BLOCK = 512  # movies of a round: their similarities are computed at once, and a step of the list takes 1 us
 GROWTH = 2
 LEAST = 1e-6
 MOST_POOL = 1 << 14  # their vectors of 1,024 numbers take 64 MiB
 MAX_SIMILARITIES = 1 << 24  # held at once: 64 MiB
-
-NOTHING = np.empty(0, np.int64)
 
 
 def first_pool(length: int, diversity: float) -> int:

@@ -33,11 +33,20 @@ class ListMaker:
         ``excluded``: for each list what it may not hold, rows int64 or a mask bool [movies]; its numbers may be
         overwritten, and no others are.
         """
-        if any(selection.popularity_damping for selection in selections):
-            order = order.clone()
-            for numbers, selection in zip(order, selections, strict=True):
-                if selection.popularity_damping:
-                    numbers.copy_(self._popularity.damped(numbers, selection.popularity_damping))
+        return self.best(self.damped(order, selections), excluded, selections)
+
+    def damped(self, order: Tensor, selections: Sequence[Selection]) -> Tensor:
+        """The numbers [lists, movies] after popularity damping: a copy where any selection asks for it."""
+        if not any(selection.popularity_damping for selection in selections):
+            return order
+        order = order.clone()
+        for numbers, selection in zip(order, selections, strict=True):
+            if selection.popularity_damping:
+                numbers.copy_(self._popularity.damped(numbers, selection.popularity_damping))
+        return order
+
+    def best(self, order: Tensor, excluded: Sequence[np.ndarray], selections: Sequence[Selection]) -> list[np.ndarray]:
+        """What ``make`` gives, from numbers that are damped; those of what is ``excluded`` become -inf."""
         lists = top(order, excluded, [_candidates(selection) for selection in selections])
         for place, selection in enumerate(selections):
             if selection.diversity:

@@ -175,7 +175,7 @@ class Model:
     def lists(self) -> Exploration:
         """Makes lists of all kinds from the numbers that order them."""
         vectors, counts = None if self.ranker is None else self.ranker.item_similarity, self.catalogue.counts
-        return Exploration(ListMaker(counts, vectors, self.device), counts, self.device)
+        return Exploration(ListMaker(counts, vectors, self.device), counts)
 
     @property
     def lists_at_once(self) -> int:

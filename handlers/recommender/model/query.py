@@ -50,8 +50,8 @@ class Selection:
     None of ``exclude``, and, where ``exclude_seen``, none that the user has rated. Candidates and ``exclude`` are rows.
     ``diversity`` and ``popularity_damping``, from 0 to 1, change the order of lists (diversity.py, popularity.py); a
     model without a list ranker has neither for recommendations. ``explore``: the probability that a place goes to
-    exploration (exploration.py), whose draws ``seed`` fixes. ``recent_days`` and ``newest``: what orders a list for
-    nobody in particular (browse.py); without both, popularity.
+    exploration (exploration.py), whose draws ``seed`` and the user fix. ``recent_days`` and ``newest``: what orders a
+    list for nobody in particular (browse.py); without both, popularity.
     """
 
     k: int = 0

@@ -38,7 +38,7 @@ class Recommendations:
         encodings = model.encode_users(users)
         order = self._order(users, encodings)
         excluded = [self._excluded(user, selection) for user, selection in zip(users, selections, strict=True)]
-        rows, explored = model.lists.make(order, excluded, selections)
+        rows, explored = model.lists.make(order, excluded, selections, [user.row for user in users])
         # The scores of all lists' entries in one pass.
         lengths = [len(list_rows) for list_rows in rows]
         all_rows = torch.from_numpy(np.concatenate(rows)).to(model.device)

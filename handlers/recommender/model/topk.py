@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NOTHING = np.empty(0, np.int64)  # rows
 BLOCK = 64  # scores that share a maximum: of 1,000,000 the ten largest in 0.4 ms instead of 3.3
 
 

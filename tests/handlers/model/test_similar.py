@@ -11,17 +11,34 @@ import pytest
 import torch
 
 from archives.ids import MOVIES, ids_in
+from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from tests.conftest import MODELS
 from tests.handlers.asking import said
 
 
+def of_features(service: Service, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The cosines of all movies' features [movies, movies], relative to the average movie, and what each counts."""
+    network, metadata = service.model.network, service.model.metadata
+    features, weights = (torch.from_numpy(np.load(folder / f"movie_{part}.npy")) for part in ("features", "weights"))
+    unknown = network.item_embeddings(torch.zeros(len(features), dtype=torch.int64))
+    vectors = network.encode_items(unknown, features, weights)[:, : metadata.width].numpy().astype(float)
+    counts = np.load(folder / "rating_counts.npy")
+    trust = counts / (counts + metadata.similarity_shrinkage)
+    away = vectors - np.average(vectors, axis=0, weights=trust)
+    away /= np.linalg.norm(away, axis=1)[:, None]
+    return away @ away.T, trust
+
+
 @pytest.mark.parametrize("model", MODELS)
-def test_similar_movies_are_those_alike(model, answer, build: Path) -> None:
-    alike = np.load(build / model / "rank_alike.npy")
+def test_similar_movies_are_those_alike(model, answer, services, build: Path) -> None:
+    alike, counts = (np.load(build / model / f"{name}.npy") for name in ("rank_alike", "rating_counts"))
     ids = [None, *ids_in(build / model, MOVIES)]
-    for row in range(1, 30):
+    rare = np.argsort(counts)[1:6].tolist()
+    for row in [*range(1, 30), *rare]:
         products = alike @ alike[row]
+        if model != "mf" and counts[row] < 30:
+            products += 0.1 / (1 + counts[row]) ** 2 * of_features(services[model], build / model)[0][row]
         (body,) = said(answer(model, [{"movie_id": ids[row], "k": 10}]))
         assert [one["score"] for one in body["similar"]] == pytest.approx(
             sorted(np.delete(products, [0, row]), reverse=True)[:10], abs=1e-5
@@ -38,13 +55,8 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
     service = load_service(folder)
     (unrated,) = said(service.answer([msgspec.json.encode({"movie_id": service.model.movies.ids[5], "k": 3})]))
 
-    network, metadata = service.model.network, service.model.metadata
-    features, weights = (torch.from_numpy(np.load(folder / f"movie_{part}.npy")) for part in ("features", "weights"))
-    unknown = network.item_embeddings(torch.zeros(len(features), dtype=torch.int64))
-    vectors = network.encode_items(unknown, features, weights)[:, : metadata.width].numpy().astype(float)
-    trust = counts / (counts + metadata.similarity_shrinkage)
-    away = vectors - np.average(vectors, axis=0, weights=trust)
-    cosines = away @ away[5] / np.linalg.norm(away, axis=1) / np.linalg.norm(away[5]) * trust
+    cosines, trust = of_features(service, folder)
+    cosines = cosines[5] * trust
     expected = sorted(np.delete(cosines, [0, 5]), reverse=True)[:3]
     assert [one["score"] for one in unrated["similar"]] == pytest.approx(expected, abs=1e-5)
 
@@ -52,6 +64,23 @@ def test_what_nobody_has_rated_is_similar_by_its_features(build: Path, tmp_path:
     described = {"movie": {"genres": movie["genres"], "year": int(movie["year"])}, "k": 3}
     (body,) = said(service.answer([msgspec.json.encode(described)]))
     assert body["similar"] == unrated["similar"]
+
+
+def test_what_one_person_has_rated_is_compared_by_its_features_too(build: Path, tmp_path: Path) -> None:
+    """Two movies with the same vector of raters: the one with a single rating gets movies with its own features."""
+    folder = Path(shutil.copytree(build / "fm", tmp_path / "fm"))
+    alike, counts = np.load(folder / "rank_alike.npy"), np.load(folder / "rating_counts.npy")
+    alike[[5, 6]] = 1e-4 * alike[7]
+    counts[[5, 6]] = 1, 1000
+    np.save(folder / "rank_alike.npy", alike)
+    np.save(folder / "rating_counts.npy", counts)
+    service = load_service(folder)
+    ids = service.model.movies.ids
+    bodies = said(service.answer([msgspec.json.encode({"movie_id": ids[row], "k": 8}) for row in (5, 6)]))
+    cosines, _ = of_features(service, folder)
+    few, many = ([ids.index(one["movie_id"]) for one in body["similar"]] for body in bodies)
+    assert cosines[5, few].mean() > cosines[5, many].mean() + 0.1
+    assert not set(many) - set(np.argsort(-(alike @ alike[7]))[:12])
 
 
 def test_what_is_rated_too_rarely_for_the_list_ranker_is_similar_by_its_vector(build: Path, tmp_path: Path) -> None:

@@ -34,10 +34,14 @@ def without(rows: Interactions, hidden: np.ndarray) -> Interactions:
 def test_the_solution_is_that_of_a_factorization() -> None:
     rng = np.random.default_rng(0)
     features = sparse.random_array((500, 60), density=0.05, rng=rng)
-    matrix = (features.T @ features + 0.5 * sparse.eye_array(60)).tocsr()
+    matrix = (features.T @ features).tocsr()
     right = rng.standard_normal((60, 3))
     right[:, 1] = 0
-    np.testing.assert_allclose(solved(matrix, right), np.linalg.solve(matrix.toarray(), right), atol=1e-6)
+    ridges = np.array([0.5, 2.0, 30.0])
+    for column, ridge in enumerate(ridges):
+        expected = np.linalg.solve(matrix.toarray() + ridge * np.eye(60), right[:, column])
+        np.testing.assert_allclose(solved(matrix, right, ridges)[:, column], expected, atol=1e-6)
+        np.testing.assert_allclose(solved(matrix, right, ridge)[:, column], expected, atol=1e-6)
 
 
 def test_the_prediction_is_that_of_a_dense_ridge_regression(everything) -> None:
