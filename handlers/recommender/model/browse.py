@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from .query import MovieQuery, RankedList, Selection, UserQuery
+from .query import NOBODY, MovieQuery, RankedList, Selection, UserQuery
 from .timeline import NO_DATE
 
 if TYPE_CHECKING:
     from .model import Model
 
-NOBODY = 0  # the row of an unknown user
 KEPT_PERIODS = 4  # numbers of days whose counts are kept: 8 bytes a movie each
 MOST_TIES = 1 << 16  # counts that tell apart movies of the same second; a larger count is as good as this one
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .attributes import Where
 
+NOBODY = 0  # the row of an unknown user
 LIKE = math.inf  # the rating that a like stands for: above any threshold
 
 Encoded = tuple[list[int], list[float]]  # side features: indices and weights, C of each
@@ -24,7 +25,7 @@ class UserQuery:
     is for, in seconds since 1970; None where it is for no moment.
     """
 
-    row: int = 0
+    row: int = NOBODY
     features: Encoded | None = None
     ratings: dict[int, float] = field(default_factory=dict)
     timestamp: int | None = None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from .query import MovieQuery, RankedList, Selection
+from .query import NOBODY, MovieQuery, RankedList, Selection
 
 if TYPE_CHECKING:
     from .model import Model
@@ -40,7 +40,7 @@ class Similarity:
         """
         scores = self._of_features(movie) if movie.features else self._of_row(movie.row)
         excluded = self._model.catalogue.excluded(selection, [movie.row])
-        (rows,), _ = self._model.lists.make(scores.unsqueeze(0).clone(), [excluded], [selection])
+        (rows,), _ = self._model.lists.make(scores.unsqueeze(0).clone(), [excluded], [selection], [NOBODY])
         listed = scores[torch.from_numpy(rows).to(self._model.device)]
         return RankedList(rows, listed.cpu().numpy().astype(np.float64).round(6))
 
