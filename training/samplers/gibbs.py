@@ -109,7 +109,7 @@ class Sampler:
             if history:
                 side.blocks.append(FeatureBlock.of_history(side.view, other, *described))
         if settings.user_history:
-            # Not that of movies: those that nobody has rated are unlike the others, whose mean would be too good.
+            # For movies without ratings it makes no difference that counts (docs/estimators.md, New users).
             self.users.blocks[-1].take_mean_as_unknown()
 
     def __iter__(self) -> Iterator[Sample]:
