@@ -65,11 +65,7 @@ class FeatureBlock:
 
     @classmethod
     def of_history(cls, view: View, other: View, size: int, precision: float, most: int) -> FeatureBlock:
-        """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others].
-
-        An entity without ratings has the mean history of the others: its own is not known, and an empty one is unlike
-        all that the coefficients are found from.
-        """
+        """For what each of the view's entities has rated, every rating weighing ``1 / sqrt(n)``: [entities, others]."""
         weights = view.counts.clamp(min=1).rsqrt().float()[:, None]
 
         def forth(vectors: Tensor) -> Tensor:
@@ -80,9 +76,19 @@ class FeatureBlock:
 
         shape = len(view.counts), len(other.counts)
         singular, right = _svd(_Operator(shape, forth, back, view.device), most)
-        projected = forth(torch.from_numpy(right.T.copy()).to(view.device))
-        projected[view.counts == 0] = projected.sum(dim=0) / len(view.rated)
-        return cls(singular, right, projected, view.rated, size, precision)
+        return cls(
+            singular, right, forth(torch.from_numpy(right.T.copy()).to(view.device)), view.rated, size, precision
+        )
+
+    def take_mean_as_unknown(self) -> None:
+        """Give the entities without ratings the mean of the features of the others, as their own are not known.
+
+        Without this an unknown history is an empty one, which is unlike all that the coefficients are found from.
+        """
+        unknown = torch.ones(len(self.projected), dtype=torch.bool, device=self.device)
+        unknown[self.rated] = False
+        self.projected[unknown] = 0.0  # so that the sum needs no copy of the others
+        self.projected[unknown] = self.projected.sum(dim=0) / len(self.rated)
 
     def beta(self) -> Tensor:
         """The coefficients: float32 [F, E]."""

@@ -108,6 +108,9 @@ class Sampler:
             side.blocks.append(FeatureBlock.of_matrix(features, side.view.rated, *described))
             if history:
                 side.blocks.append(FeatureBlock.of_history(side.view, other, *described))
+        if settings.user_history:
+            # For movies without ratings it makes no difference that counts (docs/estimators.md, New users).
+            self.users.blocks[-1].take_mean_as_unknown()
 
     def __iter__(self) -> Iterator[Sample]:
         """Yield two factorizations a sweep, after ``settings.burn_in`` sweeps."""

@@ -38,7 +38,6 @@ class TestHistories:
             for rows, others, (count, empty) in ((users, movies, shape), (movies, users, shape[::-1]))
         ]
         matrix = np.pad(rated / np.sqrt(np.maximum(rated.sum(axis=1, keepdims=True), 1)), ((0, 0), (0, 5)))
-        matrix[0] = matrix[1:].mean(axis=0)  # which is what stands for an unknown history
         return FeatureBlock.of_history(*views, 3, 10.0, 64), matrix
 
     def test_few_columns_are_decomposed_as_they_are(self) -> None:
@@ -48,5 +47,11 @@ class TestHistories:
 
     def test_an_entry_weighs_the_root_of_how_many_there_are(self) -> None:
         block, matrix = self.block_and_matrix(20)
-        singular = np.linalg.svd(matrix[1:], compute_uv=False)
+        singular = np.linalg.svd(matrix, compute_uv=False)
         np.testing.assert_allclose(block.singular[:, 0], singular[: len(block.singular)], rtol=1e-3)
+
+    def test_the_mean_history_stands_for_an_unknown_one(self) -> None:
+        block, matrix = self.block_and_matrix(20)
+        block.take_mean_as_unknown()
+        matrix[0] = matrix[1:].mean(axis=0)
+        np.testing.assert_allclose((block.projected @ block.right).numpy(), matrix, atol=1e-4)

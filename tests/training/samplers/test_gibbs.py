@@ -44,8 +44,17 @@ class TestWithoutRatings:
         movies = sampler.movies
         unrated = np.setdiff1d(np.arange(len(sample.movies)), movies.view.rated)
         effects = feature_matrix(interactions.movies)[unrated] @ movies.coefficients().numpy()
-        of_history = movies.blocks[1].effects[movies.view.rated].mean(dim=0).numpy()
-        np.testing.assert_allclose(sample.movies[unrated], movies.mu + effects + of_history, atol=1e-4)
+        np.testing.assert_allclose(sample.movies[unrated], movies.mu + effects, atol=1e-4)
+
+    def test_the_embedding_of_a_user_has_the_mean_effect_of_histories(self, log_and_truth) -> None:
+        interactions = encode(log_and_truth[0], True)
+        new = interactions.user_rows % 4 == 0
+        sampler = gibbs.Sampler.of(interactions.take(np.flatnonzero(~new)), quick("fm", sweeps=2, burn_in=1), 0, True)
+        *_, sample = sampler
+        users, unrated = sampler.users, np.unique(interactions.user_rows[new])
+        effects = feature_matrix(interactions.users)[unrated] @ users.coefficients().numpy()
+        of_history = users.blocks[1].effects[users.view.rated].mean(dim=0).numpy()
+        np.testing.assert_allclose(sample.users[unrated], users.mu + effects + of_history, atol=1e-4)
 
     def test_they_take_no_part_in_the_histories_decomposition(self, many_unrated) -> None:
         interactions = encode(many_unrated, True)
