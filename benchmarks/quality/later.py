@@ -25,7 +25,7 @@ from training.rankers import ease
 
 from . import grids
 from .grids import Settings, grid
-from .ranking import several
+from .ranking import ALWAYS_FIXED, several
 from .records import Record, Task, stopwatch
 
 SECONDS_A_DAY = 86_400
@@ -118,7 +118,7 @@ def of_ours(log: RatingsLog, use_features: bool, **changes: Any) -> Record:
 
 def _grid(settings: OurSettings) -> Settings:
     """The settings of lists that validation rows choose among: half-lives too, as the test rows are the latest."""
-    return several(settings, fixed=("list_weight_powers",))
+    return several(settings, fixed=ALWAYS_FIXED)
 
 
 def _parts(log: RatingsLog, use_features: bool) -> tuple[Interactions, Interactions, Interactions, Interactions]:

@@ -33,8 +33,9 @@ from .records import Record, Task, stopwatch
 
 TEST, VALIDATION = 0.25, 0.1
 SEEDS = {"ml-100k": 3, "ml-1m": 1, "gowalla": 1}
-# No half-life is chosen where the test rows are drawn at random, and no power of weights where rows have none.
-FIXED = ("list_half_lives", "list_weight_powers")
+# No weight of side features is chosen unless it is asked for, and no power of weights where rows have none.
+ALWAYS_FIXED = ("list_weight_powers", "list_feature_weights")
+FIXED = ("list_half_lives", *ALWAYS_FIXED)  # no half-life is chosen where the test rows are drawn at random
 
 
 class Fitted(NamedTuple):

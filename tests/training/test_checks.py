@@ -82,7 +82,7 @@ def test_a_missing_metric_is_said() -> None:
     assert unmeasured({"validation": {"rows": 3, "ndcg@10": 0.1}, "test": whole}) == []  # measures lists alone
     assert unmeasured({"validation": whole, "test": {"rows": 3} | cold}) == [
         "test: nothing about likes is measured, as all of its rows are likes, or none is",
-        "test: nothing about lists is measured, as no row is of a user with training rows and a movie of the log",
+        "test: nothing about lists is measured, as no row is of a user with training rows and an item of the log",
     ]
 
 
