@@ -30,7 +30,7 @@ from .connections import Server
 from .experiments import Running
 from .fresh import wanted
 from .gateway import Gateway, GatewayDep, Model
-from .guard import RateLimit, SecurityHeaders
+from .guard import RateLimit, SecurityHeaders, SizeLimit
 from .limit import UserLimit
 from .metrics import Metrics
 from .predictions import predictions
@@ -44,6 +44,7 @@ VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the o
 
 
 routes = APIRouter()
+_predictions = Route("/api/predictions/{model}", predictions, methods=["POST"])
 
 
 def create_app(settings: Settings, server: Server | None = None) -> Starlette:
@@ -68,10 +69,11 @@ def create_app(settings: Settings, server: Server | None = None) -> Starlette:
     gateway = Gateway(settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics)
     app = Starlette(
         # Lists are asked for most: FastAPI's steps of a request would be a fifth of their time.
-        routes=[Route("/api/predictions/{model}", predictions, methods=["POST"]), Mount("", _others(gateway))],
+        routes=[_predictions, Mount("", _others(gateway))],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RateLimit, rate=settings.rate),
+            Middleware(SizeLimit, most=settings.max_body),
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
         ],
         exception_handlers=_HANDLERS,
@@ -82,8 +84,9 @@ def create_app(settings: Settings, server: Server | None = None) -> Starlette:
 
 
 def _others(gateway: Gateway) -> FastAPI:
-    """All routes but that of predictions."""
+    """All routes; that of predictions answers other methods here, and an address that ends with a slash."""
     app = FastAPI(
+        routes=[_predictions],
         max_body_size=gateway.settings.max_body,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         openapi_url=None,  # its documentation page would load scripts from another host
