@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Route
 
@@ -44,7 +45,6 @@ VIEWS = json.loads((STATIC / "views.json").read_text())  # of the page, in the o
 
 
 routes = APIRouter()
-_predictions = Route("/api/predictions/{model}", predictions, methods=["POST"])
 
 
 def create_app(settings: Settings, server: Server | None = None) -> Starlette:
@@ -176,4 +176,11 @@ async def _http(request: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse(body, error.status_code, error.headers)
 
 
-_HANDLERS = {Problem: _as_it_is, RequestValidationError: _invalid, HTTPException: _http}
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    return Problem("The gateway failed; its log says why.").response()
+
+
+_HANDLERS = {Problem: _as_it_is, RequestValidationError: _invalid, HTTPException: _http, Exception: _failed}
+# Its own 500: an application's is made outside of its middleware, and has no security headers.
+_own_error = [Middleware(ServerErrorMiddleware, handler=_failed)]
+_predictions = Route("/api/predictions/{model}", predictions, methods=["POST"], middleware=_own_error)
