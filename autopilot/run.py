@@ -101,9 +101,9 @@ class Run:
         state = State(model=self.model, started=time.time(), version="", before="")
         try:
             with self.file.locked() as self.lock:
-                state = self._cut_short() or self.file.write(self._patiently("begin", self._begin))
+                state = self._cut_short() or self._written(self._patiently("begin", self._begin))
                 while state.step != "done":
-                    state = self.file.write(self._patiently(state.step, partial(self._do, state.step)))
+                    state = self._written(self._patiently(state.step, partial(self._do, state.step)))
         except Exception as error:
             self.alert.failed(state, str(error))
             raise
@@ -111,6 +111,9 @@ class Run:
 
     def _do(self, step: Step) -> State:
         return self.steps[step](self.file.read())  # where it is done again, what it wrote before the error counts
+
+    def _written(self, state: State) -> State:
+        return self._patiently("writing its state", partial(self.file.write, state))  # without the step once more
 
     def _patiently(self, what: str, work: Callable[[], State]) -> State:
         """What ``work`` returns. It is done again and again for a while where its error may be over soon."""

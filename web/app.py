@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount, Route
 
@@ -30,7 +31,7 @@ from .connections import Server
 from .experiments import Running
 from .fresh import wanted
 from .gateway import Gateway, GatewayDep, Model
-from .guard import RateLimit, SecurityHeaders
+from .guard import RateLimit, SecurityHeaders, SizeLimit
 from .limit import UserLimit
 from .metrics import Metrics
 from .predictions import predictions
@@ -68,10 +69,11 @@ def create_app(settings: Settings, server: Server | None = None) -> Starlette:
     gateway = Gateway(settings, torchserve, catalogues, store, writer, reader, Running(reader), user_limit, metrics)
     app = Starlette(
         # Lists are asked for most: FastAPI's steps of a request would be a fifth of their time.
-        routes=[Route("/api/predictions/{model}", predictions, methods=["POST"]), Mount("", _others(gateway))],
+        routes=[_predictions, Mount("", _others(gateway))],
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(RateLimit, rate=settings.rate),
+            Middleware(SizeLimit, most=settings.max_body),
             Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
         ],
         exception_handlers=_HANDLERS,
@@ -82,8 +84,9 @@ def create_app(settings: Settings, server: Server | None = None) -> Starlette:
 
 
 def _others(gateway: Gateway) -> FastAPI:
-    """All routes but that of predictions."""
+    """All routes; that of predictions answers other methods here, and an address that ends with a slash."""
     app = FastAPI(
+        routes=[_predictions],
         max_body_size=gateway.settings.max_body,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         openapi_url=None,  # its documentation page would load scripts from another host
@@ -173,4 +176,11 @@ async def _http(request: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse(body, error.status_code, error.headers)
 
 
-_HANDLERS = {Problem: _as_it_is, RequestValidationError: _invalid, HTTPException: _http}
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    return Problem("The gateway failed; its log says why.").response()
+
+
+_HANDLERS = {Problem: _as_it_is, RequestValidationError: _invalid, HTTPException: _http, Exception: _failed}
+# Its own 500: an application's is made outside of its middleware, and has no security headers.
+_own_error = [Middleware(ServerErrorMiddleware, handler=_failed)]
+_predictions = Route("/api/predictions/{model}", predictions, methods=["POST"], middleware=_own_error)

@@ -1,4 +1,4 @@
-"""Middleware for every request: security headers, and a limit on the rate."""
+"""Middleware for every request: security headers, and limits on the rate and on the size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from limits import parse_many
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .limit import Window
-from .problems import TooManyRequests
+from .problems import TooLarge, TooManyRequests
 
 # Nothing inline, nothing from elsewhere, and no way to turn a string into markup.
 POLICY = "; ".join(
@@ -71,6 +71,25 @@ class RateLimit:
             client = (scope.get("client") or ("",))[0]
             if any(window.take({client: 1}) is not None for window in self._windows):
                 problem = TooManyRequests("Too many requests at once. Wait a second.")
+                await problem.response()(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class SizeLimit:
+    """At most so many bytes of a request that says its length; the routes count the bytes of the others."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        """Around ``app``."""
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it before its body is there."""
+        if scope["type"] == "http":
+            length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+            if int(length) > self._most:  # uvicorn refuses what is no number
+                problem = TooLarge(f"The request is too large: send at most {self._most} bytes.")
                 await problem.response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)

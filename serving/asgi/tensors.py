@@ -83,8 +83,10 @@ def instances(question: Question) -> bytes:
 
 def _flat(given: Input) -> list[Any]:
     """The data of an input in a row, of as many values as its shape says."""
-    if given.datatype not in TYPES:
-        raise BadRequest(f"{given.name} has the datatype {given.datatype!r}: give BYTES or INT64")
+    types = {"BYTES"} if {given.name} == REQUEST else TYPES
+    if given.datatype not in types:
+        remedy = "BYTES or INT64" if types is TYPES else "BYTES"
+        raise BadRequest(f"{given.name} has the datatype {given.datatype!r}: give {remedy}")
     if len(given.shape) not in (1, 2) or given.shape[1:] not in ([], [1]):
         raise BadRequest(f"{given.name} has the shape {given.shape}: give [N] or [N, 1]")
     data = list(_leaves(given.data))

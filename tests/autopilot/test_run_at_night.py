@@ -146,6 +146,22 @@ def test_a_disk_that_is_full_for_a_moment_ends_no_watch(run: Run, monkeypatch) -
     assert said == ["fm: how 1.1 does is not known now: No space left on device"]
 
 
+def test_a_disk_that_is_full_when_harm_was_found_keeps_no_rollback_for_the_next_night(run: Run, monkeypatch) -> None:
+    monkeypatch.setattr("autopilot.holdout.Holdout.harm", lambda holdout: "1.0 earns more")
+    real, failures = run.file.write, [StoreError("No space left on device")]
+
+    def write(state):
+        if state.step == "roll back" and failures:
+            raise failures.pop()
+        return real(state)
+
+    monkeypatch.setattr(run.file, "write", write)
+    said: list[str] = []
+    run.say = said.append
+    assert run.run().outcome == "rolled back"
+    assert said == ["fm: writing its state is tried again: No space left on device"]
+
+
 def test_a_server_that_stays_away_ends_a_watch_which_goes_on_when_it_is_back(run: Run, monkeypatch) -> None:
     def away(state):
         raise requests.ConnectionError("refused")

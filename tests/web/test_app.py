@@ -96,12 +96,31 @@ def test_everything_together_asks_only_for_predictions(gateway: httpx.Client, st
     assert {one.url.host for one in stand_in.asked} == {"torchserve.test"}
 
 
-def test_a_large_body_is_refused(gateway: httpx.Client, stand_in: Any) -> None:
+@pytest.mark.parametrize("path", ["/api/predictions/fm", "/api/feedback", "/api/visitors"])
+def test_a_large_body_is_refused(gateway: httpx.Client, stand_in: Any, path: str) -> None:
     large = b" " * (64 * 1024 + 1)
-    assert gateway.post("/api/predictions/fm", content=large).status_code == 413
-    announced_by_nobody = gateway.post("/api/predictions/fm", content=iter([large]))
-    assert announced_by_nobody.status_code == 413
+    for content in (large, iter([large])):  # its length is announced, or it is not
+        answer = gateway.post(path, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["type"]) == (413, "TooLarge")
+        assert "Content-Security-Policy" in answer.headers
     assert stand_in.asked == []
+
+
+def test_a_large_body_is_not_asked_for(gateway: httpx.Client) -> None:
+    head = "Host: x\r\nContent-Length: 65537\r\nExpect: 100-continue\r\nConnection: close"
+    answer = raw(gateway, f"POST /api/predictions/fm HTTP/1.1\r\n{head}\r\n\r\n")
+    assert answer.split(b" ")[1] == b"413"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+def test_predictions_say_which_method_they_take(gateway: httpx.Client, method: str) -> None:
+    answer = gateway.request(method, "/api/predictions/fm")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_predictions_are_found_with_a_slash_at_the_end(gateway: httpx.Client) -> None:
+    answer = gateway.post("/api/predictions/fm/", json={"user_id": 1}, follow_redirects=True)
+    assert answer.status_code == 200
 
 
 def test_the_page_has_nothing_inline_and_asks_no_other_host() -> None:

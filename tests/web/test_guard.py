@@ -32,3 +32,14 @@ def test_every_answer_has_the_security_headers(gateway: httpx.Client, path: str)
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert "server" not in headers
+
+
+@pytest.mark.parametrize(("path", "body"), [("/api/predictions/fm", {"user_id": 1}), ("/api/visitors", {"name": "A"})])
+def test_a_fault_of_the_gateway_is_json_with_the_security_headers(
+    gateway: httpx.Client, stand_in: Any, path: str, body: dict[str, Any]
+) -> None:
+    stand_in.failures.append(RuntimeError("planted"))
+    answer = gateway.post(path, json=body)
+    assert (answer.status_code, answer.json()["type"]) == (500, "InternalError")
+    assert "planted" not in answer.text
+    assert "Content-Security-Policy" in answer.headers

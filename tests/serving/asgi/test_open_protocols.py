@@ -153,6 +153,7 @@ USER = tensor("user_id", "INT64", [11])
         ({"inputs": [USER, tensor("movie_id", "INT64", [1, 2])]}, 400, "user_id has 1 ids and movie_id 2"),
         ({"inputs": [USER], "parameters": {"k": "many"}}, 400, "row 0: k is"),
         ({"inputs": [USER], "outputs": [{"name": "logit"}]}, 400, "'logit': these inputs have movie_id, score"),
+        ({"inputs": [tensor("request", "INT64", [1])]}, 400, "request has the datatype 'INT64': give BYTES"),
         ({"inputs": [tensor("request", "BYTES", ["{"])]}, 400, "no JSON object"),
         ({"inputs": [tensor("request", "BYTES", ['{"user_id": 11}, {"user_id": 13}'])]}, 400, "no JSON object"),
         ({"inputs": [tensor("user_id", "INT64", list(range(1001)))]}, 413, "send at most 1000 at once"),
