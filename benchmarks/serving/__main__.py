@@ -6,6 +6,7 @@ make benchmark
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -89,6 +90,8 @@ def of_pairs(options: Options, work: Path) -> dict[str, Any]:
     """Single pairs: by server and number of clients, medians over rounds in which each is started once."""
     load, starts = sample_load(PEER, options.build, "pairs"), contestants(options, work)
     names = list(starts)
+    if unknown := set(options.servers) - set(names):
+        sys.exit(f"error: --servers {', '.join(unknown)}: choose among {', '.join(names)}")
     starts = {name: starts[name] for name in options.servers or names}
     runs: dict[str, dict[int, list[dict[str, float]]]] = {}
     for number in range(options.rounds):

@@ -97,7 +97,7 @@ def _flat(given: Input) -> list[Any]:
         data = list(map(_integer, data))
     wrong = [value for value in data if type(value) is not kind][:1]
     if wrong:
-        raise BadRequest(f"{given.name} has {wrong[0]!r} among its data: its datatype is {given.datatype}")
+        raise BadRequest(f"{given.name} has {repr(wrong[0])[:60]} among its data: its datatype is {given.datatype}")
     return data
 
 
