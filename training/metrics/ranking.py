@@ -79,8 +79,10 @@ def measure(
 def ndcg_of_users(
     order: Order, train: Interactions, held_out: Interactions, most_users: int = MOST_USERS
 ) -> np.ndarray:
-    """NDCG@10 float64 [users] of the lists that ``measure`` has the mean of."""
+    """NDCG@10 float64 [users] of the lists that ``measure`` has the mean of; [0] where it has no lists."""
     users = _some_users(train, held_out, most_users)
+    if not len(users):
+        return np.zeros(0)
     hits, wanted, _ = _hits(order, train, held_out, users, top)
     return ndcg(hits[:, :10], wanted)
 

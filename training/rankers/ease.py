@@ -182,15 +182,15 @@ class Regression:
 
     ``kept`` [kept]: the rows of the movies that somebody rated. A, float32 [users, kept], is the log of these, times
     the root of each user's weight; ``gram_diagonal`` [kept] is the diagonal of its Gram matrix, and ``own`` that of A
-    with the rows of side features (``described.py``). ``groups`` float32 [groups, kept]: what new users get, and
-    ``beside`` [n, kept]: what all users get of it. Of A with those rows, divided by the roots of ``ridge_scale``
-    [kept]: ``singular`` [components], ``right`` [kept, components].
+    with the rows of side features (``described.py``). ``groups``: what new users get, and ``beside`` [n, kept]: what
+    all users get of it. Of A with those rows, divided by the roots of ``ridge_scale`` [kept]: ``singular``
+    [components], ``right`` [kept, components].
     """
 
     def __init__(self, train: Interactions, settings: Settings) -> None:
         counts = np.bincount(train.movie_rows, minlength=train.shape[1])
         sizes = np.bincount(train.user_rows, minlength=train.shape[0])
-        self.rows = len(counts)
+        self.rows, self.group_rows = len(counts), 1 + train.users.schema.size
         self.kept = np.flatnonzero(counts)
         self.weight = _weight(train, settings.list_rating_slope)
         rated = self._rated(train)
@@ -236,11 +236,12 @@ class Regression:
         directions = leading(torch.cat([seen, self.beside]), n_factors)
         inputs = left @ (right.t() @ directions) - own * directions
         similarity = self._similarity(directions) if similar else directions[:, :0]
+        of_movies, known = (self.kept, self.rows), torch.from_numpy(self.groups.weights) @ directions
         return ListRanker(
-            inputs=self._table(inputs),
-            items=self._table(directions),
-            cold_start=torch.from_numpy(self.groups) @ directions,
-            item_similarity=self._table(similarity),
+            inputs=_table(inputs, *of_movies),
+            items=_table(directions, *of_movies),
+            cold_start=_table(known, self.groups.rows, self.group_rows),
+            item_similarity=_table(similarity, *of_movies),
             weight=self.weight,
         )
 
@@ -266,10 +267,12 @@ class Regression:
         own = torch.from_numpy(self.own + GRAM_SHRINKAGE * self.gram_diagonal.mean()).float()
         return directions @ root / own.sqrt()[:, None]
 
-    def _table(self, values: Tensor) -> Tensor:
-        table = torch.zeros(self.rows, values.size(1))
-        table[torch.from_numpy(self.kept)] = values
-        return table
+
+def _table(values: Tensor, places: np.ndarray, rows: int) -> Tensor:
+    """A table [rows, D] with ``values`` [n, D] in some places, and zeros in the others."""
+    table = torch.zeros(rows, values.size(1))
+    table[torch.from_numpy(places)] = values
+    return table
 
 
 def _components(most: int, movies: int, ratings: int) -> int:

@@ -10,6 +10,9 @@ how much users differ, as a few users can have most ratings of a group.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
@@ -17,24 +20,38 @@ from ..interactions import SideData, feature_matrix
 from .unrated import solved
 
 MOST_GROUPS = 64  # whose lists the ranker's columns have to fit
+MOST_NUMBERS = 1 << 23  # groups times movies: 64 MiB in float64, and up to ten such tables are held at once
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
 FEATURES_RIDGE = 1e-3  # beside what a feature of movies weighs: two features may say the same
 
 
-def of_groups(users: SideData, movies: SideData, rated: sparse.csr_array, kept: np.ndarray) -> np.ndarray:
-    """What movies weigh in the average user, and how groups differ from it: float32 [1 + feature values, kept].
+class Groups(NamedTuple):
+    """What movies weigh in the average user, and how groups differ from it.
+
+    ``weights`` float32 [1 + groups, kept]. ``rows`` int64 [1 + groups]: whose row of ``ListRanker.cold_start`` each is;
+    0, the average user's, comes first.
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+
+
+def of_groups(users: SideData, movies: SideData, rated: sparse.csr_array, kept: np.ndarray) -> Groups:
+    """The groups of a log: of a feature with very many values, as cities have, only those that have most users.
 
     ``rated`` float32 [users, kept]: what each rating weighs. ``kept``: the movies' rows.
     """
     values, present = feature_matrix(users), np.diff(rated.indptr) > 0
     values.data *= np.repeat(present, np.diff(values.indptr))
     average = np.bincount(rated.indices, rated.data, rated.shape[1]) / present.sum()
-    found = np.zeros((1 + values.shape[1], len(kept)), np.float32)
-    found[0] = average
-    some = np.flatnonzero(values.sum(axis=0))
+    sizes = values.sum(axis=0)
+    most = min(math.isqrt(MOST_NUMBERS), max(MOST_GROUPS, MOST_NUMBERS // max(len(kept), movies.schema.size)))
+    some = np.sort(np.argsort(-sizes, kind="stable")[: min(most, np.count_nonzero(sizes))])
+    weights = np.empty((1 + len(some), len(kept)), np.float32)
+    weights[0] = average
     if len(some):
-        found[1 + some] = _effects(values[:, some], feature_matrix(movies)[kept], rated, average)
-    return found
+        weights[1:] = _effects(values[:, some], feature_matrix(movies)[kept], rated, average)
+    return Groups(np.append(0, 1 + some), weights)
 
 
 def _effects(
@@ -86,17 +103,18 @@ def shrunk(
     return effects * (variance * found * average / (variance * of_truth + of_noise))  # the posterior mean
 
 
-def beside_ratings(groups: np.ndarray, users: SideData, sizes: np.ndarray, strength: float) -> np.ndarray:
+def beside_ratings(groups: Groups, users: SideData, sizes: np.ndarray, strength: float) -> np.ndarray:
     """Rows float32 [n, kept] whose squares sum up to about those of what all users get beside what their ratings say.
 
-    ``groups``: of ``of_groups``. ``sizes`` [users]: of how many ratings, ``strength`` of which halve what they get
-    (``ListRanker``). Of very many groups only those that count most. No rows where there are no groups: what is true of
-    everybody needs none, as the first column of a ranker is much like it.
+    ``sizes`` [users]: of how many ratings, ``strength`` of which halve what they get (``ListRanker``). Of very many
+    groups only those that count most. No rows where there are no groups: what is true of everybody needs none, as the
+    first column of a ranker is much like it.
     """
-    if not groups[1:].any():
-        return groups[:0]
+    if not groups.weights[1:].any():
+        return groups.weights[:0]
     shares = np.where(sizes > 0, (1 + sizes / strength) ** -2.0, 0).astype(np.float32)
-    rows = groups * np.sqrt(np.append(shares.sum(), feature_matrix(users).T @ shares))[:, None]
+    of_rows = np.append(shares.sum(), feature_matrix(users).T @ shares)
+    rows = groups.weights * np.sqrt(of_rows[groups.rows])[:, None]
     if len(rows) > MOST_GROUPS:
         rows = rows[np.sort(np.argsort(-np.square(rows).sum(axis=1), kind="stable")[:MOST_GROUPS])]
     return rows.astype(np.float32)

@@ -22,6 +22,7 @@ from ..interactions import Interactions, SideData, feature_matrix
 
 FEATURE_RIDGE = 20.0  # a group of movies counts as if it had so many more average movies
 MOST_STEPS, TOLERANCE = 100, 1e-8
+MOST_NUMBERS = 1 << 24  # movies or values of features, times columns: those solved together, 128 MiB a table of float64
 
 
 def with_unrated(ranker: ListRanker, train: Interactions, shares: np.ndarray | None = None) -> ListRanker:
@@ -47,11 +48,15 @@ def by_features(movies: SideData, values: np.ndarray, shares: np.ndarray | None 
     """
     features = feature_matrix(movies).astype(np.float64)[1:]
     shares = np.ones(len(values) - 1) if shares is None or not shares[1:].any() else shares[1:]
-    average = np.average(values[1:], axis=0, weights=shares)
     counted = sparse.diags_array(shares) @ features
-    centred = counted.T @ (values[1:] - average)
+    gram, ridge = (features.T @ counted).tocsr(), FEATURE_RIDGE * shares.mean()
     predicted = np.zeros_like(values)
-    predicted[1:] = average + features @ solved((features.T @ counted).tocsr(), centred, FEATURE_RIDGE * shares.mean())
+    width = max(1, MOST_NUMBERS // max(features.shape))
+    for start in range(0, values.shape[1], width):
+        some = values[1:, start : start + width]
+        average = np.average(some, axis=0, weights=shares)
+        centred = counted.T @ (some - average)
+        predicted[1:, start : start + width] = average + features @ solved(gram, centred, ridge)
     return predicted
 
 

@@ -249,3 +249,14 @@ def test_ratings_that_are_all_the_same_weigh_as_likes_do(log) -> None:
     of_same, of_likes = (ease.fit(data, SETTINGS) for data in (encode(same, False), encode(likes, False)))
     assert of_same.weight == of_likes.weight == (1.0, 0.0)
     assert of_same.items == pytest.approx(of_likes.items)
+
+
+def test_validation_rows_of_new_users_alone_choose_nothing(log) -> None:
+    """As after a cut in time: there is no list to measure."""
+    interactions = encode(log, False)
+    is_new = interactions.user_rows > 100
+    train, validation = (interactions.take(np.flatnonzero(part)) for part in (~is_new, is_new))
+    settings = dataclasses.replace(SETTINGS, list_strengths=(1.0, 4.0))
+    chosen, lists = ease.choose(train, validation, settings)
+    assert chosen.list_strengths == (1.0,)
+    assert "ndcg@10" not in lists

@@ -10,7 +10,7 @@ from handlers.recommender.model.features import FeatureSchema
 from training.data.shop import Shop, generate
 from training.interactions import Interactions, SideData, encode
 from training.rankers import groups
-from training.rankers.groups import MOST_GROUPS, beside_ratings, of_groups, shrunk
+from training.rankers.groups import MOST_GROUPS, Groups, beside_ratings, of_groups, shrunk
 
 
 class Planted:
@@ -38,8 +38,10 @@ class Planted:
     def _positions(side: SideData) -> np.ndarray:
         return np.array([int(one.partition("-")[2]) - 1 for one in side.vocabulary.ids[1:]])
 
-    def error(self, found: np.ndarray) -> float:
+    def error(self, groups: Groups) -> float:
         """The squared error of the segments' relative rates, each product by how often it is chosen."""
+        found = np.zeros((1 + self.rows.users.schema.size, len(self.kept)))
+        found[groups.rows] = groups.weights
         column = dict(zip(self.segments.tolist(), self.rows.users.features[1:, 0].tolist(), strict=True))
         shares = np.array([found[0] + found[1 + column[segment]] for segment in range(len(self.rates))])
         shares /= shares.sum(axis=1, keepdims=True)
@@ -77,17 +79,17 @@ def test_a_group_that_is_only_more_active_differs_in_nothing() -> None:
     planted = Planted(0, strength=0.0)
     rated = planted.rated.toarray()
     rated[1 + np.flatnonzero(planted.segments == 0)] *= 3
-    found = of_groups(planted.rows.users, planted.rows.movies, sparse.csr_array(rated), planted.kept)
+    found = of_groups(planted.rows.users, planted.rows.movies, sparse.csr_array(rated), planted.kept).weights
     assert np.abs(found[1:]).sum(axis=1).max() < 0.1 * found[0].sum()
 
 
 def test_without_features_of_users_there_are_no_effects() -> None:
     planted = Planted(0)
     sides = without_features(planted.rows.users), planted.rows.movies
-    alone = of_groups(*sides, planted.rated, planted.kept)
+    rows, alone = of_groups(*sides, planted.rated, planted.kept)
     users = np.count_nonzero(np.diff(planted.rated.indptr))
     np.testing.assert_allclose(alone[0], planted.rated.sum(axis=0) / users, rtol=1e-5)
-    assert not alone[1:].any()
+    assert len(alone) == len(rows) == 1
 
 
 def test_rows_beside_ratings_have_the_squares_of_what_users_get() -> None:
@@ -97,10 +99,26 @@ def test_rows_beside_ratings_have_the_squares_of_what_users_get() -> None:
     sizes[0] = 0
     groups = np.append(np.zeros((1, 50)), rng.standard_normal((users.schema.size, 50)), axis=0).astype(np.float32)
     of_users = groups[1 + users.features[:, 0]] / (1 + sizes / 3.0)[:, None] * (sizes > 0)[:, None]
-    rows = beside_ratings(groups, users, sizes, strength=3.0)
+    every = np.arange(len(groups))
+    rows = beside_ratings(Groups(every, groups), users, sizes, strength=3.0)
     np.testing.assert_allclose(np.square(rows).sum(axis=0), np.square(of_users).sum(axis=0), rtol=1e-4)
-    assert len(beside_ratings(0 * groups, users, sizes, 3.0)) == 0
+    assert len(beside_ratings(Groups(every, 0 * groups), users, sizes, 3.0)) == 0
     assert len(rows) <= MOST_GROUPS
+
+
+def test_of_very_many_groups_those_with_most_users_count(monkeypatch) -> None:
+    planted = Planted(0)
+    sides = planted.rows.users, planted.rows.movies
+    every, weights = of_groups(*sides, planted.rated, planted.kept)
+    monkeypatch.setattr(groups, "MOST_GROUPS", 3)
+    monkeypatch.setattr(groups, "MOST_NUMBERS", 3 * len(planted.kept))
+    rows, few = of_groups(*sides, planted.rated, planted.kept)
+    assert len(rows) == len(few) == 4
+    present = np.diff(planted.rated.indptr) > 0
+    sizes = np.bincount(1 + sides[0].features[present].ravel(), minlength=1 + sides[0].schema.size)
+    assert set(rows[1:]) == set(np.argsort(-sizes, kind="stable")[:3])
+    np.testing.assert_array_equal(few[0], weights[0])
+    assert np.corrcoef(few[1:].ravel(), weights[np.isin(every, rows)][1:].ravel())[0, 1] > 0.9
 
 
 def without_features(side: SideData) -> SideData:

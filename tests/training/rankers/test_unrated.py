@@ -13,7 +13,7 @@ from handlers.recommender.model.features import FeatureSchema
 from training.config import preset
 from training.data import generate
 from training.interactions import Interactions, SideData, encode, feature_matrix
-from training.rankers import ease
+from training.rankers import ease, unrated
 from training.rankers.unrated import FEATURE_RIDGE, by_features, solved, with_unrated
 
 
@@ -51,6 +51,16 @@ def test_the_prediction_is_that_of_a_dense_ridge_regression(everything) -> None:
     mean = values[1:].mean(axis=0)
     weights = np.linalg.solve(x.T @ x + FEATURE_RIDGE * np.eye(x.shape[1]), x.T @ (values[1:] - mean))
     np.testing.assert_allclose(by_features(rows.movies, values)[1:], mean + x @ weights, atol=1e-5)
+
+
+def test_few_columns_at_a_time_give_the_same(monkeypatch, everything) -> None:
+    movies, calls = everything[0].movies, []
+    values = np.random.default_rng(0).standard_normal((len(movies.vocabulary), 5)).astype(np.float32)
+    at_once = by_features(movies, values)
+    monkeypatch.setattr(unrated, "MOST_NUMBERS", 2 * (len(values) - 1))
+    monkeypatch.setattr(unrated, "solved", lambda *given: calls.append(given[1].shape[1]) or solved(*given))
+    np.testing.assert_allclose(by_features(movies, values), at_once, atol=1e-6)
+    assert calls == [2, 2, 1]
 
 
 def test_shares_are_the_weights_of_the_regression(everything) -> None:
