@@ -88,6 +88,7 @@ def _others(gateway: Gateway) -> FastAPI:
     app = FastAPI(
         routes=[_predictions],
         max_body_size=gateway.settings.max_body,
+        # At each request it would look for somebody to tell.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         openapi_url=None,  # its documentation page would load scripts from another host
         exception_handlers=_HANDLERS,

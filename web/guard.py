@@ -6,7 +6,7 @@ from limits import parse_many
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .limit import Window
-from .problems import TooLarge, TooManyRequests
+from .problems import TooManyRequests, too_large
 
 # Nothing inline, nothing from elsewhere, and no way to turn a string into markup.
 POLICY = "; ".join(
@@ -89,7 +89,6 @@ class SizeLimit:
         if scope["type"] == "http":
             length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
             if int(length) > self._most:  # uvicorn refuses what is no number
-                problem = TooLarge(f"The request is too large: send at most {self._most} bytes.")
-                await problem.response()(scope, receive, send)
+                await too_large(self._most).response()(scope, receive, send)
                 return
         await self._app(scope, receive, send)

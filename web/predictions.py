@@ -18,7 +18,7 @@ from .fresh import with_fresh, without_names_of_fresh
 from .gateway import Gateway, gateway_of, known_model
 from .impressions import impression_of, is_list
 from .interleave import interleaved
-from .problems import InvalidRequest, NotRegistered, Problem, TooLarge, invalid
+from .problems import InvalidRequest, NotRegistered, Problem, invalid, too_large
 from .schema import Ask
 from .torchserve import Answer
 
@@ -54,7 +54,7 @@ async def _ask_in(request: Request, most: int) -> Ask:
         async for chunk in request.stream():
             body += chunk
             if len(body) > most:
-                raise TooLarge(f"The request is too large: send at most {most} bytes.")
+                raise too_large(most)
     except ClientDisconnect:
         raise InvalidRequest("The request ended before its body.") from None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

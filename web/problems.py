@@ -99,6 +99,11 @@ class ServerSlow(Problem):
     type = "ServerSlow"
 
 
+def too_large(most: int) -> TooLarge:
+    """The problem with a request whose body has more than so many bytes."""
+    return TooLarge(f"The request is too large: send at most {most} bytes.")
+
+
 def invalid(errors: Sequence[Any]) -> InvalidRequest:
     """The problem with a request, of which pydantic has found these ``errors``; the first one is named."""
     first = errors[0]

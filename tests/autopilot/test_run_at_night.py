@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -131,31 +132,36 @@ def test_a_server_that_is_started_again_during_the_watch_is_waited_for(run: Run,
     assert len(said) == 2
 
 
-def test_a_disk_that_is_full_for_a_moment_ends_no_watch(run: Run, monkeypatch) -> None:
-    real, failures = run.file.write, [StoreError("No space left on device")]
+@pytest.fixture
+def full_disk_once(run: Run, monkeypatch) -> Callable[[Callable[[State], bool]], None]:
+    """Lets the first write of a state of which something holds fail."""
 
-    def write(state):
-        if state.traffic_last is not None and failures:
-            raise failures.pop()
-        return real(state)
+    def make(holds: Callable[[State], bool]) -> None:
+        real, failures = run.file.write, [StoreError("No space left on device")]
 
-    monkeypatch.setattr(run.file, "write", write)
+        def write(state: State) -> State:
+            if holds(state) and failures:
+                raise failures.pop()
+            return real(state)
+
+        monkeypatch.setattr(run.file, "write", write)
+
+    return make
+
+
+def test_a_disk_that_is_full_for_a_moment_ends_no_watch(run: Run, full_disk_once) -> None:
+    full_disk_once(lambda state: state.traffic_last is not None)
     said: list[str] = []
     run.say = said.append
     assert run.run().outcome == "rolled out"
     assert said == ["fm: how 1.1 does is not known now: No space left on device"]
 
 
-def test_a_disk_that_is_full_when_harm_was_found_keeps_no_rollback_for_the_next_night(run: Run, monkeypatch) -> None:
+def test_a_disk_that_is_full_when_harm_was_found_keeps_no_rollback_for_the_next_night(
+    run: Run, full_disk_once, monkeypatch
+) -> None:
     monkeypatch.setattr("autopilot.holdout.Holdout.harm", lambda holdout: "1.0 earns more")
-    real, failures = run.file.write, [StoreError("No space left on device")]
-
-    def write(state):
-        if state.step == "roll back" and failures:
-            raise failures.pop()
-        return real(state)
-
-    monkeypatch.setattr(run.file, "write", write)
+    full_disk_once(lambda state: state.step == "roll back")
     said: list[str] = []
     run.say = said.append
     assert run.run().outcome == "rolled back"

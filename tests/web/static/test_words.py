@@ -21,33 +21,39 @@ def shop(running: Any, of_shop: httpx.MockTransport) -> Iterator[str]:
         yield address
 
 
-def test_the_page_speaks_of_products(open_page: Any, shop: str) -> None:
-    item = httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
-    user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
+def some_item(shop: str) -> str:
+    return httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
+
+
+def addresses(shop: str) -> Iterator[tuple[str, str]]:
+    """The route and the address of each view, empty and of some item and user."""
+    item, user = some_item(shop), httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
     for view in VIEWS:
-        for address in (f"{shop}/{view['route']}", f"{shop}/{view['route']}?movie={item}&user={user}"):
-            page = open_page(address)
-            settled(page)
-            assert not re.search("movie|genre|watch|seen", page.locator("body").inner_text(), re.IGNORECASE), address
-            assert "movie" not in page.title()
+        for asked in ("", f"?movie={item}&user={user}"):
+            yield view["route"], f"{shop}/{view['route']}{asked}"
+
+
+def test_the_page_speaks_of_products(open_page: Any, shop: str) -> None:
+    for _, address in addresses(shop):
+        page = open_page(address)
+        settled(page)
+        assert not re.search("movie|genre|watch|seen", page.locator("body").inner_text(), re.IGNORECASE), address
+        assert "movie" not in page.title()
 
 
 def test_the_page_of_purchases_speaks_of_no_ratings(open_page: Any, running: Any, of_purchases: Any) -> None:
     """Nor do its lists when somebody says what they like."""
     with running(Settings(models=("mf",)), of_purchases) as shop:
-        item = httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
-        user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
-        for view in VIEWS:
-            for address in (f"{shop}/{view['route']}", f"{shop}/{view['route']}?movie={item}&user={user}"):
-                page = open_page(address)
+        for view, address in addresses(shop):
+            page = open_page(address)
+            settled(page)
+            if view == "you":
+                page.locator(".like").first.click()
+                expect(page.get_by_text("1 like, kept")).to_be_visible()
                 settled(page)
-                if view["route"] == "you":
-                    page.locator(".like").first.click()
-                    expect(page.get_by_text("1 like, kept")).to_be_visible()
-                    settled(page)
-                said = page.locator("body").inner_text() + page.locator("main").inner_html()
-                assert not re.search(r"[^-]\b(rat(e|ed|ing)s?|stars?|watch|seen)\b|★", said, re.IGNORECASE), address
-        page = open_page(f"{shop}/similar?movie={item}")
+            said = page.locator("body").inner_text() + page.locator("main").inner_html()
+            assert not re.search(r"[^-]\b(rat(e|ed|ing)s?|stars?|watch|seen)\b|★", said, re.IGNORECASE), address
+        page = open_page(f"{shop}/similar?movie={some_item(shop)}")
         expect(page.get_by_text(re.compile(r"^Chosen by \d+ users\.$"))).to_be_visible()
 
 
