@@ -24,6 +24,7 @@ from .fingerprint import Fingerprint, fingerprint
 from .fitting.losses import OnEpoch
 from .interactions import Interactions, encode, to_rows
 from .progress import stage
+from .rankers import weighted
 from .recorder import Recorder
 from .report.details import details
 
@@ -210,10 +211,7 @@ def _before_and_after(metric: str, trials: list[dict[str, Any]], best: int) -> d
 
 def _chosen(estimator: TwoEncoderEstimator, train: Interactions, tuned: dict[str, Any]) -> str:
     names = ["list_ridges", "list_dampings", "list_half_lives", "list_strengths", "list_factors"]
-    if train.weights is not None:
-        names.append("list_weight_powers")
-    if len(estimator.settings.list_feature_weights) > 1:
-        names.append("list_feature_weights")
+    names += weighted.several(train, estimator.settings)
     if estimator.method(train).most_epochs is not None:
         names.append("epochs")
     names += [name for part in tuned.values() for name in part["trials"][0]["settings"]]

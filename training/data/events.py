@@ -55,9 +55,7 @@ def with_events(log: RatingsLog, store: str) -> RatingsLog:
             "%s: no %s of its events is in %s; is it another log's?", without_password(url), log.words.one, log.name
         )
     joined, others = _latest(log.ratings, events[list(log.ratings)]) if log.has_ratings else _together(log, events)
-    parts = [each for each in (log.earlier, others) if each is not None]
-    earlier = pd.concat(parts, ignore_index=True) if parts else None
-    return dataclasses.replace(log, ratings=joined, earlier=earlier, events=used)
+    return dataclasses.replace(log, ratings=joined, earlier=_both(log.earlier, others), events=used)
 
 
 def _read(log: RatingsLog, url: str) -> pa.Table | None:
@@ -141,8 +139,13 @@ def _latest(ratings: pd.DataFrame, events: pd.DataFrame) -> tuple[pd.DataFrame, 
     stays = pairs.latest(found, np.concatenate(times) if times else None)
     kept, is_new = stays[: len(ratings)], stays[len(ratings) :]
     both = {name: _appended(ratings[name], kept, events[name][is_new]) for name in ratings}
-    others = [each for each in (pairs.earlier(ratings, kept), pairs.earlier(events, is_new)) if each is not None]
-    return pd.DataFrame(both, copy=False), pd.concat(others, ignore_index=True) if others else None
+    return pd.DataFrame(both, copy=False), _both(pairs.earlier(ratings, kept), pairs.earlier(events, is_new))
+
+
+def _both(first: pd.DataFrame | None, second: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The rows of two tables with the same columns, as far as there are such tables."""
+    there = [table for table in (first, second) if table is not None]
+    return pd.concat(there, ignore_index=True) if there else None
 
 
 def _appended(column: pd.Series, kept: np.ndarray, more: pd.Series) -> pd.Series:

@@ -116,9 +116,7 @@ class TwoEncoderEstimator(Recommender):
         settings, method, regression = self.settings, self.method(train), None
         if self.list_ranker and validation is not None:
             with stage("choosing the list ranker"):
-                # Each power of weights, and each weight of side features, needs a regression of its own.
-                one = train.weights is None and len(settings.list_feature_weights) == 1
-                regression = ease.Regression(train, settings) if one else None
+                regression = None if weighted.several(train, settings) else ease.Regression(train, settings)
                 settings, _ = weighted.choose(train, validation, settings, regression)
         with stage("fitting"):
             network = self.fresh_network(train).to(self.device)

@@ -23,21 +23,30 @@ def histories(train: Interactions, settings: Settings) -> Interactions:
     return dataclasses.replace(train, ratings=confidences(train, power))
 
 
+def several(train: Interactions, settings: Settings) -> dict[str, tuple[float, ...]]:
+    """The values of those settings that ``choose`` tries with a regression each, by the settings' names.
+
+    Powers of weights where likes have weights; weights of side features where movies have these and there are several.
+    """
+    found = {"list_weight_powers": settings.list_weight_powers} if train.weights is not None else {}
+    if len(settings.list_feature_weights) > 1 and train.movies.schema.fields:
+        found["list_feature_weights"] = settings.list_feature_weights
+    return found
+
+
 def choose(
     train: Interactions, validation: Interactions, settings: Settings, regression: ease.Regression | None = None
 ) -> tuple[Settings, dict[Metric, float]]:
     """What ``ease.choose`` gives, for the powers of weights and the weight of side features whose lists are best.
 
-    Powers are tried where likes have weights, and weights of side features where movies have these. ``regression``:
-    that of ``train`` with the settings as they are, where it has been made; it serves where only one is needed.
+    ``regression``: that of ``train`` with the settings as they are, where it has been made; it serves where only one is
+    needed.
     """
-    several = {"list_weight_powers": settings.list_weight_powers} if train.weights is not None else {}
-    if len(settings.list_feature_weights) > 1 and train.movies.schema.fields:
-        several["list_feature_weights"] = settings.list_feature_weights
-    if not several:
+    values = several(train, settings)
+    if not values:
         return ease.choose(train, validation, settings, regression)
     tried = []
-    for way in product(*several.values()):
-        of_way = dataclasses.replace(settings, **{name: (value,) for name, value in zip(several, way, strict=True)})
+    for way in product(*values.values()):
+        of_way = dataclasses.replace(settings, **{name: (value,) for name, value in zip(values, way, strict=True)})
         tried.append(ease.choose(histories(train, of_way), validation, of_way, always=True))
     return max(tried, key=lambda way: way[1].get(Metric.NDCG, 0.0))

@@ -88,3 +88,4 @@ def test_similar_movies_share_the_feature_and_no_cosine_is_above_one(log: Rating
 def test_a_model_of_ids_alone_tries_nothing(log: RatingsLog) -> None:
     train, validation, _ = split(log, "random", 0).take(encode(log, False))
     assert weighted.choose(train, validation, SETTINGS)[0].list_feature_weights == (0.0, 2.0)
+    assert not weighted.several(train, SETTINGS)
