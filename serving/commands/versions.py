@@ -123,4 +123,5 @@ class Retrain(Switching):
         settings = (version, None, self.tolerance, self.keep, self.drain)
         Rollout(server, self.model, *settings, why="retrain").check()  # before hours of training
         self.training.make(server.store, self.model, version)
+        # Made anew: a server that was started again in the meantime has other keys.
         console.run(Rollout(server, self.model, *settings, why="retrain"))

@@ -46,6 +46,9 @@ export function score(value, card, kind) {
 // Whether a model was trained on likes, so that it takes no stars. A model without a card has an error in its place.
 export const ofLikes = (card) => Boolean(card) && !card.error && !card.scale;
 
+// What somebody does to say what they think of something.
+export const verb = (card) => (ofLikes(card) ? "like" : "rate");
+
 export const opinions = (number, card) => plural(number, ofLikes(card) ? "like" : "rating");
 
 // The same of a log, whose likes are purchases, plays or clicks: nobody says which.

@@ -4,7 +4,7 @@ import { Problem } from "./api.js";
 import { catalogue } from "./catalogue.js";
 import { combobox } from "./combobox.js";
 import { h, uniqueId } from "./dom.js";
-import { ofLikes, opinions, title } from "./format.js";
+import { opinions, title, verb } from "./format.js";
 import * as ratings from "./ratings.js";
 import { go, href } from "./route.js";
 import * as visitor from "./visitor.js";
@@ -24,7 +24,7 @@ export function requestFor(subject, k, card) {
   if (subject.kind === "movie") return { movie_id: subject.id, k };
   if (subject.kind === "user") return { user_id: subject.id, k };
   const given = ratings.given(card);
-  if (!given.length) throw new Problem("NothingGiven", `${ofLikes(card) ? "Like" : "Rate"} ${words().a} under “For you”: this list is made of that.`);
+  if (!given.length) throw new Problem("NothingGiven", `${capital(verb(card))} ${words().a} under “For you”: this list is made of that.`);
   return { ...visitor.fields(), ratings: given, k };
 }
 

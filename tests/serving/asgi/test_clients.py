@@ -45,5 +45,5 @@ def test_a_client_gets_the_answers_of_the_contract(name: str, client: Client) ->
             "score": [[entry["score"] for entry in entries] for entries in lists],
             "movie_id": [[entry["movie_id"] for entry in entries] for entries in lists],
         }
-        assert json.loads(said["answer"]) == client.ask("fm", {"user_id": 11, "k": 3})
+        assert [json.loads(one) for one in said["request"]["answer"]] == [client.ask("fm", {"user_id": 11, "k": 3})]
         assert "inputs are users: give user_id and movie_id" in said["refusal"]

@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { catalogue } from "../catalogue.js";
 import { announce, h } from "../dom.js";
-import { ofLikes, opinions, plural, title } from "../format.js";
+import { opinions, plural, title, verb } from "../format.js";
 import { naming } from "../naming.js";
 import { fill, notice } from "../notice.js";
 import { href } from "../route.js";
@@ -23,11 +23,9 @@ export function show(context) {
   return h("div", { class: "view" }, heading, results);
 }
 
-const verb = ({ card }) => (ofLikes(card) ? "like" : "rate");
-
 const nobody = (context, done) => [
-  h("p", {}, `Nothing that has a name. What you ${verb(context)} is in this browser only, and lists that you were shown are stored without a name.`),
-  h("p", {}, `With a name, what you ${verb(context)} is stored, and the next training learns from it.`),
+  h("p", {}, `Nothing that has a name. What you ${verb(context.card)} is in this browser only, and lists that you were shown are stored without a name.`),
+  h("p", {}, `With a name, what you ${verb(context.card)} is stored, and the next training learns from it.`),
   naming(context, done),
 ];
 
@@ -48,7 +46,7 @@ async function knownOf(context, results, begin) {
     h("h2", {}, "What you did ", h("span", { class: "muted" }, "the latest first")),
     events.length
       ? h("ol", { class: "plain" }, events.reverse().map((event) => h("li", {}, said(event, byId.get(String(event.movie_id))))))
-      : notice("Nothing yet", `${capital(verb(context))} ${words().a} under “For you”.`),
+      : notice("Nothing yet", `${capital(verb(context.card))} ${words().a} under “For you”.`),
   ];
 }
 

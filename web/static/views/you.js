@@ -6,7 +6,7 @@ import { catalogue } from "../catalogue.js";
 import { combobox } from "../combobox.js";
 import { cover } from "../cover.js";
 import { announce, h, uniqueId } from "../dom.js";
-import { facts, ofLikes, plural, title } from "../format.js";
+import { facts, ofLikes, plural, title, verb } from "../format.js";
 import { naming } from "../naming.js";
 import { fill, notice, problem } from "../notice.js";
 import { nextQuestions } from "../questions.js";
@@ -121,10 +121,10 @@ export function show(context) {
   return h(
     "div",
     { class: "view" },
-    h("h1", { tabindex: "-1" }, ofLikes(context.card) ? "Like a few. The list follows." : "Rate a few. The list follows."),
+    h("h1", { tabindex: "-1" }, `${capital(verb(context.card))} a few. The list follows.`),
     summary,
     trouble,
-    h("div", { class: "split" }, h("section", { "aria-label": `${capital(words().many)} to ${ofLikes(context.card) ? "like" : "rate"}` }, questions), h("section", { "aria-label": "Your list" }, list)),
+    h("div", { class: "split" }, h("section", { "aria-label": `${capital(words().many)} to ${verb(context.card)}` }, questions), h("section", { "aria-label": "Your list" }, list)),
   );
 }
 
