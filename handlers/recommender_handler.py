@@ -8,7 +8,7 @@ import msgspec
 import torch
 from recommender.api.answers import Answer
 from recommender.hosts import forms
-from recommender.hosts.torchserve import frames, metrics, slots, worker
+from recommender.hosts.torchserve import frames, metrics, output, slots, worker
 from recommender.loading import load_configured
 
 # TorchServe takes the one class that a handler file defines: a second class here would stop the worker at load.
@@ -19,6 +19,10 @@ class RecommenderHandler:
 
     def initialize(self, context: Any) -> None:
         """Called once, when the worker starts. ``context`` is TorchServe's."""
+        with output.failure_is_read():
+            self._load(context)
+
+    def _load(self, context: Any) -> None:
         properties = context.system_properties
         gpu = properties.get("gpu_id")
         device = torch.device("cpu" if gpu is None or not torch.cuda.is_available() else f"cuda:{gpu}")
