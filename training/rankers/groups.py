@@ -3,9 +3,9 @@
 A group is the users with one value of a side feature. How its users choose movies, beside the average user, is a ridge
 regression on the side features. Most pairs of group and movie have few ratings, so this effect is shrunk: first what it
 is for each value of a feature of the movies, over all of these movies, to nothing; then what it is for each movie to
-what the movie's features say. How far, depends on how much the effects differ beyond their noise (the moments of
-DerSimonian and Laird, "Meta-analysis in clinical trials", Controlled Clinical Trials 1986). The noise is measured by
-how much users differ, as a few users can have most ratings of a group.
+what the movie's features say. How far, depends on how much the effects differ beyond their noise (Paule and Mandel,
+"Consensus values and weighting factors", Journal of Research of the National Bureau of Standards 1982). The noise is
+measured by how much users differ, as a few users can have most ratings of a group.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .unrated import solved
 MOST_GROUPS = 64  # whose lists the ranker's columns have to fit
 MOST_NUMBERS = 1 << 23  # groups times movies: 64 MiB in float64, and up to ten such tables are held at once
 FEATURE_RIDGE = 20.0  # a group of users counts as if it had so many more users of average taste
+MOST_STEPS = 50  # of a search that takes ten or so
 FEATURES_RIDGE = 1e-3  # beside what a feature of movies weighs: two features may say the same
 
 
@@ -98,9 +99,28 @@ def shrunk(
     of_noise = np.outer(noise, np.maximum(spread, np.finfo(np.float32).tiny))
     found = np.outer(part, average)
     of_truth = found**2  # times that variance
-    surplus = (effects**2 / of_noise - 1).sum()
-    variance = max(surplus, 0) / max((of_truth / of_noise).sum(), np.finfo(np.float32).tiny)
+    variance = excess(effects**2, of_truth, of_noise)
     return effects * (variance * found * average / (variance * of_truth + of_noise))  # the posterior mean
+
+
+def excess(squares: np.ndarray, of_truth: np.ndarray, of_noise: np.ndarray) -> float:
+    """The variance v >= 0 with ``mean(squares / (v of_truth + of_noise)) = 1``, to three digits; 0 where none is so.
+
+    Each effect counts with its own variance. With weights of its noise alone, as DerSimonian and Laird have them, one
+    movie that everybody has would decide for all: it has hardly any noise.
+    """
+    variance = 0.0
+    for _ in range(MOST_STEPS):  # Newton's, to the root of 1 - 1 / mean: it is concave, so each step stays below
+        expected = variance * of_truth + of_noise
+        ratios = squares / expected
+        mean = ratios.mean()
+        if mean <= 1:
+            break
+        step = mean * (mean - 1) / (ratios * of_truth / expected).mean()
+        variance += step
+        if step <= 1e-3 * variance:
+            break
+    return variance
 
 
 def beside_ratings(groups: Groups, users: SideData, sizes: np.ndarray, strength: float) -> np.ndarray:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import brentq
 
 from handlers.recommender.model.features import FeatureSchema
 from training.data.shop import Shop, generate
 from training.interactions import Interactions, SideData, encode
 from training.rankers import groups
-from training.rankers.groups import MOST_GROUPS, Groups, beside_ratings, of_groups, shrunk
+from training.rankers.groups import MOST_GROUPS, Groups, beside_ratings, excess, of_groups, shrunk
 
 
 class Planted:
@@ -73,6 +74,29 @@ def test_effects_are_shrunk_by_how_much_they_differ_beyond_their_noise() -> None
     assert np.abs(shrunk(seen, average, spread, part, noise) - expected).max() < 0.05 * np.abs(expected).max()
     nothing = rng.standard_normal((2, 5_000)) * np.sqrt(of_noise)
     assert np.abs(shrunk(nothing, average, spread, part, noise)).max() < 0.1 * np.abs(nothing).max()
+
+
+def test_the_variance_of_effects_is_the_root_that_a_search_finds() -> None:
+    rng = np.random.default_rng(0)
+    of_truth, of_noise = rng.lognormal(0, 3, (2, 3, 500))
+    squares = rng.standard_normal((3, 500)) ** 2 * (0.3 * of_truth + of_noise)
+    root = brentq(lambda variance: (squares / (variance * of_truth + of_noise)).mean() - 1, 0, 100)
+    assert excess(squares, of_truth, of_noise) == pytest.approx(root, rel=1e-3)
+    assert excess(0.9 * of_noise, of_truth, of_noise) == 0
+    assert excess(0 * squares, 0 * of_truth, of_noise) == 0
+
+
+@pytest.mark.parametrize("part_that_has_it", [0.999, 1.0])
+def test_a_movie_that_everybody_has_does_not_decide_for_the_others(part_that_has_it: float) -> None:
+    planted = Planted(0, own=0.5)
+    sides = planted.rows.users, planted.rows.movies
+    alone = of_groups(*sides, planted.rated, planted.kept).weights
+    rated = planted.rated.toarray()
+    has_it = np.random.default_rng(0).random(len(rated)) < part_that_has_it
+    rated[:, 0] = has_it & rated.any(axis=1)
+    found = of_groups(*sides, sparse.csr_array(rated), planted.kept).weights
+    assert np.corrcoef(alone[1:, 1:].ravel(), found[1:, 1:].ravel())[0, 1] > 0.98
+    assert np.abs(found[1:, 1:]).sum() == pytest.approx(np.abs(alone[1:, 1:]).sum(), rel=0.1)
 
 
 def test_a_group_that_is_only_more_active_differs_in_nothing() -> None:
