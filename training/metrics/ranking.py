@@ -77,20 +77,21 @@ def measure(
 
 
 def ndcg_of_users(
-    order: Order, train: Interactions, held_out: Interactions, most_users: int = MOST_USERS
+    order: Order, train: Interactions, held_out: Interactions, most_users: int = MOST_USERS, length: int = 10
 ) -> np.ndarray:
-    """NDCG@10 float64 [users] of the lists that ``measure`` has the mean of; [0] where it has no lists."""
+    """NDCG float64 [users] of the first ``length`` places (20 at most) of ``measure``'s lists; [0] without any."""
     users = _some_users(train, held_out, most_users)
     if not len(users):
         return np.zeros(0)
     hits, wanted, _ = _hits(order, train, held_out, users, top)
-    return ndcg(hits[:, :10], wanted)
+    return ndcg(hits[:, :length], wanted)
 
 
 def ndcg(hits: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """NDCG@10 float64 [lists]: ``hits`` bool [lists, 10] are the places that hold one of ``wanted`` [lists] movies."""
-    discounts = 1 / np.log2(np.arange(2, 12))
-    return hits @ discounts / discounts.cumsum()[np.minimum(wanted, 10) - 1]
+    """NDCG@K float64 [lists]: ``hits`` bool [lists, K] are the places that hold one of ``wanted`` [lists] movies."""
+    length = hits.shape[1]
+    discounts = 1 / np.log2(np.arange(2, length + 2))
+    return hits @ discounts / discounts.cumsum()[np.minimum(wanted, length) - 1]
 
 
 def _some_users(train: Interactions, held_out: Interactions, most: int, cold: bool = False) -> np.ndarray:

@@ -38,7 +38,7 @@ from handlers.recommender.model.list_ranker import ListRanker
 from ..config import Settings
 from ..interactions import Interactions
 from ..metrics.names import Metric
-from ..metrics.ranking import Order, measure, ndcg_of_users
+from ..metrics.ranking import LENGTH, Order, measure, ndcg_of_users
 from ..progress import counted, stage
 from .described import rows_of_features
 from .gain import best_of_users, is_certain
@@ -86,10 +86,11 @@ def choose(
     that are fitted to ``train``: first ridge and damping, with the first half-life; then, where any other half-life is
     better with these, all three together. The first half-life stays unless another is certainly better (``gain.py``): a
     few users may ask for what is new by chance. Others are tried only where ``validation`` comes after ``train``, as
-    rows drawn at random cannot show a trend. Then the strength, by the same rule. Last, the fewest factors that are as
-    good as any within ``NOISE``. Beside the settings the metrics of these lists. Without any rows of ``validation``, or
-    where there is no choice, the settings as they are and no metrics; ``always``: metrics in the latter case too.
-    ``regression``: that of ``train``, where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
+    rows drawn at random cannot show a trend. Then the strength, by the same rule and NDCG@20: it matters to users with
+    few rows, of whom a list of ten says little. Last, the fewest factors that are as good as any within ``NOISE``.
+    Beside the settings the metrics of these lists. Without any rows of ``validation``, or where there is no choice, the
+    settings as they are and no metrics; ``always``: metrics in the latter case too. ``regression``: that of ``train``,
+    where it has been made; else one of ``CHOOSING_COMPONENTS`` at most is enough.
     """
     pairs = list(product(settings.list_ridges, settings.list_dampings))
     half_lives = settings.list_half_lives if comes_after(train, validation) else settings.list_half_lives[:1]
@@ -106,8 +107,8 @@ def choose(
     def lists_of(ranker: ListRanker) -> dict[Metric, float]:
         return measure(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
 
-    def ndcg_of(ranker: ListRanker) -> np.ndarray:
-        return ndcg_of_users(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY)
+    def ndcg_of(ranker: ListRanker, length: int = 10) -> np.ndarray:
+        return ndcg_of_users(order(ranker, train), train, validation, USERS_TO_CHOOSE_BY, length)
 
     found: dict[Way, float] = {}
 
@@ -134,7 +135,7 @@ def choose(
     strength = strengths[0]
     if len(strengths) > 1:
         ranker = following(short(ridge, damping), trends[half_life])
-        strength = best_of_users({each: ndcg_of(dataclasses.replace(ranker, strength=each)) for each in strengths})
+        strength = best_of_users({one: ndcg_of(dataclasses.replace(ranker, strength=one), LENGTH) for one in strengths})
     longest = regression.ranker(ridge, damping, lengths[-1], similar=False)
     longest = dataclasses.replace(following(longest, trends[half_life]), strength=strength)
     tried = counted(lengths, "factors", len(lengths), "choice")

@@ -73,7 +73,7 @@ def test_validation_rows_choose_whether_weights_count(is_noise: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", range(5))
 def test_lists_find_what_side_features_are_worth(seed: int) -> None:
     """Of what the planted rule gains over popularity in NDCG@10: of known customers and of new ones."""
     shop = generate(seed)
