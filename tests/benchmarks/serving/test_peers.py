@@ -40,6 +40,7 @@ def test_the_summary_says_what_the_servers_alone_are_worth() -> None:
         "Mosec, batch 64, wait 2 ms": 100,
         "FastAPI, 2 workers, our encodings and kernel": 40,
         "Mosec, batch 64, wait 2 ms, our encodings and kernel": 150,
+        "ours, without TorchServe": 300,
     }
     found = {"pairs": {name: {"64": {"requests_per_second": rate}} for name, rate in rates.items()}}
     said = report.summary(found)
@@ -47,3 +48,4 @@ def test_the_summary_says_what_the_servers_alone_are_worth() -> None:
     assert (
         "our encodings and kernel, ours answers 3.0 times as many as FastAPI\nand 0.80 times as many as Mosec" in said
     )
+    assert "without TorchServe, answers 2.00\ntimes as many as that Mosec" in said
