@@ -39,6 +39,11 @@ def addresses(settings: dict[str, str]) -> dict[str, Address]:
     return found
 
 
+def written(host: str, port: int) -> str:
+    """An address as it stands in a URL: IPv6 has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def check(wanted: dict[str, Address], offset: int) -> None:
     """Raise PortError where a process listens on one of the addresses, whose ports are the usual ones plus ``offset``.
 
