@@ -7,6 +7,7 @@ import logging
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -59,6 +60,7 @@ def run(server: Server, workers: int, drain: float) -> None:
     ports.check(addresses, server.port_offset)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     allow_connections()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # while it starts: the workers end too
     listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
     own = [_listener(*addresses[name]) for name in ("management_address", "metrics_address")]
     for listener in own:

@@ -203,6 +203,28 @@ def test_sigterm_lets_what_has_arrived_be_answered(pair_of_workers: Server, prot
     pair_of_workers.start()
 
 
+def test_sigterm_while_it_starts_ends_its_workers_and_leaves_nothing(store: Path, tmp_path: Path) -> None:
+    server = server_on_free_ports(store, tmp_path, host="asgi")
+
+    def start() -> None:
+        with pytest.raises(ServerError, match="did not become ready"):
+            server.start()
+        server._reap()
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    deadline = time.monotonic() + 60
+    while not (process := server.process()) or len(process.children(recursive=True)) < 2:  # one is multiprocessing's
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    family = process.children(recursive=True)
+    process.terminate()
+    assert not psutil.wait_procs([process, *family], timeout=10)[1]
+    starting.join()
+    assert server.process() is None
+    assert not server.unpacked.exists()
+
+
 def test_a_configuration_that_asks_for_tokens_is_refused(store: Path, tmp_path: Path) -> None:
     server = server_on_free_ports(store, tmp_path, disable_token_authorization="false")
     config = tmp_path / "asked.properties"
