@@ -29,11 +29,12 @@ def moved(settings: dict[str, str], offset: int) -> dict[str, str]:
 
 
 def addresses(settings: dict[str, str]) -> dict[str, Address]:
-    """Where a server with these settings listens, by the setting that says so."""
+    """Where a server with these settings listens, by the setting that says so. Port 0 of gRPC means that it does not."""
     found = {}
     for name, value in settings.items():
         if name.startswith("grpc_") and name.endswith("_port"):
-            found[name] = settings.get(name.replace("_port", "_address"), "127.0.0.1"), int(value)
+            if int(value):
+                found[name] = settings.get(name.replace("_port", "_address"), "127.0.0.1"), int(value)
         elif name.endswith("_address") and urlsplit(value).port:
             found[name] = urlsplit(value).hostname or "", urlsplit(value).port or 0
     return found
