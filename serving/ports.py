@@ -29,7 +29,7 @@ def moved(settings: dict[str, str], offset: int) -> dict[str, str]:
 
 
 def addresses(settings: dict[str, str]) -> dict[str, Address]:
-    """Where a server with these settings listens, by the setting that says so. Port 0 of gRPC means that it does not."""
+    """Where a server with these settings listens, by the setting that says so; port 0 of gRPC is none."""
     found = {}
     for name, value in settings.items():
         if name.startswith("grpc_") and name.endswith("_port"):

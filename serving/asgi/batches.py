@@ -18,7 +18,7 @@ from .errors import NotAnswered, QueueFull
 
 logger = logging.getLogger(__name__)
 
-RESPONSE_TIMEOUT = 60.0  # seconds that a batch may take, where the code of an archive does not say
+RESPONSE_TIMEOUT = 120.0  # seconds that a batch may take where an archive does not say, as TorchServe has it
 
 Done = Callable[[Answer], None]
 
