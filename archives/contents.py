@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Literal
 
@@ -29,13 +30,20 @@ def default_name(model: str) -> str:
     return f"{model}.mar"
 
 
-def version_in(archive: Path) -> str | None:
-    """The version in an archive's manifest; None where there is no readable archive."""
+def named_in(archive: Path) -> tuple[str, str] | None:
+    """The model and the version in an archive's manifest; None where there is no readable archive."""
     try:
         with zipfile.ZipFile(archive) as packed:
-            return json.loads(packed.read(MANIFEST))["model"]["modelVersion"]
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+            model = json.loads(packed.read(MANIFEST))["model"]
+            return model["modelName"], model["modelVersion"]
+    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError):
         return None
+
+
+def version_in(archive: Path) -> str | None:
+    """The version in an archive's manifest; None where there is no readable archive."""
+    named = named_in(archive)
+    return named and named[1]
 
 
 def checksums_in(archive: Path) -> str:

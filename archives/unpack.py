@@ -6,10 +6,12 @@ import os
 import shutil
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from .contents import PACKED
+from .errors import ArchiveRefused
 
 ALIGNMENT = 64  # bytes: arrays that begin at a multiple are read as fast as if each had a file of its own
 LOCAL_HEADER, ZIP64_FIELD, FIELD_HEADER = 30, 20, 4  # bytes before an entry's contents, its name not counted
@@ -60,8 +62,11 @@ def release(held: Path, packed: zipfile.ZipFile) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack an archive that is known to be good."""
+    """Unpack an archive. Raises ArchiveRefused where it is seen to be damaged: its arrays are not read."""
     held = hold(archive, folder)
-    with zipfile.ZipFile(held) as packed:
-        packed.extractall(folder, [entry for entry in packed.infolist() if not is_mapped(entry)])
-        release(held, packed)
+    try:
+        with zipfile.ZipFile(held) as packed:
+            packed.extractall(folder, [entry for entry in packed.infolist() if not is_mapped(entry)])
+            release(held, packed)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ArchiveRefused(f"{archive} is no archive, or was damaged ({error}): copy or pack it again") from error

@@ -29,14 +29,20 @@ def moved(settings: dict[str, str], offset: int) -> dict[str, str]:
 
 
 def addresses(settings: dict[str, str]) -> dict[str, Address]:
-    """Where a server with these settings listens, by the setting that says so."""
+    """Where a server with these settings listens, by the setting that says so; port 0 of gRPC is none."""
     found = {}
     for name, value in settings.items():
         if name.startswith("grpc_") and name.endswith("_port"):
-            found[name] = settings.get(name.replace("_port", "_address"), "127.0.0.1"), int(value)
+            if int(value):
+                found[name] = settings.get(name.replace("_port", "_address"), "127.0.0.1"), int(value)
         elif name.endswith("_address") and urlsplit(value).port:
             found[name] = urlsplit(value).hostname or "", urlsplit(value).port or 0
     return found
+
+
+def written(host: str, port: int) -> str:
+    """An address as it stands in a URL: IPv6 has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def check(wanted: dict[str, Address], offset: int) -> None:

@@ -115,12 +115,15 @@ class Server:
         return self._temporary / ".model_server.pid"
 
     def process(self) -> psutil.Process | None:
-        """The running server's process."""
+        """The running server's process, if it is another one than this.
+
+        A container that was started again gives its programs the numbers that they had before.
+        """
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
             command = process.cmdline()
             is_ours = "org.pytorch.serve.ModelServer" in command or {"serving", "asgi"} <= set(command)
-            return process if is_ours else None
+            return process if is_ours and process.pid != os.getpid() else None
         except (OSError, ValueError, psutil.Error):
             return None
 

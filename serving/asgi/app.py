@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from .code import Answer
 from .errors import BadRequest, HostError, NoSuchPath, NotAnswered
@@ -42,8 +41,7 @@ class Inference:
         await send_error(send, error)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = [unquote(part) for part in scope["path"].strip("/").split("/")]
-        match path:
+        match scope["path"].strip("/").split("/"):
             case ["ping"]:
                 await send_json(send, *((200, HEALTHY) if self.fleet.is_ready else (503, UNHEALTHY)))
             case ["predictions", model] | ["predictions", model, _] as found:
@@ -56,11 +54,18 @@ class Inference:
                 raise NoSuchPath("Requested resource is not found: predictions are at /predictions/{model}[/{version}]")
 
     def _invoked(self, headers: Mapping[bytes, bytes]) -> str:
-        """The model that SageMaker's ``/invocations`` means: the only one, or the one that the header names."""
-        named = headers.get(b"x-amzn-sagemaker-target-model", b"").decode("latin-1").removesuffix(".mar")
+        """The model that SageMaker's ``/invocations`` means: the only one, or the one that its custom attributes name.
+
+        Of a client's headers SageMaker passes on hardly any other; its own for models is for multi-model endpoints.
+        """
+        attributes = headers.get(b"x-amzn-sagemaker-custom-attributes", b"").decode("latin-1").split(",")
+        named = dict(attribute.strip().partition("=")[::2] for attribute in attributes).get("model")
         if not named and len(self.fleet.models) != 1:
             there = ", ".join(sorted(self.fleet.models))
-            raise BadRequest(f"which model? Name one in the header X-Amzn-SageMaker-Target-Model: {there}")
+            raise BadRequest(
+                "which model? Name one in the header X-Amzn-SageMaker-Custom-Attributes (CustomAttributes of "
+                f"InvokeEndpoint), as in model=fm: there are {there}"
+            )
         return named or next(iter(self.fleet.models))
 
     async def _predict(self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:

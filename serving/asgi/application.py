@@ -46,6 +46,6 @@ class Application:
     def _load(self, folder: Path) -> Inference:
         settings = Server(self._store).settings
         state = unpack_store(self._store, folder)
-        hosted = ((unpacked, fleets.load(unpacked)) for unpacked in state.folders)
+        hosted = fleets.load_all(*state)
         fleet = Fleet.of(int(settings["job_queue_size"]), asyncio.get_running_loop(), hosted, state.defaults)
         return Inference(fleet, int(settings["max_request_size"]))

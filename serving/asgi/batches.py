@@ -18,6 +18,8 @@ from .errors import NotAnswered, QueueFull
 
 logger = logging.getLogger(__name__)
 
+RESPONSE_TIMEOUT = 120.0  # seconds that a batch may take where an archive does not say, as TorchServe has it
+
 Done = Callable[[Answer], None]
 
 
@@ -43,6 +45,7 @@ class Batches:
         self._most = most
         self._waiting: deque[tuple[Any, Done, float]] = deque()
         self._in_flight = 0
+        self._began = 0.0  # the batch in flight
         self._work: queue.SimpleQueue[list[tuple[Any, Done, float]] | None] = queue.SimpleQueue()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,6 +60,12 @@ class Batches:
     def room(self) -> int:
         """How many more requests may wait."""
         return self._most - len(self._waiting)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a batch takes longer than its archive permits. A thread cannot be ended: its process can."""
+        permitted = getattr(self.hosted, "response_timeout", RESPONSE_TIMEOUT)
+        return self._in_flight > 0 and time.monotonic() - self._began > permitted
 
     def ask(self, request: Any, done: Done) -> None:
         """Have a request answered; ``done`` gets the answer. Raises QueueFull."""
@@ -84,8 +93,8 @@ class Batches:
             return
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.hosted.batch_size))]
         self._in_flight = len(batch)
-        started = time.monotonic()
-        self.seconds["queue"] += sum(started - arrived for _, _, arrived in batch)
+        self._began = time.monotonic()
+        self.seconds["queue"] += sum(self._began - arrived for _, _, arrived in batch)
         self._work.put(batch)
 
     def _run(self) -> None:

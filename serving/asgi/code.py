@@ -23,7 +23,10 @@ class Answer(Protocol):
 
 
 class Hosted(Protocol):
-    """What the code of an archive gives this server (handlers/recommender/hosts/asgi.py)."""
+    """What the code of an archive gives this server (handlers/recommender/hosts/asgi.py).
+
+    Newer ones also have ``response_timeout``: seconds that a batch may take.
+    """
 
     model: str
     version: str

@@ -29,14 +29,16 @@ class Asgi:
         """Serve."""
         from urllib.parse import urlsplit
 
+        from ..ports import written
         from .supervisor import run
 
         server = self.options.server()
         configured = urlsplit(server.inference)
         host, port = self.host or configured.hostname, self.port or configured.port
-        server.settings["inference_address"] = f"http://{host}:{port}"
+        server.settings["inference_address"] = f"http://{written(host, port)}"
         if self.host:
             server.settings["grpc_inference_address"] = self.host
         if self.grpc_port is not None:
             server.settings["grpc_inference_port"] = str(self.grpc_port)
-        run(server, self.workers or int(server.settings.get("default_workers_per_model", 1)), self.drain)
+        configured_workers = int(server.settings.get("default_workers_per_model", 1))
+        run(server, configured_workers if self.workers is None else self.workers, self.drain)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from archives.errors import ArchiveRefused
 from archives.version import numbers
 
 from . import code
 from .batches import Batches
 from .errors import Conflict, HostError, NoSuchModel, NoSuchVersion
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,21 @@ class Fleet:
 def load(folder: str) -> code.Hosted:
     """The archive that is unpacked in ``folder``. Raises ArchiveRefused."""
     return code.load(Path(folder))
+
+
+def load_all(folders: Iterable[str], defaults: Mapping[str, str]) -> list[tuple[str, code.Hosted]]:
+    """The archives in ``folders``, each with its folder. One that cannot be loaded is left out, unless it is a default.
+
+    Raises ArchiveRefused.
+    """
+    loaded, refused = [], []
+    for folder in folders:
+        try:
+            loaded.append((folder, load(folder)))
+        except ArchiveRefused as error:
+            refused.append(str(error))
+    if refused and not {(one.model, one.version) for _, one in loaded}.issuperset(defaults.items()):
+        raise ArchiveRefused("; ".join(refused))
+    for error in refused:
+        logger.error("%s; it is not served", error)
+    return loaded

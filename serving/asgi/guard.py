@@ -12,6 +12,7 @@ KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load 
 FIRST_REQUEST = KEEP_ALIVE  # seconds from a connection's start to its first byte
 READ = 30  # seconds from the first bytes of a request to its last
 MAX_HEAD = 64 * 1024  # bytes of a request that are not its body
+PIPELINED = 1000  # requests that wait on a connection for the answers before theirs
 OVERHEAD = 8  # further bytes for each byte of a body: a chunk of one byte has five
 
 
@@ -31,6 +32,7 @@ class Guarded(HttpToolsProtocol):
         self._began = False  # in the bytes that are read now
         self._before: Any = None  # the request before it, with its answer
         self._received = self._body = 0  # bytes of the partial request
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
@@ -40,6 +42,7 @@ class Guarded(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._in_time()
+        self._is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +58,33 @@ class Guarded(HttpToolsProtocol):
             self._received += 0 if self._began else len(data)
             if self._received > MAX_HEAD + OVERHEAD * self._body:
                 self.transport.close()
+        elif self._is_idle():
+            # uvicorn waits for the next bytes only after an answer. These were an empty line, or the rest of a body
+            # that was answered before it was all there.
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is asked, and nothing would end the connection."""
+        has_answered = self.cycle is None or self.cycle.response_complete
+        return has_answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read them."""
+        self._is_read()
+        super().resume_writing()
+
+    def on_headers_complete(self) -> None:
+        """The head of a request is there. Raises OverflowError: then uvicorn ends the connection with a 400."""
+        if len(self.pipeline) >= PIPELINED:
+            raise OverflowError(f"{PIPELINED} requests wait for the answers before theirs")
+        super().on_headers_complete()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -86,6 +116,11 @@ class Guarded(HttpToolsProtocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _clock(self) -> None:
         self._late = self.loop.call_later(READ, self._end_late)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from email import message_from_bytes
-from email.errors import MessageDefect
-from email.message import Message
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -22,9 +20,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 URL_ENCODED = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data"
 MAX_FIELDS = 1000  # of a form
+MAX_PART_HEAD = 4096  # bytes in which a part of a form has its name
 RECEIVED = 16  # times the limit: bodies up to this size are received before they are refused
 AT_ONCE = 64 * 1024  # bytes that are read between the requests of others
 
+_BOUNDARY = re.compile(rb';\s*boundary=(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
+_NAME = re.compile(rb'^content-disposition:.*?;\s*name=(?:"([^"\r\n]*)"|([^\s;"]+))', re.IGNORECASE | re.MULTILINE)
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 
 
@@ -39,10 +40,10 @@ def is_form(content_type: bytes) -> bool:
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int) -> bytes | None:
-    """The body; None where the client has gone. Raises BodyTooLarge where it has more than ``most`` bytes, NoUpgrade.
+    """The body; None where the client has gone. Raises BodyTooLarge, NoUpgrade, and BadRequest where it is compressed.
 
-    One that is not much too large is received, and thrown away: many clients send all before they read the answer, and
-    lose it where the connection is closed meanwhile.
+    One that has not many more than ``most`` bytes is received, and thrown away: many clients send all before they read
+    the answer, and lose it where the connection is closed meanwhile.
     """
     announced = headers.get(b"content-length", b"0")
     has_body = announced != b"0" or b"transfer-encoding" in headers
@@ -53,6 +54,9 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], most: int)
             f"the header Upgrade is {protocol[:40]!r}, and this server speaks HTTP/1.1 alone: send the request without "
             "that header (in Java: HttpClient.Version.HTTP_1_1)"
         )
+    encoding = headers.get(b"content-encoding", b"identity")
+    if encoding.lower() != b"identity":
+        raise BadRequest(f"the body's encoding is {encoding.decode('latin-1')[:40]!r}: send it as it is")
     size = int(announced) if announced.isdigit() else 0
     if size > most and (size > RECEIVED * most or b"expect" in headers):
         raise too_large(most)
@@ -97,22 +101,22 @@ def _url_encoded(body: bytes) -> list[tuple[str, bytes]]:
 
 
 def _multipart(content_type: bytes, body: bytes) -> list[tuple[str, bytes]]:
-    try:
-        form = message_from_bytes(b"Content-Type: " + content_type + b"\r\n\r\n" + body)
-        parts = form.get_payload()
-        defects = form.defects if body else []
-        if isinstance(parts, str) or any(isinstance(defect, MessageDefect) for defect in defects):
-            raise BadRequest("the body is no multipart form with the boundary that its content type names")
-        return [(_part_name(part), part.get_payload(decode=True) or b"") for part in parts]
-    except (RecursionError, ValueError, LookupError, TypeError) as error:
-        raise BadRequest(f"the body is no multipart form ({error})") from error
+    """In one pass (RFC 7578): the time that Python's own parser takes of hostile bytes grows with their square."""
+    boundary = _BOUNDARY.search(content_type)
+    between = re.escape(boundary[1] or boundary[2]) if boundary else b""
+    lines = list(re.finditer(rb"\r\n--%b(--)?[ \t]*(?=\r\n|\Z)" % between, text := b"\r\n" + body))
+    last = next((number for number, line in enumerate(lines) if line[1]), 0)
+    if not boundary or not last:
+        raise BadRequest("the body is no multipart form with the boundary that its content type names")
+    return [_part(text[begin.end() : end.start()]) for begin, end in pairwise(lines[: last + 1])]
 
 
-def _part_name(part: Message) -> str:
-    name = part.get_param("name", header="content-disposition")
-    if not isinstance(name, str):
+def _part(part: bytes) -> tuple[str, bytes]:
+    head, _, value = part.partition(b"\r\n\r\n")
+    named = _NAME.search(head[:MAX_PART_HEAD])
+    if not named:
         raise BadRequest("a part of the form has no name: give each a content-disposition with a name")
-    return name
+    return (named[1] if named[1] is not None else named[2]).decode("utf-8", "replace"), value
 
 
 async def send_json(send: Send, code: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:

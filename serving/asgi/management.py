@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -45,9 +45,10 @@ class Management:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        path = [unquote(part) for part in scope["path"].strip("/").split("/")]
-        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode()).items()}
+        path = scope["path"].strip("/").split("/")
         try:
+            given = parse_qs(scope["query_string"].decode("utf-8", "replace"))
+            query = {name: values[-1] for name, values in given.items()}
             if scope["server"][1] != self.metrics_port:
                 answer = await asyncio.to_thread(self._act(scope["method"], path, query))
                 await send_json(send, 200, msgspec.json.encode(answer))
@@ -187,7 +188,11 @@ class Management:
             return named.resolve(), False
         if named.name == url and url.endswith(".mar") and (self.store / url).is_file():
             folder = Path(tempfile.mkdtemp(prefix=f"{named.stem}-api-", dir=self.unpacked))
-            unpack(self.store / url, folder)
+            try:
+                unpack(self.store / url, folder)
+            except Exception:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             return folder, True
         raise BadRequest(f"url is {url!r}: give the name of an archive in {self.store}, or a folder in {self.unpacked}")
 

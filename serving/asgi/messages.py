@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from msgspec import UNSET
 
 from client.stubs.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
@@ -48,9 +47,9 @@ def question(request: ModelInferRequest) -> Question:
     elements = map(_of_raw, request.inputs, raw) if raw else map(_of_contents, request.inputs)
     return Question(
         inputs=[Input(one.name, list(one.shape), one.datatype, data) for one, data in zip(request.inputs, elements)],
-        id=request.id or UNSET,
+        id=request.id or None,
         parameters={name: _value(parameter) for name, parameter in request.parameters.items()},
-        outputs=[Wanted(one.name) for one in request.outputs] or UNSET,
+        outputs=[Wanted(one.name) for one in request.outputs],
     )
 
 
@@ -101,7 +100,7 @@ def response(
     asked: Question, model: str, version: str, outputs: Sequence[dict[str, Any]], is_raw: bool
 ) -> ModelInferResponse:
     """The response with the tensors of ``tensors.outputs``; ``is_raw``: as raw contents, as the request had its own."""
-    said = ModelInferResponse(model_name=model, model_version=version, id="" if asked.id is UNSET else asked.id)
+    said = ModelInferResponse(model_name=model, model_version=version, id=asked.id or "")
     for one in outputs:
         datatype, data = one["datatype"], one["data"]
         elements = [text.encode() for text in data] if datatype == "BYTES" else data

@@ -31,6 +31,7 @@ STATUS = {
     500: grpc.StatusCode.INTERNAL,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+LONGEST = 600  # characters of a message, which is a header: clients take 8 KB of these
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
 
 
@@ -68,7 +69,8 @@ def answered(method: Method) -> Method:
 
 
 async def _abort(context: grpc.aio.ServicerContext, code: int, message: str) -> None:
-    await context.abort(STATUS.get(code, grpc.StatusCode.INVALID_ARGUMENT), message)
+    shortened = message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
+    await context.abort(STATUS.get(code, grpc.StatusCode.INVALID_ARGUMENT), shortened)
 
 
 class OpenInference(GRPCInferenceServiceServicer):

@@ -112,7 +112,9 @@ class Protocol(Guarded):
             return False
         given = dict(self.headers)
         length = given.get(b"content-length", b"")
-        if not length.isdigit() or int(length) > self.max_body or b"describe" in given:
+        if not length.isdigit() or int(length) > self.max_body:
+            return False
+        if b"describe" in given or b"content-encoding" in given:
             return False
         kind = given.get(b"content-type", JSON)
         return kind == JSON or not is_form(kind)

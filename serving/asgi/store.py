@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from archives.contents import default_name, sha256_of, version_in
+from archives.contents import default_name, file_name, named_in, sha256_of, version_in
 from archives.errors import ArchiveRefused
 from archives.store import check_default, pins
 from archives.version import numbers
@@ -53,7 +53,11 @@ def _by_model(store: Path) -> dict[str, dict[str, Path]]:
     pinned = pins(store)
     for path in sorted(store.glob("*.mar")):
         model, _, version = path.stem.rpartition("-")
-        if not model or numbers(version) is None:
+        is_numbered = bool(model) and numbers(version) is not None
+        named = named_in(path)  # None: damaged, which its unpacking tells
+        if named and path.name not in (file_name(*named), default_name(named[0])):
+            logger.error("%s is %s %s by its manifest, and is not served: give it that name", path, *named)
+        elif not is_numbered:
             models.setdefault(path.stem, {})
         elif _may_be_served(path, model, pinned):
             models.setdefault(model, {})[version] = path

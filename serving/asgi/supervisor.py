@@ -7,12 +7,15 @@ import logging
 import shutil
 import signal
 import socket
+import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 
+from archives.errors import ArchiveRefused
 from archives.unpack import unpack
 
 from .. import ports
@@ -45,11 +48,23 @@ def run(server: Server, workers: int, drain: float) -> None:
             "put a gateway before it that checks who asks, and set disable_token_authorization=true, or serve with "
             "TorchServe"
         )
+    running = server.process()
+    if running:
+        raise ServerError(
+            f"a server runs from {server.home} already (process {running.pid}): stop it first (make stop), or give "
+            "this one another --home and --port-offset"
+        )
+    if workers < 1:
+        raise ServerError(f"--workers is {workers}: give at least 1")
     addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
     ports.check(addresses, server.port_offset)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     allow_connections()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # while it starts: the workers end too
     listeners = [_listener(*addresses["inference_address"], shared=True) for _ in range(workers)]
+    own = [_listener(*addresses[name]) for name in ("management_address", "metrics_address")]
+    for listener in own:
+        listener.listen()  # from now on another server finds the port taken, also while this one loads
     settings = Settings(
         int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]), _grpc_address(addresses)
     )
@@ -58,7 +73,6 @@ def run(server: Server, workers: int, drain: float) -> None:
         fleet = Workers(listeners, settings, unpack_store(server.store, server.unpacked))
         try:
             fleet.start()
-            own = [_listener(*addresses[name]) for name in ("management_address", "metrics_address")]
             management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])
             asyncio.run(_manage(management, own, drain, server))
         finally:
@@ -88,11 +102,15 @@ async def _manage(management: Management, listeners: list[socket.socket], drain:
     await told.wait()
     server.draining.touch()
     counting.cancel()
-    # Where no worker runs there is nothing to drain; where one loads a version, or hangs, it is not waited for.
-    with suppress(QueueFull, TimeoutError):
-        await asyncio.wait_for(asyncio.to_thread(management.workers.call, "drain"), max(drain, LAST_CALLS))
-    await asyncio.sleep(drain)
-    await asyncio.to_thread(management.workers.stop)
+    loop = asyncio.get_running_loop()
+    # Calls to a worker that hangs may have all of the loop's own threads.
+    with ThreadPoolExecutor() as threads:
+        # Where no worker runs there is nothing to drain; where one loads a version, or hangs, it is not waited for.
+        with suppress(QueueFull, TimeoutError):
+            draining = loop.run_in_executor(threads, management.workers.call, "drain")
+            await asyncio.wait_for(draining, max(drain, LAST_CALLS))
+        await asyncio.sleep(drain)
+        await loop.run_in_executor(threads, management.workers.stop)
     manager.should_exit = True
     await serving
 
@@ -105,7 +123,7 @@ def _grpc_address(addresses: dict[str, ports.Address]) -> str | None:
     if not STUBS.is_file():
         logger.warning("gRPC is not served: make stubs makes the modules that it needs, in client/stubs/")
         return None
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return ports.written(host, port)
 
 
 def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
@@ -122,17 +140,22 @@ def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
 def unpack_store(store: Path, unpacked: Path) -> State:
     """Unpack all archives of a store that may be served, in folders in ``unpacked``, which is emptied first.
 
-    An old one that only TorchServe can serve is left out.
+    One that is damaged, or that only TorchServe can serve, is left out, unless it is a default. Raises ArchiveRefused.
     """
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     state = State([], {})
     for found in archives_in(store):
         folder = tempfile.mkdtemp(prefix=f"{found.model}-{found.version}-store-", dir=unpacked)
-        unpack(found.path, Path(folder))
-        if not (found.is_default or has_host(Path(folder))):
-            logger.warning("%s was packed by a release that knew TorchServe alone, and is not served", found.path.name)
+        try:
+            unpack(found.path, Path(folder))
+            if not (found.is_default or has_host(Path(folder))):
+                raise ArchiveRefused(f"{found.path.name} was packed by a release that knew TorchServe alone")
+        except ArchiveRefused as error:
             shutil.rmtree(folder)
+            if found.is_default:
+                raise
+            logger.error("%s; it is not served", error)
             continue
         state.folders.append(folder)
         if found.is_default:

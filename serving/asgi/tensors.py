@@ -20,7 +20,7 @@ from math import prod
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from .errors import BadRequest
 
@@ -35,7 +35,7 @@ class Input(Struct):
     """A tensor of a request; ``data`` is flat or nested, in row-major order."""
 
     name: str
-    shape: list[int]
+    shape: list[int | float]
     datatype: str
     data: list[Any]
 
@@ -47,12 +47,12 @@ class Wanted(Struct):
 
 
 class Question(Struct):
-    """The body of an inference request."""
+    """The body of an inference request; null is as good as nothing."""
 
     inputs: list[Input]
-    id: str | UnsetType = UNSET
-    parameters: dict[str, Any] = {}
-    outputs: list[Wanted] | UnsetType = UNSET
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[Wanted] | None = None
 
 
 def read(body: bytes) -> Question:
@@ -76,7 +76,8 @@ def instances(question: Question) -> bytes:
         raise BadRequest(f"user_id has {lengths['user_id']} ids and {name} {lengths[name]}: give as many")
     if names == REQUEST:
         return b'{"instances":[%b]}' % b",".join(map(_object, columns["request"]))
-    k = {"k": question.parameters["k"]} if names == LIST and "k" in question.parameters else {}
+    parameters = question.parameters or {}
+    k = {"k": _integer(parameters["k"])} if names == LIST and "k" in parameters else {}
     rows = [dict(zip(columns, row), **k) for row in zip(*columns.values(), strict=True)]
     return msgspec.json.encode({"instances": rows})
 
@@ -87,11 +88,12 @@ def _flat(given: Input) -> list[Any]:
     if given.datatype not in types:
         remedy = "BYTES or INT64" if types is TYPES else "BYTES"
         raise BadRequest(f"{given.name} has the datatype {given.datatype!r}: give {remedy}")
-    if len(given.shape) not in (1, 2) or given.shape[1:] not in ([], [1]):
-        raise BadRequest(f"{given.name} has the shape {given.shape}: give [N] or [N, 1]")
+    shape = list(map(_integer, given.shape))
+    if len(shape) not in (1, 2) or shape[1:] not in ([], [1]):
+        raise BadRequest(f"{given.name} has the shape {str(shape)[:60]}: give [N] or [N, 1]")
     data = list(_leaves(given.data))
-    if prod(given.shape) != len(data):
-        raise BadRequest(f"{given.name} has the shape {given.shape} and {len(data)} values: give as many")
+    if prod(shape) != len(data):
+        raise BadRequest(f"{given.name} has the shape {shape} and {len(data)} values: give as many")
     kind = str if given.datatype == "BYTES" else int
     if kind is int:
         data = list(map(_integer, data))
@@ -135,7 +137,7 @@ def outputs(question: Question, answer: bytes) -> list[dict[str, Any]]:
         if refused:
             raise BadRequest(f"row {refused[0]}: {refused[1]['message']}")
         found = _of_pairs(answers) if names in PAIRS else _of_lists(answers)
-    if question.outputs is UNSET or not question.outputs:
+    if not question.outputs:
         return found
     wanted = [one.name for one in question.outputs]
     there = {one["name"] for one in found}
@@ -147,7 +149,7 @@ def outputs(question: Question, answer: bytes) -> list[dict[str, Any]]:
 
 def reply(question: Question, model: str, version: str, answer: bytes) -> bytes:
     """The response to an answer to ``instances``, as JSON. Raises BadRequest."""
-    identifier = {} if question.id is UNSET else {"id": question.id}
+    identifier = {} if question.id is None else {"id": question.id}
     found = outputs(question, answer)
     return msgspec.json.encode({"model_name": model, "model_version": version, **identifier, "outputs": found})
 

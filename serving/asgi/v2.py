@@ -6,7 +6,7 @@ import msgspec
 
 from . import tensors
 from .code import Answer, Hosted
-from .errors import BadRequest, HostError, NoSuchPath
+from .errors import BadRequest, HostError, NoSuchPath, WrongMethod
 from .fleet import Fleet, Served
 from .http import Receive, Scope, Send, beside, read_body, send_json
 
@@ -56,6 +56,8 @@ class OpenInference:
                 raise NoSuchPath("this path is not of the Open Inference Protocol v2")
 
     async def _infer(self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise WrongMethod(f"infer takes POST, and not {scope['method']}")
         self.fleet.find(model, version)  # what is not there is refused before its body comes
         headers = dict(scope["headers"])
         if b"inference-header-content-length" in headers:

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any, NamedTuple
 
 import uvicorn
@@ -30,6 +31,7 @@ from .shortcut import protocol_for
 logger = logging.getLogger(__name__)
 
 GIVE_WAY = 0.001  # seconds after which a thread that loads a version lets one go on that answers (Python's own: 5 ms)
+LOOK_EVERY = 1.0  # seconds
 LAST_ANSWERS = 30  # seconds from SIGTERM to the end, at most: more than a batch may take
 
 
@@ -53,12 +55,12 @@ class Settings(NamedTuple):
 
 def main(listener: socket.socket, connection: Connection, settings: Settings, state: State) -> None:
     """Load what ``state`` names, then answer on ``listener`` until SIGTERM, or until the supervisor has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C reaches the supervisor too, which decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(GIVE_WAY)
     allow_connections()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     try:
-        hosted = [(folder, fleets.load(folder)) for folder in state.folders]
+        hosted = fleets.load_all(*state)
     except Exception as error:
         connection.send((False, error))
         raise
@@ -101,13 +103,31 @@ async def _serve(
         await server.grpc.start()
     control = Control(fleet, loop, server)
     threading.Thread(target=control.run, args=(connection,), name="control", daemon=True).start()
+    looking = asyncio.create_task(_end_where_stuck(fleet))
     await server.serve(sockets=[listener])
+    looking.cancel()
+
+
+async def _end_where_stuck(fleet: Fleet) -> None:
+    """End this process where a batch hangs, as TorchServe does after responseTimeout: the supervisor starts another."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        for served in [served for versions in fleet.models.values() for served in versions.values()]:
+            if served.batches.is_stuck:
+                hosted = served.batches.hosted
+                logger.critical("a batch of %s %s hangs: this worker ends", hosted.model, hosted.version)
+                os._exit(1)
 
 
 class Server(uvicorn.Server):
     """uvicorn's server, which has a server of gRPC beside it: both answer what has arrived, and end."""
 
     grpc: Any = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End, but not by ^C: that reaches the supervisor too, which decides."""
+        if sig != signal.SIGINT:
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End both at the same time."""

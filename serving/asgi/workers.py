@@ -15,14 +15,19 @@ from typing import Any
 
 from ..server import ServerError
 from . import worker
-from .errors import QueueFull
+from .errors import NotAnswered, QueueFull
 from .worker import LAST_ANSWERS, Settings, State
 
 logger = logging.getLogger(__name__)
 
 START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
 SOON = 10.0  # seconds
+HANGS = 120.0  # seconds without a reply after which a worker is killed: startupTimeout, as it may load an archive
 END = LAST_ANSWERS + 5.0  # seconds from SIGTERM in which a worker has ended, unless it hangs
+
+
+class WorkerEnded(NotAnswered):
+    """A worker that ended instead of replying."""
 
 
 class Workers:
@@ -65,7 +70,9 @@ class Workers:
 
     def call(self, name: str, *arguments: Any) -> list[Any]:
         """What each running worker replies. Raises the first worker's exception."""
-        replies = self._ask(name, *arguments)
+        replies = [reply for reply in self._ask(name, *arguments) if not isinstance(reply[1], WorkerEnded)]
+        if not replies:
+            raise QueueFull("no worker runs at the moment: ask again")
         for good, value in replies:
             if not good:
                 raise value
@@ -75,22 +82,31 @@ class Workers:
         """Each running worker's reply, or its exception."""
         with self._lock:
             asked = []
-            for connection in self._connections:
+            for number, connection in enumerate(self._connections):
                 with suppress(OSError):  # it has ended, and is started again with the state as it is then
                     connection.send((name, arguments))
-                    asked.append(connection)
-            replies = []
-            for connection in asked:
-                with suppress(EOFError, OSError):
-                    replies.append(connection.recv())
-        if not replies:
-            raise QueueFull("no worker runs at the moment: ask again")
-        return replies
+                    asked.append(number)
+            deadline = time.monotonic() + HANGS
+            return [self._reply(number, name, deadline) for number in asked]
+
+    def _reply(self, number: int, name: str, deadline: float) -> tuple[bool, Any]:
+        """A worker's reply; one that gives none until the ``deadline`` is killed."""
+        process, connection = self._processes[number], self._connections[number]
+        try:
+            if connection.poll(max(0.0, deadline - time.monotonic())):
+                return connection.recv()
+            logger.error("worker %s does not reply to %s, and is killed", process.pid, name)
+            process.kill()
+        except (EOFError, OSError):
+            pass
+        return False, WorkerEnded(f"{name} failed: a worker has ended instead, and the server's log says why")
 
     def add(self, folder: str) -> tuple[str, str]:
         """Serve the archive in a folder; its model and version. No worker serves it where one of them cannot."""
         with self._lock:
             replies = self._ask("add", folder)
+            if not replies:
+                raise QueueFull("no worker runs at the moment: ask again")
             failed = [value for good, value in replies if not good]
             if failed:
                 for model, version in (value for good, value in replies if good):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archives.contents import CHECKSUMS, parsed_checksums, version_in, written_checksums
+from archives.contents import CHECKSUMS, named_in, parsed_checksums, version_in, written_checksums
 from handlers.recommender.model import files
 
 
@@ -13,6 +13,7 @@ def test_the_archives_own_code_knows_the_list_of_checksums_by_the_same_name() ->
 
 
 def test_an_archive_says_its_version_and_another_file_none(store: Path, tmp_path: Path) -> None:
+    assert named_in(store / "fm-1.0.mar") == ("fm", "1.0")
     assert version_in(store / "fm-1.0.mar") == "1.0"
     (tmp_path / "fm.mar").write_bytes(b"no zip")
     assert version_in(tmp_path / "fm.mar") is None

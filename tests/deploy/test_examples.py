@@ -38,6 +38,8 @@ class TestKServe:
         manifest = yaml.safe_load((EXAMPLES / "kserve.yaml").read_text())
         assert (manifest["apiVersion"], manifest["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
         assert set(manifest["spec"]) == {"predictor"}
+        # Knative, the other mode, refuses terminationGracePeriodSeconds and automountServiceAccountToken.
+        assert manifest["metadata"]["annotations"] == {"serving.kserve.io/deploymentMode": "Standard"}
         return manifest["spec"]["predictor"]
 
     def test_kubernetes_takes_its_pod(self, predictor: dict[str, Any]) -> None:

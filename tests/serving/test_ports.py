@@ -31,6 +31,12 @@ def test_one_offset_moves_every_port_of_the_server_and_of_the_page() -> None:
         ports.moved(usual, 60_000)
 
 
+def test_a_server_without_grpc_has_no_port_to_move() -> None:
+    settings = properties(CONFIG) | {"grpc_inference_port": "0"}
+    assert "grpc_inference_port" not in ports.addresses(settings)
+    assert ports.moved(settings, 100)["grpc_inference_port"] == "0"
+
+
 def test_a_taken_port_is_named_with_its_holder_and_our_ports_can_move(
     tmp_path: Path, taken_port: tuple[int, int]
 ) -> None:

@@ -32,6 +32,7 @@ class Hosted:
         self.model: str = manifest["modelName"]
         self.version: str = str(manifest["modelVersion"])
         self.batch_size: int = config["batchSize"]
+        self.response_timeout = float(config.get("responseTimeout", 120))  # by default as TorchServe
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._service = load_configured(folder, settings, torch.device(self.device))
         model = self._service.model

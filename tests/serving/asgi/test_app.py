@@ -43,6 +43,11 @@ def test_a_client_that_sends_ten_megabytes_before_it_reads_is_told_that_they_are
         assert response.status_code == 413
 
 
+def test_the_escapes_of_a_path_are_read_once(client: Client) -> None:
+    for path, code in (("%66m", 200), ("fm/1%2E0", 200), ("%2566m", 404)):
+        assert client.post(path, {"user_id": 11, "movie_id": 103}).status_code == code
+
+
 def test_paths_that_the_management_api_does_not_have(client: Client) -> None:
     address = client.server.management
     for method, path, code in (
@@ -52,6 +57,7 @@ def test_paths_that_the_management_api_does_not_have(client: Client) -> None:
         ("PUT", "models/fm", 405),
         ("DELETE", "models/none/1.0", 404),
         ("POST", "models?url=/etc&model_name=fm", 400),
+        ("POST", "models?url=%ff", 400),
     ):
         response = requests.request(method, f"{address}/{path}", timeout=30)
         assert response.status_code == code

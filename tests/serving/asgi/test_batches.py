@@ -21,6 +21,7 @@ class Waiting:
     """Answers a batch when ``go`` is released."""
 
     model, version, batch_size, device = "fm", "1.0", 4, "cpu"
+    response_timeout = 60.0
 
     def __init__(self) -> None:
         self.batches: list[list[Any]] = []
@@ -95,6 +96,22 @@ def test_a_batch_that_fails_is_500_and_the_next_one_is_answered(bad: bytes) -> N
         hosted.go.release()
         assert [(await task).code for task in tasks] == [500, 200]
         assert batches.codes == {500: 1, 200: 1}
+
+    run(hosted, test)
+
+
+def test_a_batch_that_takes_longer_than_its_archive_permits_is_stuck() -> None:
+    hosted = Waiting()
+    hosted.response_timeout = 0.2
+
+    async def test(batches: Batches) -> None:
+        (task,) = await asked(batches, b"1")
+        assert not batches.is_stuck
+        await asyncio.sleep(0.2)
+        assert batches.is_stuck
+        hosted.go.release()
+        await task
+        assert not batches.is_stuck
 
     run(hosted, test)
 

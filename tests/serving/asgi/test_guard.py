@@ -21,9 +21,9 @@ Connect = Callable[[], AbstractAsyncContextManager[tuple[asyncio.StreamReader, a
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body, or with a large body, or late."""
+    """Answers with the length of the body, or with a large body, or late, or before the body is there."""
     length = 0
-    while True:
+    while scope["path"] != "/early":
         message = await receive()
         length += len(message.get("body", b""))
         if not message.get("more_body"):
@@ -91,6 +91,43 @@ def test_a_request_that_does_not_come_in_time_ends_its_connection(begins: bytes,
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("request_", "rest"),
+    [
+        (b"", b"\r\n"),
+        (HEAD + b"\r\n", b"\r\n"),
+        (HEAD.replace(b"/", b"/early", 1) + b"Content-Length: 1\r\n\r\n", b"x"),
+    ],
+    ids=["an empty line", "an empty line after an answer", "the body after its answer"],
+)
+def test_a_connection_that_stays_idle_ends_whatever_came_last(request_: bytes, rest: bytes) -> None:
+    async def test(connect: Connect, server: uvicorn.Server) -> None:
+        async with connect() as (reader, writer):
+            writer.write(request_)
+            if request_:
+                await reader.readuntil(b"\r\n\r\n0")
+            writer.write(rest)
+            assert await asyncio.wait_for(reader.read(), 3) == b""
+            assert not server.server_state.connections
+
+    run(test)
+
+
+def test_so_many_requests_may_wait_for_the_answers_before_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "PIPELINED", 10)
+    late, more = HEAD.replace(b"/", b"/late", 1) + b"\r\n", HEAD + b"\r\n"
+
+    async def test(connect: Connect, _: uvicorn.Server) -> None:
+        async with connect() as (reader, writer):
+            writer.write(late + more * 10)
+            for _ in range(11):
+                assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+            writer.write(late + more * 11)
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+
+    run(test)
+
+
 def test_an_answer_may_take_longer_than_a_request_and_whoever_is_quick_is_not_ended() -> None:
     async def test(connect: Connect, _: uvicorn.Server) -> None:
         async with connect() as (reader, writer):
@@ -149,11 +186,12 @@ def test_a_body_in_the_smallest_chunks_is_a_body() -> None:
     run(test)
 
 
-def test_whoever_does_not_read_an_answer_does_not_keep_it_in_memory() -> None:
+@pytest.mark.parametrize("requests", [1, 2])
+def test_whoever_does_not_read_an_answer_does_not_keep_it_in_memory(requests: int) -> None:
     async def test(connect: Connect, server: uvicorn.Server) -> None:
         async with connect() as (_, writer):
             writer.transport.pause_reading()
-            writer.write(HEAD.replace(b"/", b"/large", 1) + b"\r\n")
+            writer.write((HEAD.replace(b"/", b"/large", 1) + b"\r\n") * requests)
             await asyncio.sleep(0.5)
             assert len(server.server_state.connections) == 1
             await asyncio.sleep(1)

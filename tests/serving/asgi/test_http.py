@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -53,6 +55,25 @@ def test_a_broken_form_is_refused(content_type: bytes, body: bytes, says: str) -
     with pytest.raises(BadRequest) as refusal:
         form_fields(content_type, body)
     assert says in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'Content-Disposition: form-data; name="a"' + b";a" * 500_000,
+        b'Content-Disposition: form-data; name="a"; b="' + b";" * 1_000_000,
+        b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(300))
+        + b"\r\n" * 400_000,
+        b"\r\n--x " * 150_000,
+        b'Content-Disposition: form-data; name="a"\r\n\r\n' + b"\r\n--x" + b" " * 1_000_000,
+    ],
+    ids=["parameters", "quotes", "forms in forms", "boundaries", "spaces"],
+)
+def test_a_hostile_form_takes_no_longer_than_another(part: bytes) -> None:
+    start = time.process_time()
+    with suppress(BadRequest):
+        form_fields(b"multipart/form-data; boundary=x", b"--x\r\n" + part + b"\r\n--x--\r\n")
+    assert time.process_time() - start < 1
 
 
 def test_which_content_types_are_forms() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec import UNSET
 
 from client.stubs.open_inference_pb2 import InferParameter, ModelInferRequest
 from serving.asgi.errors import BadRequest
@@ -29,7 +28,7 @@ def test_the_fields_of_a_request() -> None:
     asked = question(ModelInferRequest(inputs=[given], parameters=parameters))
     assert (asked.inputs[0].data, asked.inputs[0].shape) == (["é"], [1])
     assert asked.parameters == {"k": 3, "by": "x", "no": None}
-    assert (asked.id, asked.outputs) == (UNSET, UNSET)
+    assert (asked.id, asked.outputs) == (None, [])
     asked = question(ModelInferRequest(inputs=[given], id="7", outputs=[{"name": "score"}]))
     assert (asked.id, [one.name for one in asked.outputs]) == ("7", ["score"])
 

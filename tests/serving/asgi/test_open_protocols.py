@@ -112,13 +112,22 @@ def test_item_id_is_another_name_of_movie_id(v2: str) -> None:
 
 def test_an_integer_may_be_written_as_a_decimal(v2: str) -> None:
     movies = tensor("movie_id", "INT64", [103, 101])
-    answers = [infer(v2, {"inputs": [tensor("user_id", "INT64", ids), movies]}) for ids in ([11, 13], [11.0, 1.3e1])]
+    users = [tensor("user_id", "INT64", [11, 13]), tensor("user_id", "INT64", [11.0, 1.3e1], [2.0])]
+    answers = [infer(v2, {"inputs": [given, movies]}) for given in users]
     assert answers[0] == answers[1]
+
+
+def test_null_is_as_good_as_nothing(v2: str) -> None:
+    body = {"inputs": [USER]}
+    assert infer(v2, body | {"id": None, "parameters": None, "outputs": None}) == infer(v2, body)
 
 
 def test_users_alone_get_lists(client: Client, v2: str) -> None:
     expected = [client.ask("fm", {"user_id": user, "k": 4})["recommendations"] for user in (11, 13)]
-    answer = infer(v2, {"inputs": [tensor("user_id", "INT64", [11, 13])], "parameters": {"k": 4}})
+    answer, decimal = (
+        infer(v2, {"inputs": [tensor("user_id", "INT64", [11, 13])], "parameters": {"k": k}}) for k in (4, 4.0)
+    )
+    assert answer == decimal
     assert [one["shape"] for one in answer["outputs"]] == [[2, 4], [2, 4]]
     assert outputs(answer)["movie_id"] == [entry["movie_id"] for entries in expected for entry in entries]
 
@@ -149,6 +158,7 @@ USER = tensor("user_id", "INT64", [11])
         ({"inputs": [tensor("user_id", "INT64", [None])]}, 400, "None among its data"),
         ({"inputs": [tensor("user_id", "INT64", [[[1]]], [1])]}, 400, "[1] among its data"),
         ({"inputs": [tensor("user_id", "INT64", [1, 2], [3])]}, 400, "shape [3] and 2 values"),
+        ({"inputs": [tensor("user_id", "INT64", [1], [1.5])]}, 400, "shape [1.5] and 1 values"),
         ({"inputs": [tensor("user_id", "INT64", [1, 2], [2, 2])]}, 400, "give [N] or [N, 1]"),
         ({"inputs": [USER, tensor("movie_id", "INT64", [1, 2])]}, 400, "user_id has 1 ids and movie_id 2"),
         ({"inputs": [USER], "parameters": {"k": "many"}}, 400, "row 0: k is"),
@@ -163,6 +173,19 @@ def test_what_is_wrong_is_named(v2: str, body: Any, code: int, says: str) -> Non
     assert says in infer(v2, body, code=code)["error"]
 
 
+def test_inference_takes_post(v2: str) -> None:
+    response = requests.get(f"{v2}/models/fm/infer", timeout=30)
+    assert (response.status_code, response.json()) == (405, {"error": "infer takes POST, and not GET"})
+
+
+def test_a_compressed_body_is_refused_by_its_name(client: Client) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    for path in ("predictions/fm", "v2/models/fm/infer"):
+        response = requests.post(f"{client.server.inference}/{path}", data=b"x", headers=headers, timeout=30)
+        assert response.status_code == 400
+        assert "the body's encoding is 'gzip': send it as it is" in response.text
+
+
 def test_binary_tensors_are_refused_by_their_name(v2: str) -> None:
     headers = {"Inference-Header-Content-Length": "10"}
     response = requests.post(f"{v2}/models/fm/infer", data=b"x" * 20, headers=headers, timeout=30)
@@ -175,8 +198,8 @@ def test_sagemaker_asks_for_health_and_invokes_a_model(client: Client) -> None:
     assert requests.get(f"{address}/ping", timeout=30).status_code == 200
     refused = requests.post(f"{address}/invocations", json=body, timeout=30)
     assert refused.status_code == 400
-    assert "X-Amzn-SageMaker-Target-Model: deepfm, fm, mf" in refused.json()["message"]
-    for name in ("fm", "fm.mar"):
-        headers = {"X-Amzn-SageMaker-Target-Model": name}
+    assert "CustomAttributes of InvokeEndpoint), as in model=fm: there are deepfm, fm, mf" in refused.json()["message"]
+    for attributes in ("model=fm", "trace=7, model=fm"):
+        headers = {"X-Amzn-SageMaker-Custom-Attributes": attributes}
         response = requests.post(f"{address}/invocations", json=body, headers=headers, timeout=30)
         assert response.json() == client.ask("fm", body)

@@ -145,6 +145,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
     [
         ({"model_name": "none", "inputs": [USER]}, grpc.StatusCode.NOT_FOUND, "models are deepfm, fm, mf"),
         ({"model_name": "fm", "model_version": "9.9"}, grpc.StatusCode.NOT_FOUND, "versions are 1.0"),
+        ({"model_name": "é" * 100_000}, grpc.StatusCode.NOT_FOUND, "Model not found: ééé"),
         ({"model_name": "fm"}, INVALID, "inputs are nothing: give user_id and movie_id"),
         ({"model_name": "fm", "inputs": [tensor("user_id", "INT64", [1, 2], [3])]}, INVALID, "shape [3] and 2 values"),
         ({"model_name": "fm", "inputs": [USER | {"datatype": "FP32"}]}, INVALID, "'FP32': give BYTES or INT64"),

@@ -48,6 +48,16 @@ def test_where_archives_are_pinned_no_other_is_served(folder: Path) -> None:
         archives_in(folder)
 
 
+def test_a_file_that_has_another_name_than_its_archive_is_left_out(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("fm-backup.mar", "fm-2.0.mar", "mf.mar", "mf-1.9.mar"):
+        pack(folder, "1.9", name)
+    served = [(one.model, one.version, one.is_default) for one in archives_in(folder)]
+    assert served == [("fm", "1.0", False), ("fm", "1.10", True), ("fm", "1.9", False)]
+    assert caplog.text.count("is fm 1.9 by its manifest, and is not served") == 4
+
+
 def test_a_store_without_archives_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefused, match="holds no archive that may be served: make archive"):
         archives_in(tmp_path)

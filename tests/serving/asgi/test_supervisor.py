@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -15,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,14 +22,14 @@ import psutil
 import pytest
 import requests
 
+from archives.errors import ArchiveRefused
 from client.stubs.open_inference_pb2 import ModelInferRequest
 from client.stubs.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.__main__ import main
-from serving.asgi.supervisor import unpack_store
-from serving.asgi.worker import Control, Settings, State
-from serving.asgi.workers import Workers
+from serving.asgi.fleet import load_all
+from serving.asgi.supervisor import run, unpack_store
 from serving.management import CallRefused, Management
-from serving.server import Server
+from serving.server import Server, ServerError
 from serving.versions import Versions
 from tests.archives.packing import repack
 from tests.archives.test_packed_before import PACKED as PACKED_BEFORE
@@ -205,6 +203,28 @@ def test_sigterm_lets_what_has_arrived_be_answered(pair_of_workers: Server, prot
     pair_of_workers.start()
 
 
+def test_sigterm_while_it_starts_ends_its_workers_and_leaves_nothing(store: Path, tmp_path: Path) -> None:
+    server = server_on_free_ports(store, tmp_path, host="asgi")
+
+    def start() -> None:
+        with pytest.raises(ServerError, match="did not become ready"):
+            server.start()
+        server._reap()
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    deadline = time.monotonic() + 60
+    while not (process := server.process()) or len(process.children(recursive=True)) < 2:  # one is multiprocessing's
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    family = process.children(recursive=True)
+    process.terminate()
+    assert not psutil.wait_procs([process, *family], timeout=10)[1]
+    starting.join()
+    assert server.process() is None
+    assert not server.unpacked.exists()
+
+
 def test_a_configuration_that_asks_for_tokens_is_refused(store: Path, tmp_path: Path) -> None:
     server = server_on_free_ports(store, tmp_path, disable_token_authorization="false")
     config = tmp_path / "asked.properties"
@@ -213,41 +233,61 @@ def test_a_configuration_that_asks_for_tokens_is_refused(store: Path, tmp_path: 
         main(["asgi", "--config", str(config), "--store", str(store), "--home", str(tmp_path)])
 
 
-def test_a_worker_whose_supervisor_ended_while_it_loaded_ends_too() -> None:
-    ours, theirs = multiprocessing.Pipe()
-    ours.close()
-    uvicorn_server = SimpleNamespace(should_exit=False)
-    Control(None, None, uvicorn_server).run(theirs)  # type: ignore[arg-type]
-    assert uvicorn_server.should_exit
+def test_a_second_server_does_not_take_the_folder_of_the_first(pair_of_workers: Server, tmp_path: Path) -> None:
+    unpacked = sorted(pair_of_workers.unpacked.iterdir())
+    options = ["--store", str(pair_of_workers.store), "--home", str(pair_of_workers.home), "--port-offset", "100"]
+    with pytest.raises(SystemExit, match=rf"a server runs from {pair_of_workers.home} already .*another --home"):
+        main(["asgi", *options])
+    assert sorted(pair_of_workers.unpacked.iterdir()) == unpacked
+    assert pair_of_workers.ready()
 
 
-def test_a_worker_tells_of_any_failure() -> None:
-    class OfAnArchive(Exception):
-        """Cannot be sent to another process."""
-
-    def fail(*_: object) -> None:
-        raise OfAnArchive("on purpose")
-
-    ours, theirs = multiprocessing.Pipe()
-    control = Control(SimpleNamespace(find=fail), None, SimpleNamespace())  # type: ignore[arg-type]
-    threading.Thread(target=control.run, args=(theirs,), daemon=True).start()
-    assert ours.recv()[0]
-    ours.send(("describe", ("fm", "1.0")))
-    good, error = ours.recv()
-    assert not good
-    assert str(error) == "describe failed in a worker: on purpose"
-    ours.close()
+def test_a_container_that_starts_again_has_its_last_number_perhaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil.Process, "cmdline", lambda _: ["python", "-m", "serving", "asgi"])
+    server = server_on_free_ports(tmp_path, tmp_path)
+    server.write_home()
+    assert server.process() is None
 
 
-def test_a_worker_that_hangs_is_killed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.asgi.workers.END", 0.5)
-    fleet = Workers([], Settings(1, 1), State([], {}))
-    hanging = multiprocessing.get_context("spawn").Process(target=signal.sigwait, args=([signal.SIGUSR1],), daemon=True)
-    hanging.start()
-    psutil.Process(hanging.pid).suspend()
-    fleet._processes = [hanging]
-    fleet.stop()
-    assert not hanging.is_alive()
+def test_a_server_without_workers_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="--workers is 0: give at least 1"):
+        run(server_on_free_ports(store, tmp_path), 0, 0)
+
+
+def test_an_archive_that_is_damaged_or_cannot_be_loaded_is_left_out_unless_it_is_a_default(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = (store / "fm-1.0.mar").read_bytes()
+    for name in ("fm-1.0.mar", "fm.mar"):
+        (tmp_path / name).write_bytes(whole)
+    (tmp_path / "fm-1.1.mar").write_bytes(whole[: len(whole) // 2])  # as a copy that was killed leaves it
+    repack(store / "fm-1.0.mar", tmp_path / "fm-1.2.mar", "1.2")
+    state = unpack_store(tmp_path, tmp_path / "unpacked")
+    assert "fm-1.1.mar is no archive, or was damaged" in caplog.text
+    assert len(state.folders) == len(list((tmp_path / "unpacked").iterdir())) == 2
+    for folder in state.folders:
+        if "1.2" in folder:
+            (Path(folder) / "metadata.json").unlink()
+    ((_, hosted),) = load_all(*state)
+    assert hosted.version == "1.0"
+    assert "cannot be loaded" in caplog.text
+    with pytest.raises(ArchiveRefused, match="cannot be loaded"):
+        load_all(state.folders, {"fm": "1.2"})
+    (tmp_path / "fm.mar").unlink()
+    (tmp_path / "fm-1.3.mar").write_bytes(b"half")
+    with pytest.raises(ArchiveRefused, match=r"fm-1\.3\.mar is no archive"):
+        unpack_store(tmp_path, tmp_path / "unpacked")
+
+
+def test_a_damaged_archive_is_refused_and_leaves_nothing(pair_of_workers: Server, management: Management) -> None:
+    unpacked = sorted(pair_of_workers.unpacked.iterdir())
+    (pair_of_workers.store / "fm-3.0.mar").write_bytes(b"half")
+    with pytest.raises(CallRefused, match=r"400, .*fm-3\.0\.mar is no archive, or was damaged"):
+        management.register("fm-3.0.mar", "fm")
+    (pair_of_workers.store / "fm-3.0.mar").unlink()
+    assert sorted(pair_of_workers.unpacked.iterdir()) == unpacked
 
 
 def test_an_old_archive_that_this_server_cannot_serve_is_left_out(store: Path, tmp_path: Path) -> None:
