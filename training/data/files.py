@@ -28,7 +28,7 @@ PAIR = ("user_id", "movie_id")
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
 _CURRENCY = r"(?:[€$£¥]|EUR|USD|GBP|CHF|kr|zł)"
 # What somebody means as a number: with a currency, or with separators of thousands.
-_AMOUNT = rf"(?:{_CURRENCY}\s?)?-?(?:\d+|\d{{1,3}}(?:[.,']\d{{3}})+)(?:[.,]\d+)?(?:\s?{_CURRENCY})?"
+_AMOUNT = rf"(?:{_CURRENCY}\s?)?-?(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:[.,']\d{{3}})+)(?:[.,]\d+)?(?:\s?{_CURRENCY})?"
 NEARLY_ALL = 0.8  # of a column's values: if more are meant as numbers, the column probably is
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
 

@@ -314,6 +314,7 @@ def test_a_column_that_is_nearly_numbers_is_warned_of(write, caplog):
         (["1.299,00", "1.499,00", "89,90"], True),
         (["$5", "EUR 1'200.50"], True),
         (["A12", "B7"], False),
+        (["007", "01067"], False),
         (["31.12.2026", "1.1.2027"], False),
         (["36 EU", "M"], False),
     ],
