@@ -183,9 +183,9 @@ rollout: install
 rollback: install
 	@for model in $(MODEL); do $(SERVING) rollback $$model $(GATE) || exit 1; done
 
-# What both nightly commands are told of a model.
+# What both nightly commands are told of a model. ARGS may have double quotes of its own.
 NIGHTLY = $$model --profile $(PROFILE) --format $(FORMAT) \
-	--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(ARGS)" $(GATE)
+	--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(subst ",\",$(ARGS))" $(GATE)
 
 ## The nightly command: train on DATA and EVENTS, pack as the next version, roll it out.
 retrain: install

@@ -77,6 +77,7 @@ class Run:
     def __post_init__(self) -> None:
         """Nothing is called yet."""
         self.store = self.server.store
+        self.versions = Versions(self.server, self.model)
         self.file = StateFile(self.store, self.model)
         self.steps: dict[Step, Callable[[State], State]] = {
             "train": self._train,
@@ -86,11 +87,6 @@ class Run:
             "retire": self._retire,
             "tell": self._tell,
         }
-
-    @property
-    def versions(self) -> Versions:
-        """Made anew each time: a server that was started again has other keys."""
-        return Versions(self.server, self.model)
 
     def run(self) -> State:
         """Go on with a run that was killed, or begin one; returns how it ended.

@@ -6,6 +6,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
@@ -61,9 +63,16 @@ def _parsed(url: str) -> URL:
 
 
 def migrate(engine: Engine) -> None:
-    """Make the tables, or bring those of an earlier release to the newest form."""
+    """Make the tables, or bring those of an earlier release to the newest form.
+
+    Where they have it already, no writer is waited for.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    newest = ScriptDirectory.from_config(config).get_heads()
+    with engine.connect().execution_options(reads_only=True) as connection, connection.begin():
+        if list(MigrationContext.configure(connection).get_current_heads()) == newest:
+            return
     with engine.begin() as connection:
         without_time_limit(connection)
         if engine.dialect.name == "postgresql":

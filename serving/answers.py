@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,16 +22,20 @@ RETRIES = 14  # of one request, over 25 s on average: a worker that has died is 
 
 
 class Asker:
-    """Asks versions of one model, and asks again where a worker has just died or a queue is full."""
+    """Asks versions of one model, and asks again where a worker has just died or a queue is full.
 
-    def __init__(self, inference: str, model: str, token: str | None) -> None:
-        self._client = partial(Recommender, inference, model, token=token, timeout=120, retries=RETRIES)
+    ``token`` gives the server's inference key at the first request to a version; None where it needs none.
+    """
+
+    def __init__(self, inference: str, model: str, token: Callable[[], str | None] = lambda: None) -> None:
+        self._client = partial(Recommender, inference, model, timeout=120, retries=RETRIES)
+        self._token = token
         self._clients: dict[str, Recommender] = {}
 
     def ask(self, version: str, body: dict[str, Any]) -> dict[str, Any]:
         """A version's answer. Raises RecommenderError for an error, requests.RequestException where there is none."""
         if version not in self._clients:
-            self._clients[version] = self._client(version=version)
+            self._clients[version] = self._client(version=version, token=self._token())
         return self._clients[version].ask(body)
 
     def seconds(self, version: str, body: dict[str, Any]) -> float:

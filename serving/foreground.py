@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 
 from .management import Management, ManagementError, poll
 from .server import Server, ServerError
@@ -36,7 +37,7 @@ def run(server: Server, drain: float) -> None:
 
 
 def _wait_for_queues(server: Server) -> None:
-    management = Management(server.management, timeout=5, token=server.token("management"))
+    management = Management(server.management, timeout=5, token=partial(server.token, "management"))
     try:
         for versions in poll(lambda: [v for model in management.models() for v in management.versions(model)]):
             if not any(version["jobQueueStatus"]["pendingRequests"] for version in versions):

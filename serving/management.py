@@ -35,14 +35,16 @@ def poll(describe: Callable[[], Found]) -> Iterator[Found]:
 
 
 class Management:
-    """Calls to the management API at ``address``."""
+    """Calls to the management API at ``address``.
 
-    def __init__(self, address: str, timeout: float = 120.0, token: str | None = None) -> None:
+    ``token`` gives the key of each call, None for none: a server that was started again has other keys.
+    """
+
+    def __init__(self, address: str, timeout: float = 120.0, token: Callable[[], str | None] = lambda: None) -> None:
         self.address = address
         self.timeout = timeout
+        self.token = token
         self.session = requests.Session()
-        if token:
-            self.session.headers["Authorization"] = f"Bearer {token}"
 
     def models(self) -> list[str]:
         """The names of all registered models."""
@@ -87,8 +89,10 @@ class Management:
         return self._checked(self._request(method, path, **arguments)).json()
 
     def _request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        token = self.token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            return self.session.request(method, self.address + path, timeout=self.timeout, **arguments)
+            return self.session.request(method, self.address + path, timeout=self.timeout, headers=headers, **arguments)
         except requests.RequestException as error:
             raise ManagementError(f"{method} {self.address}{path}: {error}; is TorchServe up (make serve)?") from error
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import requests
@@ -62,7 +63,7 @@ class Rollout:
         self.record = Record(self.store)
         self.versions = Versions(self.server, self.model)
         self.management = self.versions.management
-        self.asker = Asker(self.server.inference, self.model, self.server.token("inference"))
+        self.asker = Asker(self.server.inference, self.model, partial(self.server.token, "inference"))
 
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
         """The steps by name, in order."""

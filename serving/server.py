@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
@@ -150,7 +151,7 @@ class Server:
 
         ``/ping`` says less: it answers as soon as a process listens.
         """
-        management = Management(self.management, timeout=5, token=self.token("management"))
+        management = Management(self.management, timeout=5, token=partial(self.token, "management"))
         try:
             models = management.models()
             versions = [version["workers"] for model in models for version in management.versions(model)]

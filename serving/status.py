@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import requests
@@ -18,7 +19,7 @@ from .server import Server
 
 def show(server: Server) -> None:
     """Print models, versions, workers, devices and queues, and below them the server's counts of answers."""
-    management = Management(server.management, token=server.token("management"))
+    management = Management(server.management, token=partial(server.token, "management"))
     table = Table("model", "version", "default", "workers", "device", "queue", "batch")
     differing = []
     for model in management.models():
@@ -47,7 +48,7 @@ def show(server: Server) -> None:
 
 def answering(server: Server) -> str:
     """Each model with its default version, and with those that answer by their number."""
-    management = Management(server.management, token=server.token("management"))
+    management = Management(server.management, token=partial(server.token, "management"))
     models = []
     for model in management.models():
         default = management.describe(model)["modelVersion"]

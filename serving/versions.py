@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Versions:
     def __init__(self, server: Server, model: str) -> None:
         self.server = server
         self.model = model
-        self.management = Management(server.management, token=server.token("management"))
+        self.management = Management(server.management, token=partial(server.token, "management"))
 
     def default(self) -> str | None:
         """The version that answers where a request names none; None where the model is not registered."""

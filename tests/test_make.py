@@ -145,6 +145,13 @@ def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() 
         assert f'--train="--data log.csv {events}--preset quick --sweeps 5" --metric 0.02 --keep' in said
 
 
+def test_the_nightly_command_keeps_words_together(folder: Path, echo: str) -> None:
+    """Columns of spreadsheets have spaces in their names."""
+    for given in ('--columns "item=Artikel Nr"', "--columns 'item=Artikel Nr'"):
+        said = make(folder, echo, "retrain", "MODEL=fm", "EVENTS=", f"ARGS={given}")
+        assert f"--train=--data ml-100k --preset quick {given}" in said
+
+
 def test_the_autopilot_flies_each_model_and_fails_where_one_did(folder: Path, echo: str) -> None:
     (folder / "bin/python").write_text('#!/bin/sh\necho "$@"\n[ "$3" != mf ]\n')
     words = (echo, "autopilot", "MODEL=mf fm", "EVENTS=", "ARGS=--sweeps 5", "GATE=--watch 30")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from handlers.recommender.model.timeline import MOST_DAYS, NO_DATE
 
@@ -37,7 +36,7 @@ def browse_arrays(log: RatingsLog, known: Interactions) -> tuple[dict[str, np.nd
     column = dates_column(log)
     if column is not None:
         with suppress(DataError):  # ``checks`` has warned of it
-            arrays["movie_added"] = dates(log.movies, column, known.movies.vocabulary.to_rows, known.shape[1])
+            arrays["movie_added"] = dates(log, column, known.movies.vocabulary.to_rows, known.shape[1])
             fields["added_by"] = column
     if known.movies.schema.fields:
         counts = np.bincount(known.movie_rows, minlength=known.shape[1]).astype(np.float64)
@@ -80,19 +79,21 @@ def dates_column(log: RatingsLog) -> str | None:
     return next((name for name in DATES if log.movies is not None and name in log.movies), None)
 
 
-def dates(movies: pd.DataFrame, column: str, to_rows: Any, rows: int) -> np.ndarray:
-    """When each movie was new, by a column: int64 [rows], ``NO_DATE`` where a movie has no value.
+def dates(log: RatingsLog, column: str, to_rows: Any, rows: int) -> np.ndarray:
+    """When each movie was new, by a column of the movies: int64 [rows], ``NO_DATE`` where a movie has no value.
 
     The column holds what a timestamp may be (``times.WholeSeconds``), or years. Raises DataError for anything else.
     """
-    values = movies[column]
+    values = log.movies[column]
     given = values[values.notna() & (values != "")]
     found = np.full(rows, NO_DATE)
     if len(given):
-        seconds = WholeSeconds(Path("movies")).of(given).to_numpy()
+        seconds = WholeSeconds(Path(log.words.many)).of(given).to_numpy()
         years = np.abs(seconds) <= LAST_YEAR
         starts = (np.clip(seconds, -LAST_YEAR, LAST_YEAR) - 1970).astype("datetime64[Y]").astype("datetime64[s]")
-        found[to_rows(movies.loc[given.index, "movie_id"].tolist())] = np.where(years, starts.astype(np.int64), seconds)
+        found[to_rows(log.movies.loc[given.index, "movie_id"].tolist())] = np.where(
+            years, starts.astype(np.int64), seconds
+        )
         found[0] = NO_DATE
     return found
 
@@ -103,7 +104,7 @@ def unread_dates(log: RatingsLog) -> list[str]:
     if column is None:
         return []
     try:
-        dates(log.movies, column, lambda ids: np.zeros(len(ids), np.int64), 1)
+        dates(log, column, lambda ids: np.zeros(len(ids), np.int64), 1)
     except DataError as error:
         return [f"{error}. Until then the log says when {log.words.a} was new: when it was first in it"]
     return []

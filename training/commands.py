@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -97,6 +98,8 @@ class Recommend:
     """How many movies a list has."""
     build: Path = Path("build")
     """Where the model is."""
+    archive: Path | None = None
+    """In place of --build, an archive: model_store/fm.mar is the version that answers."""
     out: Path = Path("lists.parquet")
     """Where the lists go. The same command after one that was killed goes on where that stopped."""
     device: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -116,11 +119,12 @@ class Recommend:
         """Make the lists."""
         from . import distributed
         from .device import chosen
-        from .recommend import recommend
+        from .recommend import recommend, unpacked
 
         device = chosen(self.device)
-        with distributed.processes(device):
+        source = nullcontext(self.build) if self.archive is None else unpacked(self.archive, self.model)
+        with distributed.processes(device), source as build:
             beyond = self.diversity, self.popularity_damping, self.where, self.explore, self.seed
-            made = recommend(self.model, self.build, self.k, self.out, device, *beyond)
+            made = recommend(self.model, build, self.k, self.out, device, *beyond)
             if distributed.is_first():
                 print(f"wrote {self.out}" if made else f"{self.out} is up to date: the same model, options and code")

@@ -14,6 +14,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import BadZipFile, ZipFile
 
 import msgspec
 import numpy as np
@@ -21,10 +23,11 @@ import pyarrow as pa
 import torch
 from pyarrow import parquet
 
-from archives.contents import METADATA, sha256_of
+from archives.contents import MANIFEST, METADATA, sha256_of
 from archives.errors import StoreError
 from archives.pack import DETAILS
 from archives.store import replacing
+from archives.unpack import unpack
 from handlers.recommender.api.errors import InvalidRequest
 from handlers.recommender.api.requests import GivenCondition
 from handlers.recommender.api.where import conditions
@@ -108,6 +111,26 @@ def recommend(
             _join(files, out, table_of.schema.with_metadata({MADE_FOR: wanted.encode()}))
             shutil.rmtree(parts)
     return True
+
+
+@contextmanager
+def unpacked(archive: Path, model: str) -> Iterator[Path]:
+    """Yields a folder with the model of an archive, as ``build`` of ``recommend``.
+
+    Raises RecommendError where it is no archive of ``model``.
+    """
+    with TemporaryDirectory(prefix="lists-of-") as name:
+        folder = Path(name) / model
+        folder.mkdir()
+        try:
+            with ZipFile(archive) as packed:
+                of = json.loads(packed.read(MANIFEST))["model"]["modelName"]
+            unpack(archive, folder)
+        except (OSError, BadZipFile, KeyError, ValueError) as error:
+            raise RecommendError(f"--archive {archive} is no archive of this project ({error})") from error
+        if of != model:
+            raise RecommendError(f"--archive {archive} is of {of}: give one of {model}, or recommend {of}")
+        yield Path(name)
 
 
 def _check(k: int, beyond: dict[str, float], seed: int) -> None:

@@ -42,8 +42,13 @@ class Catalogues:
             self._cards[model] = time.monotonic(), card
         return card
 
-    async def any_card(self) -> Card:
-        """The card of any model, however old: for what is true of all models of a log. Raises a Problem if none is."""
+    async def any_card(self, first: str = "") -> Card:
+        """A card, however old: for what is true of all models of a log. That of the model ``first``, where it is known.
+
+        Raises a Problem if none is.
+        """
+        if first in self._cards:
+            return self._cards[first][1]
         for _, card in self._cards.values():
             return card
         for model in self.torchserve.models:

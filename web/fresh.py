@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,14 +25,15 @@ def wanted(used: int) -> int:
     return used and used + MOST_EXCLUDED
 
 
-def with_fresh(ask: Ask, events: Sequence[Taste], is_rated: bool, used: int) -> Ask:
+def with_fresh(ask: Ask, events: Sequence[Taste], is_rated: bool, used: int, most: int = sys.maxsize) -> Ask:
     """The request with what its user did, the oldest of their ``events`` first; of each movie the latest counts.
 
     The latest ``used`` movies become ratings, behind the request's own, which count more. The others would take longer
     than they are worth, so a list only leaves them out (``exclude``), as it leaves out what the model has seen.
 
-    ``is_rated``: whether the log has ratings; if not, likes and purchases are likes. Events that the model knows
-    already change nothing (docs/contract.md), so nobody has to know when it was trained.
+    ``is_rated``: whether the log has ratings; if not, likes and purchases are likes. ``most``: how many ids a field may
+    have. Events that the model knows already change nothing (docs/contract.md), so nobody has to know when it was
+    trained.
     """
     own = {str(rating.movie_id) for rating in ask.ratings or ()}
     types = ("rating",) if is_rated else LIKES
@@ -41,12 +43,17 @@ def with_fresh(ask: Ask, events: Sequence[Taste], is_rated: bool, used: int) -> 
             fresh.setdefault(event.movie_id, event.rating)
     if not fresh:
         return ask
+    used = min(used, _room(most, ask.ratings))
     newest, others = list(fresh.items())[:used], list(fresh)[used:]
     ratings = [Rating(movie_id=movie, **({"rating": rating} if is_rated else {})) for movie, rating in newest]
-    added: dict[str, Any] = {"ratings": [*(ask.ratings or ()), *reversed(ratings)]}
+    added: dict[str, Any] = {"ratings": [*(ask.ratings or ()), *reversed(ratings)]} if ratings else {}
     if others and is_list(ask) and ask.exclude_seen is not False:
-        added["exclude"] = [*(ask.exclude or ()), *others[:MOST_EXCLUDED]]
+        added["exclude"] = [*(ask.exclude or ()), *others[: min(MOST_EXCLUDED, _room(most, ask.exclude))]]
     return ask.model_copy(update=added)
+
+
+def _room(most: int, given: Sequence[Any] | None) -> int:
+    return max(0, most - len(given or ()))
 
 
 def without_names_of_fresh(answer: Answer, ask: Ask) -> Answer:

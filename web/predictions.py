@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -30,7 +31,7 @@ async def predictions(request: Request) -> Response:
     experiment = await gateway.experiments.of(model)
     user = None if ask.user_id is None else str(ask.user_id)
     version = experiment and experiment.version_of(user)
-    answer_of = partial(_answer, gateway, model, ask, await _with_events(gateway, ask))
+    answer_of = partial(_answer, gateway, model, ask, await _with_events(gateway, model, ask))
     try:
         if experiment and experiment.interleaves(user) and is_list(ask) and ask.movie_id is None:
             answer = await _of_both(gateway, answer_of, experiment)
@@ -88,14 +89,15 @@ async def _answer(gateway: Gateway, model: str, ask: Ask, with_events: Ask, vers
     return await gateway.torchserve.ask(model, ask.json_body(), version)
 
 
-async def _with_events(gateway: Gateway, ask: Ask) -> Ask:
+async def _with_events(gateway: Gateway, model: str, ask: Ask) -> Ask:
     if ask.user_id is None or ask.history:
         return ask
     events = await gateway.reader.tastes_of(str(ask.user_id))
     if not events:
         return ask
     try:
-        card = await gateway.catalogues.any_card()
+        card = await gateway.catalogues.any_card(first=model)
     except Problem:  # no model has been described yet
         return ask
-    return with_fresh(ask, events, card.scale is not None, gateway.settings.events_used)
+    most = card.limits.get("max_ids", sys.maxsize)
+    return with_fresh(ask, events, card.scale is not None, gateway.settings.events_used, most)

@@ -99,6 +99,10 @@ class ServerSlow(Problem):
     type = "ServerSlow"
 
 
+# By the type of an error of pydantic's.
+_IN_OUR_WORDS = {"extra_forbidden": "this address takes no such field, leave it out"}
+
+
 def too_large(most: int) -> TooLarge:
     """The problem with a request whose body has more than so many bytes."""
     return TooLarge(f"The request is too large: send at most {most} bytes.")
@@ -109,7 +113,10 @@ def invalid(errors: Sequence[Any]) -> InvalidRequest:
     first = errors[0]
     parts = (part for part in first["loc"] if part not in ("body", "query"))
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-    return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {first['msg']}")
+    if first["type"] == "missing":
+        return InvalidRequest(f"{where.replace('movie_id', 'movie_id (or item_id)')} is missing: give it.")
+    message = _IN_OUR_WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {message}")
 
 
 def _shown(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -10,16 +11,37 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    GetCoreSchemaHandler,
     StrictBool,
     StrictInt,
     StringConstraints,
     model_validator,
 )
+from pydantic_core import CoreSchema, core_schema
 
 MOST_ENTRIES = 200  # of one list
 
+
+@dataclass(frozen=True)
+class _Expects:
+    """Says what to give in place of pydantic's complaints, which are one for each type of a union."""
+
+    what: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.custom_error_schema(handler(source), "expected", custom_error_message=self.what)
+
+
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strict=True, pattern=r"^[^\x00]*$")]
-Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Text
+Id = Annotated[
+    Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Text,
+    _Expects("give an id, which is a whole number or a text of 1 to 200 characters"),
+]
+MovieId = Annotated[Id, Field(validation_alias=AliasChoices("movie_id", "item_id"))]  # an error says what was given
+FeatureValue = Annotated[
+    StrictInt | FiniteFloat | Text | list[Text], _Expects("give a number, a text or an array of texts")
+]
+Seconds = Annotated[Annotated[int, Field(ge=0, strict=True)], _Expects("give whole seconds since 1970")]
 ZeroToOne = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
@@ -33,11 +55,9 @@ class _OfMovie(_Closed):
     @model_validator(mode="before")
     @classmethod
     def _in_one_word(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "item_id" not in given:
-            return given
-        if "movie_id" in given:
+        if isinstance(given, dict) and {"movie_id", "item_id"} <= given.keys():
             raise ValueError("movie_id and item_id both say which movie: give one of them")
-        return {"movie_id" if name == "item_id" else name: value for name, value in given.items()}
+        return given
 
 
 def id_of(entry: dict[str, Any]) -> int | str:
@@ -48,7 +68,7 @@ def id_of(entry: dict[str, Any]) -> int | str:
 class Rating(_OfMovie):
     """A rating of somebody new."""
 
-    movie_id: Id
+    movie_id: MovieId
     rating: FiniteFloat | None = None
 
 
@@ -57,12 +77,13 @@ class Ask(_OfMovie):
 
     user_id: Id = None
     ratings: Annotated[list[Rating], Field(max_length=500)] = None
-    user: dict[Text, StrictInt | FiniteFloat | Text | list[Text]] = None
-    movie_id: Id = None
-    timestamp: Annotated[int, Field(ge=0, strict=True)] = None
+    user: dict[Text, FeatureValue] = None
+    movie_id: MovieId = None
+    timestamp: Seconds = None
     k: Annotated[int, Field(ge=1, le=MOST_ENTRIES, strict=True)] = None
     exclude_seen: StrictBool = None
     exclude: Annotated[list[Id], Field(max_length=1000)] = None
+    candidates: Annotated[list[Id], Field(max_length=1000)] = None
     genres: Annotated[list[Text], Field(max_length=50)] = None
     where: Annotated[dict[Text, Any], Field(max_length=50)] = None  # the handler checks the conditions
     diversity: ZeroToOne = None
@@ -88,10 +109,10 @@ class Event(_OfMovie):
     """
 
     user_id: Id
-    movie_id: Id
+    movie_id: MovieId
     type: Literal["rating", "like", "click", "purchase"]
     rating: Annotated[FiniteFloat, Field(strict=True)] = None
-    timestamp: Annotated[int, Field(ge=0, strict=True)] = None
+    timestamp: Seconds = None
     key: Text = None
 
 
@@ -110,7 +131,7 @@ class Visitor(_Closed):
 class Forget(Visitor, _OfMovie):
     """What is to be deleted of them: all, or their events about one movie."""
 
-    movie_id: Id = None
+    movie_id: MovieId = None
 
 
 class Card(BaseModel):
@@ -130,6 +151,7 @@ class Card(BaseModel):
     newest_by: str | None = None
     metrics: dict[str, Any] = {}
     options: list[str] = []
+    limits: Annotated[dict[str, Any], Field(exclude=True)] = {}
     sha256: str = ""
     some_users: Annotated[
         list[int | str], Field(exclude=True)

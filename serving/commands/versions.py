@@ -120,8 +120,7 @@ class Retrain(Switching):
 
         server = self.options.running()
         version = next_version(server.store, self.model, Versions(server, self.model).registered())
-        settings = (version, None, self.tolerance, self.keep, self.drain)
-        Rollout(server, self.model, *settings, why="retrain").check()  # before hours of training
+        rollout = Rollout(server, self.model, version, None, self.tolerance, self.keep, self.drain, why="retrain")
+        rollout.check()  # before hours of training
         self.training.make(server.store, self.model, version)
-        # Made anew: a server that was started again in the meantime has other keys.
-        console.run(Rollout(server, self.model, *settings, why="retrain"))
+        console.run(rollout)

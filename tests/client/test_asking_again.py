@@ -34,7 +34,7 @@ def by_the_client(url: str, timeout: float) -> None:
 
 
 def by_the_comparison(url: str, timeout: float) -> None:
-    asker = answers.Asker(url, "fm", None)
+    asker = answers.Asker(url, "fm")
     asker._client = partial(asker._client, longest_wait=0.01, timeout=timeout)
     asker.ask("1.0", {})
 

@@ -89,9 +89,9 @@ def test_no_token_a_wrong_one_and_the_one_for_something_else_are_refused(product
     assert response.status_code == 400
     assert response.json()["type"] == "InvalidKeyException"
     with pytest.raises(ManagementError, match="Token Authorization failed"):
-        Management(production.management, token=token if token == "wrong" else None).models()
+        Management(production.management, token=lambda: token if token == "wrong" else None).models()
     with pytest.raises(ManagementError, match="Token Authorization failed"):
-        Management(production.management, token=production.token("inference")).models()
+        Management(production.management, token=lambda: production.token("inference")).models()
 
 
 def test_plain_http_is_refused(production: Server) -> None:
@@ -132,7 +132,7 @@ def test_management_and_metrics_answer_this_machine_alone(production: Server) ->
     ],
 )
 def test_registration_from_a_url_is_refused(production: Server, url: str) -> None:
-    management = Management(production.management, token=production.token("management"))
+    management = Versions(production, "fm").management
     with pytest.raises(ManagementError, match=r"404, .*(not match any allowed|not found|Relative path)"):
         management.register(url, "fm")
     assert management.models() == ["fm"]
@@ -158,10 +158,12 @@ def test_a_rollout_passes_with_the_tokens_and_only_the_pinned_archive(production
 
 
 def test_a_renewed_token_replaces_the_old_one(production: Server) -> None:
-    old = production.token("inference")
+    old, versions = production.token("inference"), Versions(production, "fm")
     headers = {"Authorization": f"Bearer {production.token('API')}"}
-    renewed = requests.get(f"{production.management}/token?type=inference", headers=headers, timeout=5)
-    assert renewed.status_code == 200
+    for kind in ("inference", "management"):
+        renewed = requests.get(f"{production.management}/token?type={kind}", headers=headers, timeout=5)
+        assert renewed.status_code == 200
+    assert versions.default() is not None  # the key of each call is read from the file
     assert predict(production, old).status_code == 400
     assert predict(production, production.token("inference")).status_code == 200
 
@@ -177,7 +179,7 @@ def test_a_body_over_the_limit_is_refused(production: Server) -> None:
 
 
 def test_a_worker_does_not_see_the_servers_secrets(production: Server) -> None:
-    management = Management(production.management, token=production.token("management"))
+    management = Versions(production, "fm").management
     (worker,) = management.describe("fm")["workers"]
     environment = psutil.Process(worker["pid"]).environ()
     assert "STORAGE_SECRET" not in environment

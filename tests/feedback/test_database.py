@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from feedback.database import MIGRATIONS, URLError, engine_of, migrate, without_password
+from feedback.database import MIGRATIONS, WAIT, URLError, engine_of, migrate, without_password
 from feedback.experiments import running
 from feedback.store import Store, StoreDown, Taste
 from feedback.tables import TYPES, metadata
@@ -35,6 +35,21 @@ def test_migrations_run_once_whoever_else_migrates(url: str) -> None:
     migrate(engines[0])
     for engine in engines:
         engine.dispose()
+
+
+def test_to_read_the_newest_tables_waits_for_no_writer(tmp_path: Path) -> None:
+    """As a gateway that has just been started does while somebody with a million rows is forgotten."""
+    url = f"sqlite:///{tmp_path}/events.db"
+    store = Store(url)
+    store.add_events([[event("196", "a")]])
+    writer = engine_of(url)
+    with writer.begin(), ThreadPoolExecutor(1) as thread:
+        started = Store(url)
+        events, _ = thread.submit(started.known, "196", 10).result(timeout=WAIT / 2)
+        assert [one.key for one in events] == ["a"]
+    for one in (store, started):
+        one.close()
+    writer.dispose()
 
 
 def test_each_migration_can_be_taken_back(url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from serving import management
 from serving.versions import Versions
@@ -32,3 +33,21 @@ def test_looking_takes_a_tenth_of_a_thread_of_connections_at_most(
     pauses.clear()
     versions.drain(["1.0"], seconds=0)
     assert pauses == [pytest.approx(pause)] * 3
+
+
+def test_each_call_has_the_key_that_the_server_has_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is started again, as it may be during a training, draws other keys."""
+    keys, sent = ["first"], []
+    calls = management.Management("http://nobody", token=lambda: keys[-1])
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, b'{"models": []}'
+
+    def send(_session: requests.Session, request: requests.PreparedRequest, **_: object) -> requests.Response:
+        sent.append(request.headers.get("Authorization"))
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    for key in ("first", "second", None):
+        keys.append(key)
+        assert calls.models() == []
+    assert sent == ["Bearer first", "Bearer second", None]

@@ -55,6 +55,22 @@ def test_the_lists_are_those_that_are_served(model: str, build: Path, tmp_path: 
     assert "is up to date" in capsys.readouterr().out
 
 
+def test_the_lists_of_the_version_that_answers(build: Path, store: Path, tmp_path: Path, capsys) -> None:
+    out, archive = tmp_path / "lists.parquet", tmp_path / "fm.mar"
+    shutil.copy(store / "fm-1.0.mar", archive)
+    words = ["recommend", "fm", "--k", "5", "--archive", str(archive), "--out", str(out)]
+    main(words)
+    pd.testing.assert_frame_equal(pd.read_parquet(out), served(build / "fm", 5), check_exact=False, atol=1.1e-6)
+    capsys.readouterr()
+    main(words)
+    assert "is up to date" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"error: --archive .*fm\.mar is of fm: give one of mf, or recommend fm"):
+        main(["recommend", "mf", *words[2:]])
+    archive.write_bytes(b"no zip file")
+    with pytest.raises(SystemExit, match=r"error: --archive .*fm\.mar is no archive of this project"):
+        main(words)
+
+
 def test_diversity_and_damping_are_those_of_a_request(build: Path, tmp_path: Path, capsys) -> None:
     out, words = tmp_path / "lists.parquet", ["--diversity", "0.4", "--popularity-damping", "0.3"]
     main(["recommend", "mf", "--k", "8", *words, "--build", str(build), "--out", str(out)])

@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "milliseconds": ({"timestamp": 1_700_000_000_000}, "events[1].timestamp is 1700000000000, which is in the future"),
     "tomorrow": ({"timestamp": int(time.time()) + 90_000}, "which is in the future"),
     "before time": ({"timestamp": -1}, "events[1].timestamp is -1"),
-    "a time in words": ({"timestamp": "now"}, 'events[1].timestamp is "now"'),
+    "a time in words": ({"timestamp": "now"}, 'events[1].timestamp is "now": give whole seconds since 1970'),
     "another field": ({"stars": 4}, "events[1].stars is 4"),
     "a field that is no text": ({"\ud800": 4}, 'events[1] is "?"'),
 }

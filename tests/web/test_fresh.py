@@ -74,6 +74,15 @@ def test_what_one_request_takes_along_is_bounded() -> None:
     assert wanted(0) == 0
 
 
+def test_no_more_is_added_than_the_archive_takes() -> None:
+    ask = Ask(user_id=USER, ratings=[{"movie_id": 2, "rating": 1}], exclude=[8])
+    body = json.loads(with_fresh(ask, RATED, True, 100, most=2).json_body())
+    assert body["ratings"] == [{"movie_id": 2, "rating": 1.0}, {"movie_id": "3", "rating": 5.0}]
+    assert body["exclude"] == [8, "4"]
+    body = json.loads(with_fresh(Ask(user_id=USER), RATED, True, 100, most=0).json_body())
+    assert "ratings" not in body  # the contract refuses an empty array
+
+
 def test_only_what_the_request_named_is_named_as_unknown() -> None:
     unknown = ["user_id", "ratings[0].movie_id", "ratings[1].movie_id", "exclude[0]", "exclude[1]", "exclude[12]"]
     answer = Answer(200, json.dumps({"score": 3.5, "unknown": unknown}).encode(), "1.0", 0.1)
@@ -151,6 +160,20 @@ def test_nothing_that_was_rated_comes_again_however_much_it_is(running: Any, rat
         assert after["recommendations"] == top(ratings=latest, exclude=movies[:40])["recommendations"]
         everything = top(user_id=987_654, exclude_seen=False)["recommendations"]
         assert sorted(entry["movie_id"] for entry in everything) == sorted(movies)
+
+
+def test_an_archive_of_low_limits_is_asked_with_the_latest_ratings(running: Any, build: Path) -> None:
+    low = transport_of(load_service(build / "fm", Limits(max_ids=20)))
+    with running(SETTINGS, low) as address, httpx.Client(base_url=f"{address}/api", timeout=20) as client:
+        ask = {"user_id": 987_654, "k": 100}
+        movies = [one["movie_id"] for one in client.post("/predictions/fm", json=ask).json()["recommendations"]]
+        given = [
+            {"user_id": 987_654, "movie_id": movie, "type": "rating", "rating": 5, "timestamp": place}
+            for place, movie in enumerate(movies[:60])
+        ]
+        client.post("/feedback", json={"events": given}).raise_for_status()
+        after = [one["movie_id"] for one in client.post("/predictions/fm", json=ask).json()["recommendations"]]
+        assert not set(after) & set(movies[20:60])
 
 
 def test_an_event_about_an_unknown_movie_spoils_no_answer(post: Post) -> None:

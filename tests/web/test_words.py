@@ -68,3 +68,15 @@ def test_lists_for_nobody_go_through(shop: httpx.Client) -> None:
         assert [{"item_id", fact} - entry.keys() for entry in entries] == [set()] * 3
     nothing = ask(shop, {"k": 3, "where": {"category": "Boats"}}, "mf").json()
     assert nothing == {"recommendations": [], "unknown": ["where.category"]}
+
+
+def test_errors_have_the_word_that_was_given(shop: httpx.Client) -> None:
+    wrong = {"user_id": "ann@example.com", "item_id": 1.5, "type": "click"}
+    message = shop.post("/api/feedback", json={"events": [wrong]}).json()["message"]
+    assert message.startswith("events[0].item_id is 1.5: give an id, which is")
+
+
+def test_lists_out_of_some_items(shop: httpx.Client) -> None:
+    items = [entry["item_id"] for entry in shop.get("/api/movies/mf").json()["movies"][:4]]
+    answer = ask(shop, {"user_id": "somebody@example.com", "candidates": items}, "mf").json()
+    assert sorted(entry["item_id"] for entry in answer["recommendations"]) == sorted(items)

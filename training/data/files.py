@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 
 PAIR = ("user_id", "movie_id")
 _NUMBER = r"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
-NEARLY_ALL = 0.8  # of a column's values: if more are numbers, the others are probably mistakes
+_CURRENCY = r"(?:[€$£¥]|EUR|USD|GBP|CHF|kr|zł)"
+# What somebody means as a number: with a currency, or with separators of thousands.
+_AMOUNT = rf"(?:{_CURRENCY}\s?)?-?(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:[.,']\d{{3}})+)(?:[.,]\d+)?(?:\s?{_CURRENCY})?"
+NEARLY_ALL = 0.8  # of a column's values: if more are meant as numbers, the column probably is
 _ENDS_WITH_YEAR = r"\(\d{4}\)\s*$"
 
 
@@ -71,9 +74,9 @@ def read_log(
     names = names.only(OF_LOG, lenient=False)
     with _in_the_words_of((ratings, PAIR, names), (users, ("user_id",), of_users), (movies, ("movie_id",), of_movies)):
         table = prepared.columns_of(ratings, prepared_in, names)
-        _require_title(of_movies, movies)
         user_table = None if users is None else read_table(users, ("user_id",), of_users)
         movie_table = None if movies is None else read_table(movies, ("movie_id",), of_movies)
+        _require_title(of_movies, movies)
         table["user_id"] = _unify("user_id", (ratings, table), (users, user_table))
         table["movie_id"] = _unify("movie_id", (ratings, table), (movies, movie_table))
         user_table = None if user_table is None else _side(user_table, "user_id", users)
@@ -202,12 +205,12 @@ def _attribute(column: pd.Series, path: Path) -> pd.Series:
     is_number = points.str.fullmatch(_NUMBER)
     if is_number[given].all():
         return _attribute(pd.to_numeric(points.where(given)), path)
-    if is_number[given].mean() > NEARLY_ALL:
+    if text[given].str.fullmatch(_AMOUNT).mean() > NEARLY_ALL:
         row = int((given & ~is_number).argmax())
         log.warning(
-            "%s, column %r: %d values are numbers, but row %d is %r: the column is read as text. Mend or empty that "
-            "value if lists are to be narrowed by numbers.",
-            path, column.name, is_number[given].sum(), row + 1, text.iat[row],
+            "%s, column %r: %d of %d values are numbers, but row %d is %r: the column is read as text. Write numbers "
+            "alone (1299.5), or nothing, if lists are to be narrowed by them.",
+            path, column.name, is_number[given].sum(), given.sum(), row + 1, text.iat[row],
         )  # fmt: skip
     return text
 

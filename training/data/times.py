@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from training.data.tables import numbers, refuse, written_numbers
 _LATEST_SECOND = 10**11
 
 _DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
-_REMEDY = "Timestamps are whole seconds since 1970, or dates such as 2024-01-31 or 2024-01-31T12:30:00Z"
+_DAY_FIRST = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}\b")
+_REMEDY = "Timestamps are whole seconds since 1970, or dates such as 2024-01-31, 2024-01-31T12:30:00Z or 31.01.2024"
 
 
 class WholeSeconds:
     """The seconds since 1970 of a column of `path`, read block by block.
 
-    It holds whole seconds since 1970, ISO 8601 dates (with or without a time), or Parquet's own dates and timestamps. A
-    time without an offset is UTC; parts of a second are cut off.
+    It holds whole seconds since 1970, ISO 8601 dates (with or without a time), the same with the day first and points
+    between, or Parquet's own dates and timestamps. A time without an offset is UTC; parts of a second are cut off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +43,7 @@ class WholeSeconds:
         if values is not None and not self.dates:
             self.dates = False
             return self._of_numbers(values, column)
-        text = column.astype("str").str.strip()
+        text = _year_first(column.astype("str").str.strip())
         is_date = text.str.fullmatch(_DATE)
         if self.dates is None:
             self.dates = bool(is_date.any())
@@ -64,3 +66,16 @@ class WholeSeconds:
         late = seconds.abs() > _LATEST_SECOND
         refuse(late, column, self.path, "is later than the year 5000", f"{_REMEDY}, not milliseconds")
         return seconds.astype("int64")
+
+
+def _year_first(text: pd.Series) -> pd.Series:
+    """Texts in which "31.1.2024 12:30" is "2024-01-31 12:30", if the first one is such a date."""
+    if not _DAY_FIRST.match(text.iat[0]):
+        return text
+    for pattern, written in (
+        (r"^(\d)\.", r"0\1."),
+        (r"^(\d\d)\.(\d)\.", r"\1.0\2."),
+        (r"^(\d\d)\.(\d\d)\.(\d{4})\b", r"\3-\2-\1"),
+    ):
+        text = text.str.replace(pattern, written, regex=True)
+    return text

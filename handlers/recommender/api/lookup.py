@@ -143,6 +143,11 @@ class Lookup:
         if request.genres is not UNSET:
             if "genres" in given:
                 raise InvalidRequest("genres and where.genres both say which genres: give one of them")
+            if "genres" not in self._model.catalogue.columns:
+                raise InvalidRequest(
+                    f"genres is {shortened(request.genres)}: {self._words.many} have no genres here; narrow the list "
+                    "by where, or leave genres out"
+                )
             self._check_count("genres", request.genres)
             given = given | {"genres": request.genres}
         if not given:

@@ -136,6 +136,12 @@ def test_what_cannot_be_asked_is_named(shop, where: Any, named: str) -> None:
     assert named in refused["message"]
 
 
+def test_genres_are_refused_by_their_own_name(shop) -> None:
+    refused = ask(shop, k=3, genres=["Comedy"])
+    assert refused["code"] == 400
+    assert refused["message"].startswith('genres is ["Comedy"]: products have no genres here; narrow the list by where')
+
+
 def test_an_error_does_not_repeat_a_long_name(shop) -> None:
     for condition in (None, 5):
         assert len(ask(shop, k=1, where={"x" * 10_000: condition})["message"]) < 300

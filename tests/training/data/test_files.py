@@ -253,6 +253,17 @@ def test_dates_are_seconds(write):
     assert read_log(write("r.csv", text)).ratings["timestamp"].tolist() == seconds
 
 
+def test_dates_with_the_day_first_are_seconds(write):
+    rows = ["31.01.2024", "31.1.2024 12:30", "1.2.2024", "01.02.2024 00:00:01.5"]
+    text = "user_id;movie_id;timestamp\n" + "".join(f"1;{number};{row}\n" for number, row in enumerate(rows))
+    midnight, next_day = 1_706_659_200, 1_706_745_600
+    expected = [midnight, midnight + 45_000, next_day, next_day + 1]
+    assert read_log(write("r.csv", text)).ratings["timestamp"].tolist() == expected
+    for wrong in ("31.02.2024", "01.31.2024", "1/2/2024", "01.02.24"):
+        with pytest.raises(DataError, match=rf"row 5: '{wrong}' is no date.*or 31\.01\.2024"):
+            read_log(write("r.csv", f"{text}1;9;{wrong}\n"))
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -292,5 +303,24 @@ def test_a_column_that_is_nearly_numbers_is_warned_of(write, caplog):
         log = read_log(
             write("r.csv", "user_id,item_id\na,s1\n"), None, write("i.csv", f"item_id,price\n{rows}s9,n/a\n")
         )
-    assert "i.csv, column 'price': 9 values are numbers, but row 10 is 'n/a': the column is read as text" in caplog.text
+    assert "i.csv, column 'price': 9 of 10 values are numbers, but row 10 is 'n/a': the column is read" in caplog.text
     assert log.movies["price"].tolist()[-2:] == ["8.5", "n/a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_warned"),
+    [
+        (["499,00 €", "1.299,00 €"], True),
+        (["1.299,00", "1.499,00", "89,90"], True),
+        (["$5", "EUR 1'200.50"], True),
+        (["A12", "B7"], False),
+        (["007", "01067"], False),
+        (["31.12.2026", "1.1.2027"], False),
+        (["36 EU", "M"], False),
+    ],
+)
+def test_amounts_of_money_that_are_read_as_text_are_warned_of(write, caplog, values, is_warned):
+    rows = "".join(f"s{number};{value}\n" for number, value in enumerate(values))
+    with caplog.at_level(logging.WARNING):
+        read_log(write("r.csv", "user_id,item_id\na,s1\n"), None, write("i.csv", f"item_id;price\n{rows}"))
+    assert (f"but row 1 is {values[0]!r}: the column is read as text" in caplog.text) == is_warned

@@ -63,7 +63,7 @@ def test_files_of_users_and_items_have_the_given_name_or_the_usual_one(write):
     assert read_log(ratings, None, by_id, names=NAMES).movies["movie_id"].tolist() == ["s1", "s2"]
 
 
-def test_titles_and_types_of_events_have_names_too(write):
+def test_titles_and_types_of_events_have_names_too(write, tmp_path):
     names = ColumnNames.parse("user=customer,item=sku,event=action,title=name")
     ratings = write("r.csv", "customer,sku,action\na,s1,purchase\na,s1,click\nb,s2,purchase\n")
     log = read_log(ratings, None, write("i.csv", "sku,name,title\ns1,Red Lamp,Mr\ns2,Pan,Ms\n"), names=names)
@@ -76,6 +76,11 @@ def test_titles_and_types_of_events_have_names_too(write):
         read_log(ratings, None, write("i.csv", "sku,titel\ns1,Lamp\n"), names=names)
     with pytest.raises(DataError, match=r"--items: has no column 'name'"):
         read_log(ratings, names=names)
+    with pytest.raises(DataError, match=r"none\.csv: there is no such file"):
+        read_log(ratings, None, tmp_path / "none.csv", names=names)
+    (tmp_path / "windows.csv").write_bytes("sku,name\ns1,Küche\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"windows\.csv: .* no UTF-8 text\. Save it as UTF-8"):
+        read_log(ratings, None, tmp_path / "windows.csv", names=names)
 
 
 def test_a_large_file_is_prepared_for_each_set_of_names(write, tmp_path, monkeypatch):
