@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from training.data.tables import numbers, refuse, written_numbers
 _LATEST_SECOND = 10**11
 
 _DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
-_DAY_FIRST = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}\b")
+_DAY_FIRST = r"\d{1,2}\.\d{1,2}\.\d{4}\b"
 _REMEDY = "Timestamps are whole seconds since 1970, or dates such as 2024-01-31, 2024-01-31T12:30:00Z or 31.01.2024"
 
 
@@ -70,7 +69,7 @@ class WholeSeconds:
 
 def _year_first(text: pd.Series) -> pd.Series:
     """Texts in which "31.1.2024 12:30" is "2024-01-31 12:30", if the first one is such a date."""
-    if not _DAY_FIRST.match(text.iat[0]):
+    if not text.dropna().head(1).str.match(_DAY_FIRST).any():
         return text
     for pattern, written in (
         (r"^(\d)\.", r"0\1."),

@@ -287,6 +287,14 @@ def test_parquets_own_dates(tmp_path):
     assert read_log(tmp_path / "r.parquet").ratings["timestamp"].tolist() == [1_706_659_200, 86_400]
 
 
+@pytest.mark.parametrize("later", [datetime.date(2024, 1, 31), "2024-01-31", "31.01.2024"])
+def test_a_time_that_is_missing_in_the_first_row_is_named(later, tmp_path):
+    rows = {"user_id": [1, 2], "movie_id": [1, 2], "timestamp": [None, later]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match=r"column 'timestamp', row 1: .* is no date, and others are"):
+        read_log(tmp_path / "r.parquet")
+
+
 def test_a_file_of_a_spreadsheet_with_decimal_commas(write, caplog):
     items = write("i.csv", "\ufeffsku;price;size;stock\ns1;499,00;36,5;1,200\ns2;12,5;M;3\ns3;;;2\n")
     names = ColumnNames.parse("user=who,item=sku,weight=count")
