@@ -15,6 +15,8 @@ HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
+# Raised where a file is no zip file, is damaged, is encrypted or has a compression that Python does not read.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 Format = Literal["torchscript", "export"]  # of the network
 NETWORKS: dict[Format, str] = {"torchscript": ".pt", "export": ".pt2"}  # the suffix of its file
 PIECE = 1 << 20  # bytes of a file that are in memory at once
@@ -36,7 +38,7 @@ def named_in(archive: Path) -> tuple[str, str] | None:
         with zipfile.ZipFile(archive) as packed:
             model = json.loads(packed.read(MANIFEST))["model"]
             return model["modelName"], model["modelVersion"]
-    except (OSError, zipfile.BadZipFile, zlib.error, KeyError, ValueError):
+    except (OSError, *DAMAGED, KeyError, ValueError, TypeError):
         return None
 
 

@@ -6,11 +6,10 @@ import os
 import shutil
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from .contents import PACKED
+from .contents import DAMAGED, PACKED
 from .errors import ArchiveRefused
 
 ALIGNMENT = 64  # bytes: arrays that begin at a multiple are read as fast as if each had a file of its own
@@ -68,5 +67,5 @@ def unpack(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(held) as packed:
             packed.extractall(folder, [entry for entry in packed.infolist() if not is_mapped(entry)])
             release(held, packed)
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except DAMAGED as error:
         raise ArchiveRefused(f"{archive} is no archive, or was damaged ({error}): copy or pack it again") from error

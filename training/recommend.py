@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import BadZipFile, ZipFile
 
 import msgspec
 import numpy as np
@@ -23,7 +22,7 @@ import pyarrow as pa
 import torch
 from pyarrow import parquet
 
-from archives.contents import MANIFEST, METADATA, sha256_of
+from archives.contents import METADATA, named_in, sha256_of
 from archives.errors import StoreError
 from archives.pack import DETAILS
 from archives.store import replacing
@@ -117,19 +116,20 @@ def recommend(
 def unpacked(archive: Path, model: str) -> Iterator[Path]:
     """Yields a folder with the model of an archive, as ``build`` of ``recommend``.
 
-    Raises RecommendError where it is no archive of ``model``.
+    Raises RecommendError where it is no archive of ``model`` or there is no room, ArchiveRefused where it is damaged.
     """
     with TemporaryDirectory(prefix="lists-of-") as name:
         folder = Path(name) / model
         folder.mkdir()
+        named = named_in(archive)
+        if named is None:
+            raise RecommendError(f"--archive {archive} is no archive of this project, or cannot be read")
+        if named[0] != model:
+            raise RecommendError(f"--archive {archive} is of {named[0]}: give one of {model}, or recommend {named[0]}")
         try:
-            with ZipFile(archive) as packed:
-                of = json.loads(packed.read(MANIFEST))["model"]["modelName"]
             unpack(archive, folder)
-        except (OSError, BadZipFile, KeyError, ValueError) as error:
-            raise RecommendError(f"--archive {archive} is no archive of this project ({error})") from error
-        if of != model:
-            raise RecommendError(f"--archive {archive} is of {of}: give one of {model}, or recommend {of}")
+        except OSError as error:
+            raise RecommendError(f"--archive {archive} cannot be unpacked in {name} ({error})") from error
         yield Path(name)
 
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from archives.contents import default_name, file_name, named_in, sha256_of, version_in
+from archives.contents import default_name, file_name, named_in, sha256_of
 from archives.errors import ArchiveRefused
 from archives.store import check_default, pins
 from archives.version import numbers
@@ -28,16 +28,19 @@ def archives_in(store: Path) -> list[Found]:
 
     The default is the version that ``<model>.mar`` is a copy of, or the newest one. Where a model has pinned archives,
     the others are left out, and so is one that was changed. Raises ArchiveRefused for a ``<model>.mar`` that is not a
-    copy of a pinned archive, and where there is nothing to serve.
+    copy of a pinned archive, or is of another model, and where there is nothing to serve.
     """
     found = []
     for model, versions in sorted(_by_model(store).items()):
         copy = store / default_name(model)
         if copy.is_file():
             check_default(copy)
-            default = version_in(copy)
-            if default is None:
+            named = named_in(copy)
+            if named is None:
                 raise ArchiveRefused(f"{copy} is no archive: copy or pack it again")
+            if named[0] != model:
+                raise ArchiveRefused(f"{copy} is of {named[0]} by its manifest: copy an archive of {model} there")
+            default = named[1]
             versions.setdefault(default, copy)
         else:
             default = max(versions, key=lambda version: numbers(version) or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zipfile
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from archives import unpack as unpack_module
 from archives.alone import check
-from archives.contents import PACKED
+from archives.contents import MANIFEST, PACKED, named_in
+from archives.errors import ArchiveRefused
 from archives.ids import USERS, ids_in
 from archives.unpack import ALIGNMENT, is_mapped, unpack
 from archives.verify import verify_into
@@ -121,3 +123,17 @@ def test_an_archive_that_is_deleted_goes_on_answering(store: Path, tmp_path: Pat
     unpack(archive, tmp_path / "folder")
     archive.unlink()
     check(tmp_path / "folder")
+
+
+@pytest.mark.parametrize(("field", "value"), [(8, 1), (10, 9)], ids=["encrypted", "compressed by Deflate64"])
+def test_a_zip_file_that_python_does_not_read_is_refused(field: int, value: int, tmp_path: Path) -> None:
+    path, folder = tmp_path / "fm.mar", tmp_path / "unpacked"
+    folder.mkdir()
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(MANIFEST, json.dumps({"model": {"modelName": "fm", "modelVersion": "1.0"}}))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\1\2") + field] = value  # in the central directory
+    path.write_bytes(data)
+    assert named_in(path) is None
+    with pytest.raises(ArchiveRefused, match=r"fm\.mar is no archive, or was damaged"):
+        unpack(path, folder)

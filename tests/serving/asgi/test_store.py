@@ -58,6 +58,13 @@ def test_a_file_that_has_another_name_than_its_archive_is_left_out(
     assert caplog.text.count("is fm 1.9 by its manifest, and is not served") == 4
 
 
+def test_a_default_of_another_model_is_refused(folder: Path) -> None:
+    pack(folder, "1.9", "mf.mar")
+    (folder / "mf-1.0.mar").write_bytes(b"no archive: a numbered one has the name mf")
+    with pytest.raises(ArchiveRefused, match=r"mf\.mar is of fm by its manifest: copy an archive of mf there"):
+        archives_in(folder)
+
+
 def test_a_store_without_archives_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefused, match="holds no archive that may be served: make archive"):
         archives_in(tmp_path)
