@@ -97,6 +97,7 @@ class Workers:
                 return connection.recv()
             logger.error("worker %s does not reply to %s, and is killed", process.pid, name)
             process.kill()
+            connection.close()  # a reply that comes at the last moment is not that of the next call
         except (EOFError, OSError):
             pass
         return False, WorkerEnded(f"{name} failed: a worker has ended instead, and the server's log says why")

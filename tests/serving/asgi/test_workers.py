@@ -43,10 +43,12 @@ class Pretended:
     def __init__(self, *replies: Reply) -> None:
         self.asked: list[list[str]] = [[] for _ in replies]
         self.killed: list[int] = []
+        self.theirs: list[Connection] = []
         self.workers = Workers([None] * len(replies), Settings(1, 1), State([], {}))  # type: ignore[list-item]
         for number, reply in enumerate(replies):
             ours, theirs = multiprocessing.Pipe()
             self.workers._connections[number] = ours
+            self.theirs.append(theirs)
             self.workers._processes[number] = SimpleNamespace(pid=number, kill=lambda n=number: self.killed.append(n))
             threading.Thread(target=self._answer, args=(number, theirs, reply), daemon=True).start()
 
@@ -63,6 +65,14 @@ def test_a_worker_that_does_not_reply_is_killed_and_the_others_are_heard(monkeyp
     pretended = Pretended(hangs, good)
     assert pretended.workers.call("status") == ["status"]
     assert pretended.killed == [0]
+
+
+def test_a_reply_that_comes_too_late_is_not_that_of_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.asgi.workers.HANGS", 0.2)
+    pretended = Pretended(hangs, good)
+    pretended.workers._processes[0].kill = lambda: pretended.theirs[0].send((True, "late"))
+    for name in ("status", "take"):
+        assert pretended.workers.call(name) == [name]
 
 
 def test_where_no_worker_replies_the_caller_is_told_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
