@@ -114,7 +114,8 @@ def invalid(errors: Sequence[Any]) -> InvalidRequest:
     parts = (part for part in first["loc"] if part not in ("body", "query"))
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
     if first["type"] == "missing":
-        return InvalidRequest(f"{where.replace('movie_id', 'movie_id (or item_id)')} is missing: give it.")
+        what = where.replace("movie_id", "movie_id (or item_id)") or "The body"
+        return InvalidRequest(f"{what} is missing: give it.")
     message = _IN_OUR_WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
     return InvalidRequest(f"{where[:200] or 'The request'}{_shown(first['input'])}: {message}")
 

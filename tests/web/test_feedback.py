@@ -121,6 +121,10 @@ def test_other_bodies_are_refused(gateway: Running, body: Any) -> None:
     assert gateway.client.post("/api/feedback", json=body).status_code == 400
 
 
+def test_a_body_that_is_missing_is_named(gateway: Running) -> None:
+    assert gateway.client.post("/api/feedback").json()["message"] == "The body is missing: give it."
+
+
 def test_a_rating_that_is_missing_is_named(gateway: Running) -> None:
     answer = gateway.send({"user_id": 196, "movie_id": 50, "type": "rating"})
     assert "events[0].rating is missing: give a number from 1 to 5" in answer.json()["message"]
