@@ -185,7 +185,7 @@ rollback: install
 
 # What both nightly commands are told of a model. ARGS may have double quotes of its own.
 NIGHTLY = $$model --profile $(PROFILE) --format $(FORMAT) \
-	--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(subst ",\",$(ARGS))" $(GATE)
+	--train="--data $(DATA) $(if $(EVENTS),--events $(EVENTS) )--preset $(PRESET) $(subst ",\",$(subst \,\\,$(ARGS)))" $(GATE)
 
 ## The nightly command: train on DATA and EVENTS, pack as the next version, roll it out.
 retrain: install

@@ -147,7 +147,7 @@ def test_the_nightly_command_passes_options_of_training_and_of_the_rollout_on() 
 
 def test_the_nightly_command_keeps_words_together(folder: Path, echo: str) -> None:
     """Columns of spreadsheets have spaces in their names."""
-    for given in ('--columns "item=Artikel Nr"', "--columns 'item=Artikel Nr'"):
+    for given in ('--columns "item=Artikel Nr"', "--columns 'item=Artikel Nr'", r'--columns "item=19\" Rack"'):
         said = make(folder, echo, "retrain", "MODEL=fm", "EVENTS=", f"ARGS={given}")
         assert f"--train=--data ml-100k --preset quick {given}" in said
 
