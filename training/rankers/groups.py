@@ -110,7 +110,7 @@ def excess(squares: np.ndarray, of_truth: np.ndarray, of_noise: np.ndarray) -> f
     movie that everybody has would decide for all: it has hardly any noise.
     """
     variance = 0.0
-    for _ in range(MOST_STEPS):  # Newton's, to the root of 1 - 1 / mean: it is concave, so each step stays below
+    for _ in range(MOST_STEPS):  # Newton's, to the root of 1 / mean - 1: it is concave, so each step stays below
         expected = variance * of_truth + of_noise
         ratios = squares / expected
         mean = ratios.mean()
