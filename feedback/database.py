@@ -1,6 +1,7 @@
 """The database behind the store: a file (SQLite) or a server (PostgreSQL), by its URL, with the newest tables."""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 MIGRATIONS = Path(__file__).parent / "migrations"
 DEFAULT_URL = f"sqlite:///{Path(__file__).resolve().parents[1] / 'events' / 'events.db'}"
 WAIT = 5  # seconds: for a lock of another process, and for a server that does not answer
+PAUSE = 0.01  # seconds between looks at such a lock
 
 # Another process that migrates at the same time waits. The number is arbitrary, and the project's own.
 _MIGRATION_LOCK = 7_305_101_114
@@ -93,12 +95,24 @@ def _make_folder(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> 
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where SQLAlchemy begins them (_begin)
+    _write_ahead(connection)
     for pragma in (
-        "journal_mode=WAL",  # readers and the writer do not wait for each other
         "synchronous=FULL",  # a commit is on the disk when it returns: it survives a loss of power
         "secure_delete=ON",  # what is deleted is overwritten: a person who is forgotten leaves no bytes
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers and the writer do not wait for each other. SQLite itself waits for no other process that sets this."""
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            return connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
 
 
 def _begin(connection: Any) -> None:

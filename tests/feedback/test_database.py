@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,20 @@ def test_migrations_run_once_whoever_else_migrates(url: str) -> None:
     migrate(engines[0])
     for engine in engines:
         engine.dispose()
+
+
+def test_a_new_file_is_made_by_several_processes_at_once(tmp_path: Path) -> None:
+    with (
+        closing(sqlite3.connect(tmp_path / "events.db", isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        store = Store(f"sqlite:///{tmp_path}/events.db")
+        known = thread.submit(store.known, "196", 10)
+        time.sleep(0.3)
+        other.execute("ROLLBACK")
+        assert known.result() == ([], 0)
+        store.close()
 
 
 def test_to_read_the_newest_tables_waits_for_no_writer(tmp_path: Path) -> None:
