@@ -24,6 +24,7 @@ from handlers.recommender.model.words import Words
 from serving.config import MODELS
 from serving.ports import on_free_ports
 from serving.server import Host, Server
+from tests import ray_serve
 from training.config import preset
 from training.data import RatingsLog, Truth, generate
 from training.estimators import ESTIMATORS
@@ -75,7 +76,7 @@ def server_on_free_ports(store: Path, home: Path, host: Host = "torchserve", **o
 class Client:
     """Asks a running server, as a user of the contract would."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server | ray_serve.Ray) -> None:
         self.server = server
         self.session = requests.Session()
 
@@ -206,6 +207,13 @@ def asgi_server(mixed_store: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_server(mixed_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ray_serve.Ray]:
+    """The same under Ray Serve (deploy/examples/ray_serve.py)."""
+    with ray_serve.running(mixed_store, tmp_path_factory.mktemp("ray") / "ray.log") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,9 +17,10 @@ def test_scores_and_lists_are_added_up() -> None:
     numbers.add([4.0, 2.0], [5.0, 2.5], [7, 8, 9], {8, 1})
     numbers.add([3.0], [3.0], [7], set())  # nothing was liked: the list says nothing
     found = numbers.metrics()
-    hits = [False, True, *[False] * 8]
+    hits = np.array([[False, True, *[False] * 8]])
     assert found == {
-        "squares": 1.25, "scores": 3, "ndcg": pytest.approx(ndcg([hits], [2])[0]), "lists": 1, "hits": 1, "possible": 2,
+        "squares": 1.25, "scores": 3, "ndcg": pytest.approx(ndcg(hits, np.array([2]))[0]), "lists": 1, "hits": 1,
+        "possible": 2,
     }  # fmt: skip
     assert drill.Numbers().metrics()["lists"] == 0
 

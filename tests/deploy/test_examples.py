@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import psutil
 import pytest
-import requests
 import tyro
 import yaml
 
@@ -26,7 +21,9 @@ from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from serving.asgi.command import Asgi
 from serving.config import ROOT
-from serving.ports import on_free_ports
+from tests import ray_serve
+from tests.conftest import Client
+from tests.ray_serve import Ray, wait
 
 EXAMPLES = ROOT / "deploy" / "examples"
 OF_KSERVE = {"minReplicas", "maxReplicas"}  # beside the fields of a pod, in a predictor
@@ -61,57 +58,17 @@ class TestKServe:
         assert command.drain < predictor["terminationGracePeriodSeconds"]
 
 
-class Ray:
-    """Ray Serve with the example's application."""
-
-    def __init__(self, store: Path, log: Path) -> None:
-        self.port = int(on_free_ports()["inference_address"].rpartition(":")[2])
-        program = Path(__file__).parent / "ray_program.py"
-        variables = {"SERVING_STORE": str(store), "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, str(program), str(self.port)],
-                cwd=ROOT, env=os.environ | variables, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-
-    def replicas(self) -> set[int]:
-        """The processes of the replicas."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return {one.pid for one in children if "ServeReplica" in " ".join(one.cmdline())}
-
-    def post(self, model: str, body: Any) -> requests.Response:
-        return requests.post(f"http://127.0.0.1:{self.port}/predictions/{model}", json=body, timeout=30)
-
-    def answers(self) -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{self.port}/ping", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.fixture
 def ray(mixed_store: Path, tmp_path: Path) -> Iterator[Ray]:
-    if not importlib.util.find_spec("ray"):
+    if not ray_serve.IS_INSTALLED:
         pytest.skip("needs ray[serve]")
-    running = Ray(mixed_store, tmp_path / "ray.log")
-    try:
-        wait(lambda: running.process.poll() is not None or (running.answers() and len(running.replicas()) == 2))
-        assert running.process.poll() is None, (tmp_path / "ray.log").read_text()[-3000:]
+    with ray_serve.running(mixed_store, tmp_path / "ray.log") as running:
         yield running
-    finally:
-        running.process.communicate()  # at the end of its input it ends
-        running.process.kill()
 
 
 @pytest.mark.slow
 def test_ray_serve_gives_no_wrong_answer_while_a_replica_is_killed(ray: Ray, build: Path) -> None:
+    client = Client(ray)
     services = {model: load_service(build / model) for model in ("mf", "fm", "deepfm")}
     bodies = [(model, body) for model, service in services.items() for body in some_requests(service)]
     expected = [json.loads(services[model].answer([json.dumps(body).encode()])[0].body) for model, body in bodies]
@@ -124,7 +81,7 @@ def test_ray_serve_gives_no_wrong_answer_while_a_replica_is_killed(ray: Ray, bui
             if done.is_set():
                 return
             number = place % len(bodies)
-            response = ray.post(*bodies[number])
+            response = client.post(*bodies[number])
             codes[response.status_code] += 1
             if response.status_code == 200 and not alike(response.json(), expected[number]):
                 wrong.append((bodies[number], response.text))
@@ -147,7 +104,7 @@ def test_ray_serve_gives_no_wrong_answer_while_a_replica_is_killed(ray: Ray, bui
     assert codes[200] > 100
     assert set(codes) <= {200, 500, 503}  # of the requests that the killed replica had
     for number, body in enumerate(bodies):
-        assert alike(ray.post(*body).json(), expected[number])
+        assert alike(client.post(*body).json(), expected[number])
 
 
 def some_requests(service: Service) -> list[dict[str, Any]]:

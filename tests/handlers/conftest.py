@@ -11,7 +11,7 @@ import pytest
 from handlers.recommender.api.answers import Answer
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
-from serving.server import Host
+from tests import ray_serve
 from tests.conftest import MODELS, Client
 
 with warnings.catch_warnings():
@@ -19,16 +19,19 @@ with warnings.catch_warnings():
     import ts  # noqa: F401
 
 
-@pytest.fixture(scope="session", params=["torchserve", "asgi"])
-def host(request: pytest.FixtureRequest) -> Host:
+HOSTS = {"torchserve": "server", "asgi": "asgi_server"} | ({"ray": "ray_server"} if ray_serve.IS_INSTALLED else {})
+
+
+@pytest.fixture(scope="session", params=HOSTS)
+def host(request: pytest.FixtureRequest) -> str:
     """Each server that the contract holds for."""
     return request.param
 
 
 @pytest.fixture(scope="session")
-def client(host: Host, request: pytest.FixtureRequest) -> Client:
+def client(host: str, request: pytest.FixtureRequest) -> Client:
     """A client of each server in turn."""
-    return Client(request.getfixturevalue("server" if host == "torchserve" else "asgi_server"))
+    return Client(request.getfixturevalue(HOSTS[host]))
 
 
 @pytest.fixture(scope="session")

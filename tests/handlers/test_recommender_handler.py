@@ -11,6 +11,7 @@ import torch
 
 from archives.ids import MOVIES, USERS, ids_in
 from tests.conftest import MODELS, Client
+from tests.ray_serve import MANAGED
 from training.data import RatingsLog
 
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS)
@@ -250,6 +251,7 @@ def test_a_new_movie_by_its_features(client: Client, model: str, user: int) -> N
     assert all("Comedy" in entry["genres"] for entry in entries)
 
 
+@pytest.mark.parametrize("host", MANAGED, indirect=True, scope="session")
 @EVERY_MODEL
 def test_describe_says_what_the_archive_is(client: Client, model: str, log: RatingsLog) -> None:
     url = f"{client.server.management}/models/{model}?customized=true"

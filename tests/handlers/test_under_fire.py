@@ -14,9 +14,9 @@ import pytest
 import requests
 
 from serving.management import Management
-from serving.server import Host
 from tests.conftest import MODELS, Client
 from tests.handlers.asking import assert_same
+from tests.ray_serve import Ray
 
 ODD = [
     None, True, False, 0, -5, 1, 1.5, 10, 1e99, -1e308, 10**30, "", "ten", "196", "\u0000", "é" * 50, [], [1], [None],
@@ -87,6 +87,9 @@ def send_all(client: Client, calls: list[tuple[str, bytes, dict[str, str]]], cli
 
 
 def workers(client: Client) -> dict[str, int]:
+    """The processes that answer, by what they are for."""
+    if isinstance(client.server, Ray):
+        return {f"replica {number}": pid for number, pid in enumerate(sorted(client.server.replicas()))}
     management = Management(client.server.management)
     return {model: management.describe(model)["workers"][0]["pid"] for model in MODELS}
 
@@ -205,14 +208,14 @@ def test_the_largest_bodies_from_256_clients(client: Client) -> None:
 class TestWhatTheServerAnswersByItself:
     """TorchServe's is not ours to shape: listed in docs/torchserve.md, and kept here as it is."""
 
-    def test_a_broken_percent_escape_in_a_form(self, client: Client, host: Host) -> None:
+    def test_a_broken_percent_escape_in_a_form(self, client: Client, host: str) -> None:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         url = f"{client.server.inference}/predictions/mf"
         response = requests.post(url, data="user_id=%zz", headers=headers, timeout=30)
         expected = (500, "ErrorDataDecoderException") if host == "torchserve" else (400, "InvalidRequest")
         assert (response.status_code, response.json()["type"]) == expected
 
-    def test_a_body_beyond_the_servers_limit(self, client: Client, host: Host) -> None:
+    def test_a_body_beyond_the_servers_limit(self, client: Client, host: str) -> None:
         limit = int(client.server.settings["max_request_size"])
         response = requests.post(f"{client.server.inference}/predictions/mf", data=b" " * (limit + 1), timeout=30)
         assert response.status_code == 413

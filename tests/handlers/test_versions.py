@@ -15,7 +15,13 @@ from serving.management import Management
 from serving.server import Server
 from serving.versions import Versions
 from tests.conftest import MODELS, Client, train_small
+from tests.ray_serve import MANAGED
 from training.data import RatingsLog, generate
+
+
+@pytest.fixture(scope="session", params=MANAGED)
+def host(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")

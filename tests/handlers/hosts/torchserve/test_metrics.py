@@ -12,6 +12,7 @@ import requests
 from handlers.recommender.api.metrics import ERRORS, REQUESTS, BatchCounts, Tally
 from handlers.recommender.hosts.torchserve.metrics import Reporter
 from tests.conftest import MODELS, Client
+from tests.ray_serve import MANAGED
 
 LINE = re.compile(r"^(Recommender\w+)\{(.*?)\} (\S+)$", re.MULTILINE)
 
@@ -28,6 +29,7 @@ def scraped(client: Client, model: str) -> Counter[tuple[str, str]]:
     return found
 
 
+@pytest.mark.parametrize("host", MANAGED, indirect=True, scope="session")
 @pytest.mark.parametrize("model", MODELS)
 def test_every_request_is_counted(client: Client, model: str) -> None:
     before = scraped(client, model)
