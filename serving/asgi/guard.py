@@ -12,6 +12,7 @@ KEEP_ALIVE = 75  # seconds of an idle connection: more than the 60 of most load 
 FIRST_REQUEST = KEEP_ALIVE  # seconds from a connection's start to its first byte
 READ = 30  # seconds from the first bytes of a request to its last
 MAX_HEAD = 64 * 1024  # bytes of a request that are not its body
+LEAST_READ = 64 * 1024  # bytes of a large answer that a client reads in ``KEEP_ALIVE`` seconds
 PIPELINED = 1000  # requests that wait on a connection for the answers before theirs
 OVERHEAD = 8  # further bytes for each byte of a body: a chunk of one byte has five
 
@@ -61,9 +62,10 @@ class Guarded(HttpToolsProtocol):
         elif self._is_idle():
             # uvicorn waits for the next bytes only after an answer. These were an empty line, or the rest of a body
             # that was answered before it was all there.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _is_idle(self) -> bool:
         """Whether nothing is asked, and nothing would end the connection."""
@@ -71,9 +73,9 @@ class Guarded(HttpToolsProtocol):
         return has_answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def pause_writing(self) -> None:
-        """The client does not read its answers."""
+        """The client has much of its answers still to read."""
         super().pause_writing()
-        self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+        self._watch_reading()
 
     def resume_writing(self) -> None:
         """It has read them."""
@@ -112,10 +114,22 @@ class Guarded(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for long: where the client does not even read, its answer is let go of."""
-        if self.transport.get_write_buffer_size():
+        if self._unread is not None:  # it reads a large answer, or ``_end_unread`` ends it
+            self._wait_for_more()
+        elif self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def _watch_reading(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.timeout_keep_alive, self._end_unread, waiting)
+
+    def _end_unread(self, waited: int) -> None:
+        if waited - self.transport.get_write_buffer_size() < LEAST_READ:
+            self.transport.abort()
+        else:
+            self._watch_reading()
 
     def _is_read(self) -> None:
         if self._unread is not None:

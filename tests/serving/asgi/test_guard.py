@@ -200,6 +200,21 @@ def test_whoever_does_not_read_an_answer_does_not_keep_it_in_memory(requests: in
     run(test)
 
 
+def test_whoever_reads_a_large_answer_slowly_gets_all_of_it() -> None:
+    async def test(connect: Connect, _: uvicorn.Server) -> None:
+        async with connect() as (reader, writer):
+            writer.write(HEAD.replace(b"/", b"/large", 1) + b"\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            left = 50_000_000
+            while left:
+                await asyncio.sleep(0.05)  # 2.5 seconds in all, where an idle connection is ended after one
+                left -= len(await reader.readexactly(min(left, 1_000_000)))
+            writer.write(HEAD + b"\r\n")
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+
+    run(test)
+
+
 def test_as_many_connections_as_the_system_permits() -> None:
     resource_limits = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256))"
     program = f"{resource_limits}; from {allow_connections.__module__} import allow_connections; allow_connections()"
