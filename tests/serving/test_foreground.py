@@ -20,8 +20,16 @@ def test_a_server_in_the_foreground_drains_when_it_is_told_to_end(fm: Server, tm
     other = server_on_free_ports(fm.store, tmp_path, load_models="fm=fm.mar")
     config = tmp_path / "given.properties"
     config.write_text("".join(f"{name}={value}\n" for name, value in other.settings.items()))
-    run = [sys.executable, "-m", "serving", "run", "--drain", "2", "--config", str(config)]
+    run = [sys.executable, "-m", "serving", "run", "--drain", "5", "--config", str(config)]
     process = subprocess.Popen([*run, "--store", str(fm.store), "--home", str(tmp_path)], cwd=ROOT)
+    try:
+        check_drain(process, other)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def check_drain(process: subprocess.Popen, other: Server) -> None:
     deadline = time.monotonic() + 60
     while not (other.process() and other.ready()):
         assert process.poll() is None
