@@ -7,30 +7,20 @@ import stat
 import struct
 import sys
 import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 
 from . import alone
-from .contents import CHECKSUMS, MANIFEST, PACKED, copied, parsed_checksums, sha256_of
+from .contents import CHECKSUMS, DAMAGED, MANIFEST, PACKED, copied, parsed_checksums, sha256_of
 from .errors import ArchiveRefused, CannotAnswer, StoreError
 from .store import pins
 from .unpack import hold, is_mapped, release
 from .version import check_version
 
 INFLATED = 20  # how many times its own size an archive may say that it holds: no compression of real numbers reaches it
-# What zipfile, zlib and json raise for bytes that are no archive.
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RuntimeError,  # encrypted; NotImplementedError: packed in a way that is not known
-)
+# What is raised for bytes that are no archive: json's errors too, and those of contents that have another form.
+UNREADABLE = (*DAMAGED, struct.error, LookupError, TypeError, ValueError)
 
 
 def verify_into(

@@ -6,9 +6,8 @@ import signal
 import sys
 import threading
 import time
-from functools import partial
 
-from .management import Management, ManagementError, poll
+from .management import ManagementError, poll
 from .server import Server, ServerError
 
 
@@ -37,7 +36,7 @@ def run(server: Server, drain: float) -> None:
 
 
 def _wait_for_queues(server: Server) -> None:
-    management = Management(server.management, timeout=5, token=partial(server.token, "management"))
+    management = server.management_api(timeout=5)
     try:
         for versions in poll(lambda: [v for model in management.models() for v in management.versions(model)]):
             if not any(version["jobQueueStatus"]["pendingRequests"] for version in versions):

@@ -146,12 +146,16 @@ class Server:
             time.sleep(0.2)
         return new
 
+    def management_api(self, timeout: float = 120.0) -> Management:
+        """Calls to this server's management API; ``timeout``: seconds of each."""
+        return Management(self.management, timeout=timeout, token=partial(self.token, "management"))
+
     def ready(self) -> bool:
         """Whether every default version is registered with all its workers READY, and the server is not draining.
 
         ``/ping`` says less: it answers as soon as a process listens.
         """
-        management = Management(self.management, timeout=5, token=partial(self.token, "management"))
+        management = self.management_api(timeout=5)
         try:
             models = management.models()
             versions = [version["workers"] for model in models for version in management.versions(model)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import requests
@@ -13,13 +12,12 @@ from rich.table import Table
 
 from archives.contents import default_name, version_in
 
-from .management import Management
 from .server import Server
 
 
 def show(server: Server) -> None:
     """Print models, versions, workers, devices and queues, and below them the server's counts of answers."""
-    management = Management(server.management, token=partial(server.token, "management"))
+    management = server.management_api()
     table = Table("model", "version", "default", "workers", "device", "queue", "batch")
     differing = []
     for model in management.models():
@@ -48,7 +46,7 @@ def show(server: Server) -> None:
 
 def answering(server: Server) -> str:
     """Each model with its default version, and with those that answer by their number."""
-    management = Management(server.management, token=partial(server.token, "management"))
+    management = server.management_api()
     models = []
     for model in management.models():
         default = management.describe(model)["modelVersion"]

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from archives.errors import StoreError
 from archives.unpack import unpack
 from archives.version import check_version
 
-from .management import CallRefused, Management, ManagementError, poll
+from .management import CallRefused, ManagementError, poll
 from .server import Server
 
 # Who put a version in: a rollout may take out a version that another rollout left, and none that a person put in.
@@ -37,7 +36,7 @@ class Versions:
     def __init__(self, server: Server, model: str) -> None:
         self.server = server
         self.model = model
-        self.management = Management(server.management, token=partial(server.token, "management"))
+        self.management = server.management_api()
 
     def default(self) -> str | None:
         """The version that answers where a request names none; None where the model is not registered."""

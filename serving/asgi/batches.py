@@ -64,7 +64,8 @@ class Batches:
     @property
     def is_stuck(self) -> bool:
         """Whether a batch takes longer than its archive permits. A thread cannot be ended: its process can."""
-        permitted = getattr(self.hosted, "response_timeout", RESPONSE_TIMEOUT)
+        given = getattr(self.hosted, "response_timeout", None)
+        permitted = RESPONSE_TIMEOUT if given is None else given
         return self._in_flight > 0 and time.monotonic() - self._began > permitted
 
     def ask(self, request: Any, done: Done) -> None:

@@ -25,7 +25,7 @@ class Answer(Protocol):
 class Hosted(Protocol):
     """What the code of an archive gives this server (handlers/recommender/hosts/asgi.py).
 
-    Newer ones also have ``response_timeout``: seconds that a batch may take.
+    Newer ones also have ``response_timeout``: seconds that a batch may take, None if their configuration does not say.
     """
 
     model: str

@@ -68,7 +68,7 @@ def versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Versions:
     pack(store, "1.0", "fm.mar")
     found = Versions(Server(store, tmp_path / "home"), "fm")
     found.management = Pretended("fm", "1.0")
-    monkeypatch.setattr("serving.versions.Management", lambda *_, **__: found.management)
+    monkeypatch.setattr(Server, "management_api", lambda *_, **__: found.management)
 
     def unpacked(folder: Path, archive: Path, *_: object) -> str:
         unpack(archive, folder)

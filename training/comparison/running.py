@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from archives.alone import ask
-from archives.contents import CHECKSUMS, MANIFEST
+from archives.contents import CHECKSUMS, DAMAGED, MANIFEST
 from archives.errors import CannotAnswer
 from archives.ids import MOVIES, USERS, StringIds, ids_in
 
@@ -82,7 +82,7 @@ def opened(archive: Path | None) -> Iterator[Running | None]:
             with ZipFile(archive) as packed:
                 packed.extractall(folder)
             running = Running(folder)
-        except (OSError, BadZipFile, KeyError, ValueError) as error:
+        except (OSError, *DAMAGED, KeyError, ValueError) as error:
             raise DataError(
                 f"is no archive of this project ({error})",
                 file=archive,

@@ -32,7 +32,7 @@ class Hosted:
         self.model: str = manifest["modelName"]
         self.version: str = str(manifest["modelVersion"])
         self.batch_size: int = config["batchSize"]
-        self.response_timeout = float(config.get("responseTimeout", 120))  # by default as TorchServe
+        self.response_timeout: float | None = config.get("responseTimeout")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._service = load_configured(folder, settings, torch.device(self.device))
         model = self._service.model

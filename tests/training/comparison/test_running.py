@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,11 @@ def test_ids_are_the_same_as_text(before: RatingsLog, running: Running) -> None:
 def test_what_is_no_archive_is_refused_with_the_remedy(tmp_path: Path) -> None:
     broken = tmp_path / "mf-1.0.mar"
     broken.write_bytes(b"PK")
-    for path in (broken, tmp_path / "none.mar"):
+    packed_otherwise = tmp_path / "mf-1.1.mar"
+    with ZipFile(packed_otherwise, "w") as made:
+        made.writestr("MAR-INF/MANIFEST.json", "{}")
+    of_another_kind = packed_otherwise.read_bytes().replace(b"\x14\x00\x00\x00\x00\x00", b"\x14\x00\x00\x00\x09\x00")
+    packed_otherwise.write_bytes(of_another_kind)  # with a compression that Python does not read
+    for path in (broken, packed_otherwise, tmp_path / "none.mar"):
         with pytest.raises(DataError, match=rf"{path.name}: is no archive of this project .*--running"), opened(path):
             pass
