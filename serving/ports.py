@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
 PAGE = 8000  # where the page listens without an offset, as web/settings.py has it
 STEP = 100  # between the offsets that are proposed
+FIRST = 10_000  # of the ports that are chosen by us: below, services have theirs
 
 Address = tuple[str, int]  # host, port
 
@@ -87,15 +90,41 @@ def _holder(port: int) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports of the loopback interface that nobody listens on; no other call gets them while this process lives.
+
+    The system gives none of them to a client's connection, or to whoever asks for any port: they are free also while a
+    server takes its time to start, or is started again. Raises PortError where there are not so many.
+    """
+    found: list[int] = []
+    chosen, end = random.Random(), _first_of_the_system()
+    for _ in range(1000 * count):
+        port = chosen.randrange(FIRST, end)
+        if is_free("127.0.0.1", port) and _reserve(port):
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise PortError(f"there are no {count} free ports from {FIRST} to {end - 1}")
+
+
+def _first_of_the_system() -> int:
+    """The first of the ports that the system gives to connections; 65536 where nearly all are the system's."""
     try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        first = 32768
+    return first if first > FIRST + 1000 else 65536
+
+
+def _reserve(port: int) -> bool:
+    """Whether no other call has reserved a port: by a name that ends with its process, and leaves no file."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0torchserve-recommender-port-{port}")
+    except OSError as error:
+        name.close()
+        return error.errno != errno.EADDRINUSE  # a system without such names
+    name.detach()  # it stays open
+    return True
 
 
 def on_free_ports() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from feedback.store import Event, Store
+from serving.ports import free_ports
 
 NOW = 1_700_000_000
 
@@ -30,8 +30,7 @@ def postgresql() -> Iterator[str]:
         pytest.skip("no PostgreSQL: apt-get install postgresql")
     binaries = found[-1].parent
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # initdb refuses root
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
     if as_user:
         shutil.chown(folder, "postgres")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from serving import ports
-from serving.config import CONFIG, properties
+from serving.config import CONFIG, ROOT, properties
 from serving.ports import PortError
 from serving.server import Server
 from tests.conftest import server_on_free_ports
@@ -61,3 +63,38 @@ def test_a_port_on_every_interface_counts_too(taken_port: tuple[int, int]) -> No
     assert ports.is_free("::1", taken_port[0])
     with socket.create_server(("0.0.0.0", 0)) as everywhere:
         assert not ports.is_free("127.0.0.1", everywhere.getsockname()[1])
+
+
+def test_no_other_process_is_given_a_port_that_is_chosen_and_the_system_gives_it_to_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = "from serving.ports import free_ports; print(*free_ports(20), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        theirs = set(map(int, other.stdout.readline().split()))
+        assert len(theirs) == 20
+        first_of_the_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        assert ports.FIRST <= min(theirs) < max(theirs) < first_of_the_system
+        one = min(theirs)
+        monkeypatch.setattr(ports, "FIRST", one)
+        monkeypatch.setattr(ports, "_first_of_the_system", lambda: one + 1)
+        with pytest.raises(PortError, match="there are no 1 free ports"):
+            ports.free_ports(1)
+        other.communicate("\n")
+    assert ports.free_ports(1) == [one]
+
+
+def test_the_workers_of_a_server_that_was_killed_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_on_free_ports(tmp_path, tmp_path, host="asgi")
+    found = [False, False, False]
+    monkeypatch.setattr(ports, "is_free", lambda host, port: not found or found.pop())
+    with pytest.raises(PortError):
+        server._check_ports()
+    server._pid_file.parent.mkdir()
+    server._pid_file.touch()
+    found += [False, False]
+    server._check_ports()
+    assert not found
