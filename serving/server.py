@@ -22,7 +22,7 @@ from .config import CONFIG, ROOT, loaded_models, properties
 from .management import Management, ManagementError
 
 Host = Literal["torchserve", "asgi"]
-ORPHANS = 2.0  # seconds in which the workers of our own server have ended after it was killed
+ORPHANS = 30.0  # seconds in which the workers of our own server have ended after it was killed, on any machine
 
 
 class ServerError(RuntimeError):
@@ -128,7 +128,7 @@ class Server:
         except (OSError, ValueError, psutil.Error):
             return None
 
-    def start(self, timeout: float = 120.0, console: IO[bytes] | None = None) -> bool:
+    def start(self, timeout: float = 300.0, console: IO[bytes] | None = None) -> bool:
         """Start in the background and wait until every loaded model answers; False where it runs already.
 
         ``console`` gets what it prints, ``home/console.log`` by default. Raises PortError where a port is taken,
@@ -182,12 +182,14 @@ class Server:
         return True
 
     def _check_ports(self) -> None:
-        """Raise PortError where a port is taken: for our own server after a pause, as a killed one's workers go on
-        until they have noticed.
+        """Raise PortError where a port is taken.
+
+        Where our own server was killed, which leaves its pid file, its workers go on until they have noticed.
         """
         wanted = ports.addresses(self.settings)
-        if self.host == "asgi" and not all(ports.is_free(*address) for address in wanted.values()):
-            time.sleep(ORPHANS)
+        deadline = time.monotonic() + (ORPHANS if self.host == "asgi" and self._pid_file.exists() else 0)
+        while time.monotonic() < deadline and not all(ports.is_free(*address) for address in wanted.values()):
+            time.sleep(0.1)
         ports.check(wanted, self.port_offset)
 
     def _reap(self) -> None:
