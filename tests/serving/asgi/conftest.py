@@ -23,7 +23,7 @@ def raw(asgi_server: Server) -> Callable[..., bytes]:
     address = urlsplit(asgi_server.inference)
 
     def send(*pieces: bytes) -> bytes:
-        with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
+        with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
             for piece in pieces:
                 connection.sendall(piece)
             received = b""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
+from serving.asgi import batches as module
 from serving.asgi.batches import Batches
 from serving.asgi.errors import QueueFull
 
@@ -29,7 +31,7 @@ class Waiting:
 
     def answer(self, requests: list[Any]) -> list[Answered]:
         self.batches.append(requests)
-        assert self.go.acquire(timeout=10)
+        assert self.go.acquire(timeout=60)
         if b"bad" in requests:
             raise ValueError("on purpose")
         if b"few" in requests:
@@ -39,8 +41,10 @@ class Waiting:
 
 async def asked(batches: Batches, *requests: bytes) -> list[Any]:
     """Tasks that wait for the answers, once all requests are in the queue and the first batch has begun."""
+    expected = batches.pending + len(requests)
     tasks = [asyncio.create_task(batches.answer(request)) for request in requests]
-    await asyncio.sleep(0.05)
+    while batches.pending < expected or not batches.hosted.batches:
+        await asyncio.sleep(0.01)
     return tasks
 
 
@@ -100,14 +104,16 @@ def test_a_batch_that_fails_is_500_and_the_next_one_is_answered(bad: bytes) -> N
     run(hosted, test)
 
 
-def test_a_batch_that_takes_longer_than_its_archive_permits_is_stuck() -> None:
-    hosted = Waiting()
-    hosted.response_timeout = 0.2
+def test_a_batch_that_takes_longer_than_its_archive_permits_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosted, now = Waiting(), [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     async def test(batches: Batches) -> None:
+        now[0] += 1000  # a queue that was empty for long
         (task,) = await asked(batches, b"1")
+        now[0] += hosted.response_timeout
         assert not batches.is_stuck
-        await asyncio.sleep(0.2)
+        now[0] += 1
         assert batches.is_stuck
         hosted.go.release()
         await task

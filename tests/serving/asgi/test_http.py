@@ -73,7 +73,7 @@ def test_a_hostile_form_takes_no_longer_than_another(part: bytes) -> None:
     start = time.process_time()
     with suppress(BadRequest):
         form_fields(b"multipart/form-data; boundary=x", b"--x\r\n" + part + b"\r\n--x--\r\n")
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10  # where it were longer with each byte, minutes
 
 
 def test_which_content_types_are_forms() -> None:

@@ -18,6 +18,7 @@ from serving.asgi.errors import NoSuchVersion, QueueFull
 from serving.asgi.worker import Settings, State
 from serving.asgi.workers import WorkerEnded, Workers
 
+HANGS = 2.0  # seconds: longer than any machine keeps a thread from a short reply
 Reply = Callable[[Connection, str], None]  # to a call's name
 
 
@@ -61,14 +62,14 @@ class Pretended:
 
 
 def test_a_worker_that_does_not_reply_is_killed_and_the_others_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.asgi.workers.HANGS", 0.2)
+    monkeypatch.setattr("serving.asgi.workers.HANGS", HANGS)
     pretended = Pretended(hangs, good)
     assert pretended.workers.call("status") == ["status"]
     assert pretended.killed == [0]
 
 
 def test_a_reply_that_comes_too_late_is_not_that_of_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.asgi.workers.HANGS", 0.2)
+    monkeypatch.setattr("serving.asgi.workers.HANGS", HANGS)
     pretended = Pretended(hangs, good)
     pretended.workers._processes[0].kill = lambda: pretended.theirs[0].send((True, "late"))
     for name in ("status", "take"):
@@ -76,7 +77,7 @@ def test_a_reply_that_comes_too_late_is_not_that_of_the_next_call(monkeypatch: p
 
 
 def test_where_no_worker_replies_the_caller_is_told_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.asgi.workers.HANGS", 0.2)
+    monkeypatch.setattr("serving.asgi.workers.HANGS", HANGS)
     with pytest.raises(QueueFull, match="ask again"):
         Pretended(ends, hangs).workers.call("status")
 

@@ -57,7 +57,7 @@ def test_a_reader_that_does_not_read_is_waited_for_so_long(run, monkeypatch) -> 
     start = time.monotonic()
     with pytest.raises(ValueError, match="on purpose"):
         run("fail")
-    assert 0.2 <= time.monotonic() - start < 5
+    assert 0.2 <= time.monotonic() - start < 60
 
 
 def test_nobody_waits_where_nothing_can_be_read(pipe, monkeypatch) -> None:
@@ -67,6 +67,7 @@ def test_nobody_waits_where_nothing_can_be_read(pipe, monkeypatch) -> None:
     assert output.unread(pipe[1]) == 7
 
 
-def test_without_an_error_nothing_is_said_or_waited_for(run, caplog) -> None:
-    assert run("loaded") < 1
+def test_without_an_error_nothing_is_said_or_waited_for(run, caplog, monkeypatch) -> None:
+    monkeypatch.setattr(output, "PATIENCE", 60)
+    assert run("loaded") < 30
     assert not caplog.records
