@@ -50,6 +50,7 @@ def told(run: Run, folder: Path) -> list[dict]:
 def test_a_good_version_replaces_the_one_before_after_its_watch(run: Run, events: str, tmp_path: Path) -> None:
     Store(events).add_events([])
     told(run, tmp_path)
+    run.watching = replace(run.watching, watch=0.1)  # there are requests in it on any machine
     with Clients(run.server.inference, "fm", ASKED, count=2, pause=0.02).asking() as clients:
         state = run.run()
     assert (state.outcome, state.version, state.before, state.step) == ("rolled out", "1.1", "1.0", "done")

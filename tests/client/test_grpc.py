@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 import requests
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from client.grpc_example import OPTIONS, ask
+from client import grpc_example
+from client.grpc_example import OPTIONS
 from client.stubs import inference_pb2
 from client.stubs.inference_pb2_grpc import InferenceAPIsServiceStub
 from serving.server import Server
@@ -24,6 +26,7 @@ from tests.conftest import MODELS, Client, server_on_free_ports
 from tools.examples import Example, examples
 
 ROOT = Path(__file__).parents[2]
+ask = partial(grpc_example.ask, timeout=60)
 
 
 def channel_to(server: Server) -> grpc.Channel:
