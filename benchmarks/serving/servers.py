@@ -109,12 +109,12 @@ def process(command: list[str], url: str, environment: dict[str, str]) -> Iterat
         start_new_session=True,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             try:
                 if requests.post(url, json=PROBE, timeout=5).ok:
                     break
-            except requests.ConnectionError:
+            except requests.RequestException:  # it does not listen yet, or takes its time over its first answer
                 pass
             if running.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{' '.join(command)} does not answer at {url}")
