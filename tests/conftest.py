@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import requests
 import torch
+from hypothesis import HealthCheck, settings
 from threadpoolctl import threadpool_limits
 
 from archives.pack import archive
@@ -30,6 +31,10 @@ from training.data import RatingsLog, Truth, generate
 from training.estimators import ESTIMATORS
 from training.programs import write_programs
 from training.train import Run, train
+
+# How long an example takes is the machine's business.
+settings.register_profile("any machine", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("any machine")
 
 # What may be skipped where CI runs, and what it needs; any other skip there is a failure.
 MAY_SKIP = {

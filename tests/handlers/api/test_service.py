@@ -13,7 +13,8 @@ from handlers.recommender.api.requests import Request
 from tests.conftest import MODELS
 from tests.handlers.asking import assert_same, limited
 
-LOOSE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+LOOSE = settings(max_examples=150, suppress_health_check=UNCHECKED)
 
 
 def test_an_id_that_cannot_be_written_is_a_fault_of_its_own_request(services) -> None:
@@ -183,7 +184,7 @@ def test_any_bytes_at_all_get_a_4xx_or_an_answer(services, raw) -> None:
     assert answer.code in (200, 400, 404, 413)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=UNCHECKED)
 @given(batch=st.lists(st.one_of(valid, mutated()), min_size=2, max_size=12))
 def test_a_batch_answers_as_its_members_do_alone(services, batch) -> None:
     for model in MODELS:
