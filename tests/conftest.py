@@ -87,7 +87,7 @@ class Client:
 
     def post(self, model: str, body: Any, **headers: str) -> requests.Response:
         """POST a JSON body to a model (``fm``) or a version (``fm/1.0``)."""
-        return self.session.post(f"{self.server.inference}/predictions/{model}", json=body, headers=headers, timeout=30)
+        return self.session.post(f"{self.server.inference}/predictions/{model}", json=body, headers=headers, timeout=60)
 
     def ask(self, model: str, body: Any) -> dict[str, Any]:
         """The answer to a request that must succeed."""

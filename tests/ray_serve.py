@@ -44,7 +44,7 @@ class Ray:
     def answers(self) -> bool:
         """Whether it is up."""
         try:
-            return requests.get(f"{self.inference}/ping", timeout=5).status_code == 200
+            return requests.get(f"{self.inference}/ping", timeout=30).status_code == 200
         except requests.RequestException:
             return False
 
@@ -54,7 +54,7 @@ def running(store: Path, log: Path) -> Iterator[Ray]:
     """Both replicas of the example, with the archives of a store; ``log``: where Ray writes."""
     ray = Ray(store, log)
     try:
-        wait(lambda: ray.process.poll() is not None or (ray.answers() and len(ray.replicas()) == 2))
+        wait(lambda: ray.process.poll() is not None or (ray.answers() and len(ray.replicas()) == 2), seconds=600)
         assert ray.process.poll() is None, log.read_text()[-3000:]
         yield ray
     finally:
