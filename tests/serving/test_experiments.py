@@ -64,7 +64,7 @@ def rolled_out(server: Server, url: str, *options: str) -> subprocess.CompletedP
     """``make rollout MODEL=fm VERSION=1.1`` beside the store at a URL."""
     command = [sys.executable, "-m", "serving", "rollout", "fm", "--version", "1.1", *options_of(server), *options]
     environment = os.environ | {"EVENTS_URL": url}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("fm_server", ["asgi"], indirect=True)

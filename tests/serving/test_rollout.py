@@ -27,7 +27,7 @@ from tests.serving.programs import killed_rollout
 pytestmark = pytest.mark.usefixtures("few_samples")
 
 SERVICE = "recommender/api/service.py"
-CALM = Tolerance(p99=20)  # of a machine that runs other tests
+CALM = Tolerance(p99=1e6)  # of a machine that runs other tests: one answer may take any time there
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_an_archive_of_an_earlier_release_is_rolled_out_and_compared_with_one_of
     Rollout(fm, "fm", "0.9", tolerance=None, drain=0, downgrade=True).run()
     assert served(fm) == ("0.9", ["0.9"], "0.9")
     checks = []
-    of_another_log = Tolerance(p99=20, correlation=-1, overlap=0, unknown=1)
+    of_another_log = Tolerance(p99=1e6, correlation=-1, overlap=0, unknown=1)
     Rollout(fm, "fm", "1.0", tolerance=of_another_log, drain=0, report=checks.extend).run()
     assert served(fm) == ("1.0", ["1.0"], "1.0")
     assert {"errors", "unknown ids", "correlation", "top-10 overlap", "p99 in ms"} <= {check.name for check in checks}
@@ -156,10 +156,13 @@ def test_a_broken_archive_leaves_the_running_version_alone(fm: Server, broken) -
 
 
 def slower(server: Server) -> dict[str, bytes]:
+    """One of 20 batches, once it is warm, takes longer than any machine lets an answer of the running version wait."""
     quick = read(server.store / "fm-1.0.mar", SERVICE).decode()
     first = "        counts = BatchCounts()\n"
     assert first in quick
-    return {SERVICE: quick.replace(first, f"        __import__('time').sleep(0.1)\n{first}", 1).encode()}
+    slow = "        number = next(BATCHES)\n        if number > 40 and number % 20 == 0: time.sleep(10)\n"
+    code = quick.replace(first, slow + first, 1) + "\n\nimport itertools, time\nBATCHES = itertools.count(1)\n"
+    return {SERVICE: code.encode()}
 
 
 def less_accurate(server: Server) -> dict[str, bytes]:
@@ -176,7 +179,7 @@ def shuffled(server: Server) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("change", "tolerance", "reason"),
     [
-        (slower, Tolerance(p99=0.1), r"p99 in ms is \d{3}.*\(the running 1\.0 has"),
+        (slower, Tolerance(p99=0.1), r"p99 in ms is \S{4,} \(the running 1\.0 has"),
         (less_accurate, CALM, r"test rmse is \d\.\d+ \(the running 1\.0 has \d\.\d+\), allowed is at most"),
         pytest.param(shuffled, CALM, r"correlation is -?0\.\d+, allowed is at least 0\.5", marks=pytest.mark.slow),
     ],
