@@ -20,10 +20,12 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from feedback import reader
 from handlers.recommender.api.limits import Limits
 from handlers.recommender.api.service import Service
 from handlers.recommender.loading import load_service
 from tests.web.mocked import Mocked
+from web import connections
 from web.app import create_app
 from web.settings import Settings
 
@@ -37,6 +39,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Seconds that a test waits for what happens soon, if at all: the machines of CI are slow, and do much at once.
+PATIENCE = 60
+# What a gateway refuses or leaves out because it takes long, or because much is asked at once: nothing, here.
+GENEROUS = {"timeout": float(PATIENCE), "rate": "99999/minute"}
 MARKUP = '<img src="x" onerror="document.title = 1"> & <b>Bold</b>'
 
 
@@ -115,16 +121,27 @@ class StandIn:
         return {"recommendations": [one | {"score": 4.5} | reasons for one in self.movies[:3]]}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _patient() -> Iterator[None]:
+    """On a slow machine, too, answers have what is in the store, and models are reached."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "PATIENCE", PATIENCE)
+        patch.setattr(connections, "CONNECT", PATIENCE)
+        yield
+
+
 @contextmanager
 def _running(settings: Settings, transport: httpx.MockTransport | None = None) -> Iterator[str]:
-    """A gateway that listens; its address. Its store is a temporary file, unless the settings name another.
+    """A gateway that listens; its address. Its store is a temporary file and its limits are ``GENEROUS``, unless the
+    settings name others.
 
     uvicorn opens the port: on a socket from outside asyncio would leave Nagle's algorithm on, and every answer but the
     first would wait 40 ms for an acknowledgement.
     """
     with tempfile.TemporaryDirectory() as folder:
-        if settings.events_url == Settings.events_url:
-            settings = dataclasses.replace(settings, events_url=f"sqlite:///{folder}/events.db")
+        ours = GENEROUS | {"events_url": f"sqlite:///{folder}/events.db"}
+        usual = {name: value for name, value in ours.items() if getattr(settings, name) == getattr(Settings, name)}
+        settings = dataclasses.replace(settings, **usual)
         app = create_app(settings, transport and Mocked(transport))
         gateway = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", server_header=False))
         thread = threading.Thread(target=gateway.run, daemon=True)
@@ -135,7 +152,7 @@ def _running(settings: Settings, transport: httpx.MockTransport | None = None) -
             yield f"http://127.0.0.1:{gateway.servers[0].sockets[0].getsockname()[1]}"
         finally:
             gateway.should_exit = True
-            thread.join(10)
+            thread.join(PATIENCE)
 
 
 Running = Callable[..., AbstractContextManager[str]]
@@ -162,7 +179,7 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     """A fresh Chromium. Of a module, not of the session: while it runs, this thread has an event loop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 
@@ -212,10 +229,8 @@ def of_purchases(purchases_build: Path) -> httpx.MockTransport:
 def gateway_and_stand_in(running: Any, make_stand_in: Any) -> Iterator[tuple[httpx.Client, Any]]:
     """A gateway that asks for a card each time, and the stand-in for TorchServe behind it."""
     stand_in = make_stand_in(1500)
-    settings = Settings(
-        torchserve_url="http://torchserve.test", torchserve_token="a-secret", fresh=0, rate="9999/minute"
-    )
-    with running(settings, httpx.MockTransport(stand_in)) as address, httpx.Client(base_url=address) as client:
+    settings = Settings(torchserve_url="http://torchserve.test", torchserve_token="a-secret", fresh=0)
+    with running(settings, httpx.MockTransport(stand_in)) as address, asking(address) as client:
         yield client, stand_in
 
 
@@ -229,6 +244,11 @@ def stand_in(gateway_and_stand_in: tuple[httpx.Client, Any]) -> Any:
 @pytest.fixture
 def gateway(gateway_and_stand_in: tuple[httpx.Client, Any], stand_in: Any) -> httpx.Client:
     return gateway_and_stand_in[0]
+
+
+def asking(address: str) -> httpx.Client:
+    """A client of the gateway at an address, with the patience that slow machines need."""
+    return httpx.Client(base_url=address, timeout=PATIENCE)
 
 
 def ask(gateway: httpx.Client, body: Any, model: str = "fm") -> httpx.Response:

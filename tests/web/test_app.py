@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from serving.config import MODELS
-from tests.web.conftest import ask
+from tests.web.conftest import PATIENCE, ask, asking
 from web.app import STATIC, VIEWS
 from web.settings import Settings
 
@@ -21,9 +21,8 @@ ANSWERABLE = {"/ping", *(f"/predictions/{model}" for model in MODELS)}
 def raw(gateway: httpx.Client, request: str) -> bytes:
     """The answer to a request that no HTTP library would send."""
     address = gateway.base_url
-    with socket.create_connection((address.host, address.port), timeout=5) as connection:
+    with socket.create_connection((address.host, address.port), timeout=PATIENCE) as connection:
         connection.sendall(request.encode())
-        connection.settimeout(5)
         return connection.recv(65536)
 
 
@@ -164,7 +163,7 @@ def test_a_random_user_of_an_archive_that_names_none(running: Any, make_stand_in
     stand_in = make_stand_in(3)
     card = {name: value for name, value in stand_in.card().items() if name != "some_users"}
     stand_in.card = lambda: card
-    with running(Settings(), httpx.MockTransport(stand_in)) as address:
-        answer = httpx.get(f"{address}/api/users/fm/random")
+    with running(Settings(), httpx.MockTransport(stand_in)) as address, asking(address) as client:
+        answer = client.get("/api/users/fm/random")
     assert (answer.status_code, answer.json()["type"]) == (404, "NoUser")
     assert "Type an id" in answer.json()["message"]

@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 
+from tests.web.conftest import asking
 from web.settings import Settings
 
 
 def test_the_catalogue_is_whole_and_is_fetched_once(running: Any, stand_in: Any) -> None:
-    with running(Settings(), httpx.MockTransport(stand_in)) as address, httpx.Client(base_url=address) as client:
+    with running(Settings(fresh=3600), httpx.MockTransport(stand_in)) as address, asking(address) as client:
         first = client.get("/api/movies/fm")
         assert first.json()["movies"] == stand_in.movies
         asked = len(stand_in.asked)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
+from tests.web.conftest import PATIENCE
 from web.connections import Connections
 
 
-def asked(answers: list[bytes | None], questions: int, ask: Callable[..., Awaitable[Any]] | None = None) -> tuple:
-    """What each of several questions gives, and how many connections were made. None: the server hangs up."""
-    made = 0
+def asked(answers: list[bytes | None]) -> tuple:
+    """What as many questions as there are answers give, and how many connections were made.
+
+    None: the server hangs up; nothing: it does not answer, and nobody waits for it long.
+    """
+    made: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal made
-        made += 1
+        made.append(asyncio.current_task())
         try:
             while await reader.readuntil(b"\r\n\r\n"):
                 answer = answers.pop(0)
@@ -28,21 +30,23 @@ def asked(answers: list[bytes | None], questions: int, ask: Callable[..., Awaita
         except asyncio.IncompleteReadError:
             pass
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def main() -> tuple:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         connections, found = Connections(f"http://127.0.0.1:{port}/base"), []
-        for _ in range(questions):
+        for wait in [0.2 if answer == b"" else PATIENCE for answer in answers]:
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(wait):
                     found.append(await connections.send("POST", "/x", {"A": "b"}))
             except OSError as error:
                 found.append(error)
         await connections.close()
         server.close()
-        await asyncio.sleep(0.05)  # until both sides of each connection are closed
-        return found, made
+        await asyncio.gather(*made)  # both sides of each connection are closed
+        return found, len(made)
 
     return asyncio.run(main())
 
@@ -60,7 +64,7 @@ PLAIN = b"HTTP/1.1 200 OK\r\nX-Model-Version: 1.0\r\nContent-Length: 2\r\n\r\nok
     ],
 )
 def test_every_form_of_an_answer_is_read(answer: bytes) -> None:
-    found, made = asked([answer, answer], 2)
+    found, made = asked([answer, answer])
     assert [(one.status, one.headers["x-model-version"], one.body) for one in found] == [(200, "1.0", b"ok")] * 2
     assert made == (2 if b"close" in answer or b"forever" in answer else 1)
 
@@ -69,14 +73,14 @@ def test_every_form_of_an_answer_is_read(answer: bytes) -> None:
     "broken", [None, b"HTTP/1.1 200 OK\r\nX: close\r\nContent-Length: 5\r\n\r\nok", b"nonsense close"]
 )
 def test_an_answer_that_breaks_off_is_an_error_and_spoils_no_other(broken: bytes | None) -> None:
-    found, made = asked([PLAIN, broken, PLAIN], 3)
+    found, made = asked([PLAIN, broken, PLAIN])
     assert isinstance(found[1], ConnectionError)
     assert found[0] == found[2]
     assert made == 2
 
 
 def test_the_late_answer_of_a_question_that_was_given_up_is_nobody_elses() -> None:
-    found, made = asked([b"", PLAIN], 2)
+    found, made = asked([b"", PLAIN])
     assert isinstance(found[0], TimeoutError)
     assert (found[1].body, made) == (b"ok", 2)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
+from tests.web.conftest import PATIENCE
+from tests.web.static.conftest import painted
 from tools.pages import PAGES, ROOT, checkout, steps
 
 PICTURES = {
@@ -25,10 +27,10 @@ def test_a_page_does_what_it_says(browser: Browser, name: str) -> None:
             output = made.run(step.commands)
             assert not step.kind or step.agrees(output), f"{step.commands}{output}\npython -m tools.pages {name}"
         with browser.new_context(viewport={"width": 1200, "height": 800}) as context:
+            context.set_default_timeout(1000 * PATIENCE)
             page = context.new_page()
             page.goto(made.here(f"http://localhost:8000{PICTURES[name]}"))
-            page.wait_for_selector("main > .view")
-            page.wait_for_load_state("networkidle")
+            painted(page)
             page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
             assert page.locator("[role=alert]").count() == 0
         made.run(last.commands)

@@ -20,6 +20,7 @@ import pytest
 
 from feedback.store import Store
 from tests.feedback.conftest import event
+from tests.web.conftest import PATIENCE
 from web.app import STATIC
 
 CLIENTS, EVENTS = 8, 5  # events of a request
@@ -52,6 +53,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
             "EVENTS_RATE": "1000000/hour",
             "RATE": "1000000/minute",
             "MODELS": "fm",
+            "TIMEOUT": str(PATIENCE),
         }
         server.shutdown()
 
@@ -64,7 +66,7 @@ def free_port() -> int:
 def send(address: str, client: int, acknowledged: list[tuple[str, int]]) -> None:
     """Send requests until the gateway is gone; note which it has acknowledged, as user and number."""
     user = f"{client}"
-    with httpx.Client(base_url=address, timeout=20) as session:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as session:
         for number in range(1_000_000):
             event = {"user_id": user, "movie_id": "50", "type": "click"}
             events = [event | {"key": f"{number}-{part}"} for part in range(EVENTS)]
@@ -82,7 +84,7 @@ def test_what_was_acknowledged_survives_kill_9(environment: dict[str, str]) -> N
     with subprocess.Popen(command, cwd=STATIC.parents[1], env=environment, stdout=subprocess.PIPE) as gateway:
         assert gateway.stdout is not None
         gateway.stdout.readline()
-        with httpx.Client(transport=httpx.HTTPTransport(retries=7)) as client:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=7), timeout=PATIENCE) as client:
             client.get(f"http://127.0.0.1:{port}/health")
         threads = [
             threading.Thread(target=send, args=(f"http://127.0.0.1:{port}", client, acknowledged))
@@ -90,7 +92,7 @@ def test_what_was_acknowledged_survives_kill_9(environment: dict[str, str]) -> N
         ]
         for thread in threads:
             thread.start()
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while len(acknowledged) < 20 * CLIENTS and time.monotonic() < until:
             time.sleep(0.01)
         gateway.send_signal(signal.SIGKILL)

@@ -14,14 +14,14 @@ import pytest
 from feedback.store import Taste
 from handlers.recommender.api.limits import Limits
 from handlers.recommender.loading import load_service
-from tests.web.conftest import transport_of
+from tests.web.conftest import asking, transport_of
 from web.fresh import MOST_EXCLUDED, wanted, with_fresh, without_names_of_fresh
 from web.schema import Ask
 from web.settings import Settings
 from web.torchserve import Answer
 
 USER = 11
-SETTINGS = Settings(rate="99999/minute")
+SETTINGS = Settings()
 
 
 def fresh(ask: Ask, events: list[Taste], is_rated: bool, used: int = 100) -> dict[str, Any]:
@@ -104,7 +104,7 @@ Post = Callable[[str, dict[str, Any]], dict[str, Any]]
 @pytest.fixture
 def post(running: Any, ratings: httpx.MockTransport) -> Iterator[Post]:
     """Posts to a gateway with an empty store."""
-    with running(SETTINGS, ratings) as address, httpx.Client(base_url=address, timeout=20) as client:
+    with running(SETTINGS, ratings) as address, asking(address) as client:
 
         def send(path: str, body: dict[str, Any]) -> dict[str, Any]:
             return client.post(f"/api/{path}", json=body).json()
@@ -142,7 +142,7 @@ def test_somebody_whom_no_model_knows_gets_lists_from_their_events(post: Post) -
 def test_nothing_that_was_rated_comes_again_however_much_it_is(running: Any, ratings: httpx.MockTransport) -> None:
     """Planted: somebody who has rated 60 of the 100 movies, through a gateway that sends the latest 20 as ratings."""
     settings = dataclasses.replace(SETTINGS, events_used=20)
-    with running(settings, ratings) as address, httpx.Client(base_url=f"{address}/api", timeout=20) as client:
+    with running(settings, ratings) as address, asking(f"{address}/api") as client:
 
         def top(**ask: Any) -> dict[str, Any]:
             return client.post("/predictions/fm", json={"k": 100} | ask).json()
@@ -164,7 +164,7 @@ def test_nothing_that_was_rated_comes_again_however_much_it_is(running: Any, rat
 
 def test_an_archive_of_low_limits_is_asked_with_the_latest_ratings(running: Any, build: Path) -> None:
     low = transport_of(load_service(build / "fm", Limits(max_ids=20)))
-    with running(SETTINGS, low) as address, httpx.Client(base_url=f"{address}/api", timeout=20) as client:
+    with running(SETTINGS, low) as address, asking(f"{address}/api") as client:
         ask = {"user_id": 987_654, "k": 100}
         movies = [one["movie_id"] for one in client.post("/predictions/fm", json=ask).json()["recommendations"]]
         given = [
@@ -190,10 +190,10 @@ def test_histories_show_what_is_in_the_archive(post: Post) -> None:
 
 
 def test_events_can_be_kept_out_of_requests(running: Any, ratings: httpx.MockTransport) -> None:
-    with running(dataclasses.replace(SETTINGS, events_used=0), ratings) as address:
+    with running(dataclasses.replace(SETTINGS, events_used=0), ratings) as address, asking(address) as client:
         ask = {"user_id": USER, "k": 5}
-        before = httpx.post(f"{address}/api/predictions/fm", json=ask).json()
+        before = client.post("/api/predictions/fm", json=ask).json()
         movie = before["recommendations"][0]["movie_id"]
         rated = {"user_id": USER, "movie_id": movie, "type": "rating", "rating": 1}
-        assert httpx.post(f"{address}/api/feedback", json={"events": [rated]}).status_code == 200
-        assert httpx.post(f"{address}/api/predictions/fm", json=ask).json() == before
+        assert client.post("/api/feedback", json={"events": [rated]}).status_code == 200
+        assert client.post("/api/predictions/fm", json=ask).json() == before

@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.web.conftest import asking
 from web.settings import Settings
 
 
 def test_too_many_requests_are_refused_and_the_page_is_not(running: Any, stand_in: Any) -> None:
     settings = Settings(rate="5/minute")
-    with running(settings, httpx.MockTransport(stand_in)) as address, httpx.Client(base_url=address) as client:
+    with running(settings, httpx.MockTransport(stand_in)) as address, asking(address) as client:
         codes = [client.get("/api/search/fm?q=film").status_code for _ in range(7)]
         assert codes == [200] * 5 + [429] * 2
         refused = client.get("/api/models")

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.web.conftest import ask
+from tests.web.conftest import ask, asking
 from web.settings import Settings
 
 
@@ -20,7 +20,7 @@ def test_the_token_is_sent_and_never_shown(gateway: httpx.Client, stand_in: Any)
 
 def test_a_key_that_torchserve_drew_anew_is_read_again(running: Any, stand_in: Any, tmp_path: Path) -> None:
     key_file = tmp_path / "key_file.json"
-    settings = Settings(torchserve_url="http://torchserve.test", torchserve_key_file=key_file, rate="9999/minute")
+    settings = Settings(torchserve_url="http://torchserve.test", torchserve_key_file=key_file)
 
     def draw(key: str) -> None:
         key_file.write_text(json.dumps({"management": {"key": "m"}, "inference": {"key": key}, "API": {"key": "a"}}))
@@ -33,7 +33,7 @@ def test_a_key_that_torchserve_drew_anew_is_read_again(running: Any, stand_in: A
         return stand_in(request)
 
     keys: list[str] = []
-    with running(settings, httpx.MockTransport(answer)) as address, httpx.Client(base_url=address) as client:
+    with running(settings, httpx.MockTransport(answer)) as address, asking(address) as client:
         draw("first")  # the gateway may start before TorchServe
         stand_in.failures = [refused()]
         assert ask(client, {"user_id": 1}).status_code == 200

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from serving import ports
+from tests.web.conftest import PATIENCE
 from web import __main__ as page
 from web.app import STATIC
 
@@ -67,7 +68,7 @@ def test_starts_from_the_command_line() -> None:
         assert process.stdout is not None
         assert f"http://127.0.0.1:{port}" in process.stdout.readline()
         transport = httpx.HTTPTransport(retries=7)
-        with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             assert client.get("/health").json()["status"] == "ok"
         process.terminate()
-        assert process.wait(10) in (0, -signal.SIGTERM)
+        assert process.wait(PATIENCE) in (0, -signal.SIGTERM)

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Page
 
 from archives.pack import archive
 from tests.conftest import MODELS, server_on_free_ports
+from tests.web.conftest import PATIENCE
+from tests.web.static.conftest import painted
 from web.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +44,6 @@ def address(running: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def rate_three(page: Page) -> None:
     for row, stars in enumerate([5, 2, 4]):
         page.locator(".questions li").nth(row).locator(".stars label").nth(stars - 1).click()
-    page.wait_for_selector(".split .cards")
 
 
 def type_with_a_typo(page: Page) -> None:
@@ -65,13 +66,13 @@ PICTURES = {
 def test_picture(browser: Browser, address: str, name: str) -> None:
     view, prepare, options = PICTURES[name]
     with browser.new_context(**{"viewport": WINDOW} | options) as context:
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         page.goto(address + view)
-        page.wait_for_selector("main > .view")
-        page.wait_for_load_state("networkidle")
+        painted(page)
         if prepare:
             prepare(page)
-            page.wait_for_load_state("networkidle")
+            painted(page)
         page.mouse.move(0, 0)
         IMAGES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=IMAGES / f"{name}.png")

@@ -11,11 +11,12 @@ import httpx
 import pytest
 
 from feedback.store import Store
+from tests.web.conftest import asking
 from web.problems import InvalidRequest
 from web.settings import Settings
 from web.visitors import user_of
 
-SETTINGS = Settings(rate="99999/minute", models=("fm", "mf"))
+SETTINGS = Settings(models=("fm", "mf"))
 
 
 def test_a_name_is_no_user_of_a_log_whatever_its_ids_are() -> None:
@@ -39,7 +40,7 @@ def stand_in(make_stand_in: Any) -> Any:
 @pytest.fixture
 def client(running: Any, stand_in: Any, tmp_path: Path) -> Iterator[httpx.Client]:
     settings = dataclasses.replace(SETTINGS, events_url=f"sqlite:///{tmp_path}/events.db")
-    with running(settings, httpx.MockTransport(stand_in)) as address, httpx.Client(base_url=address) as client:
+    with running(settings, httpx.MockTransport(stand_in)) as address, asking(address) as client:
         yield client
 
 
@@ -100,9 +101,9 @@ def test_names_that_are_none_are_refused(client: httpx.Client, body: dict[str, A
 def test_a_store_that_is_down_says_so(running: Any, stand_in: Any, tmp_path: Path) -> None:
     (tmp_path / "events").write_text("a file where the folder should be")
     settings = dataclasses.replace(SETTINGS, events_url=f"sqlite:///{tmp_path}/events/events.db")
-    with running(settings, httpx.MockTransport(stand_in)) as address:
+    with running(settings, httpx.MockTransport(stand_in)) as address, asking(address) as client:
         for path in ("", "/forget"):
-            answer = httpx.post(f"{address}/api/visitors{path}", json={"name": "Anna"})
+            answer = client.post(f"/api/visitors{path}", json={"name": "Anna"})
             assert (answer.status_code, answer.json()["type"]) == (503, "StoreDown")
 
 

@@ -8,14 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.web.conftest import ask
+from tests.web.conftest import ask, asking
 from web.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def shop(running: Any, of_shop: httpx.MockTransport) -> Iterator[httpx.Client]:
-    settings = Settings(models=("mf",), rate="9999/minute")
-    with running(settings, of_shop) as address, httpx.Client(base_url=address) as client:
+    with running(Settings(models=("mf",)), of_shop) as address, asking(address) as client:
         yield client
 
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { forget } from "./catalogue.js";
-import { h } from "./dom.js";
+import { busy, h } from "./dom.js";
 import { current, followLinks, go, href } from "./route.js";
 import { use, words } from "./words.js";
 import LIST from "./views.json" with { type: "json" };
@@ -16,6 +16,7 @@ const links = VIEWS.map(({ route, nav }) => h("a", { href: href(route), "data-vi
 let cards = [];
 let showing = new AbortController();
 let shown; // the view
+let starts = 0;
 
 function render({ focus = false } = {}) {
   showing.abort();
@@ -50,13 +51,14 @@ function render({ focus = false } = {}) {
 
 const viewOf = (route) => VIEWS.find((view) => view.route === route) ?? VIEWS[0];
 
-// The model that the address names, or else the preferred one, or else the first that answers.
+// The model that the address names, or else the preferred one, or else the first: of those that answer, or may soon.
 function chosenModel(params) {
   const names = cards.map((card) => card.name);
   const named = params.get("model");
   if (names.includes(named) || !names.length) return named ?? PREFERRED;
-  const answering = cards.filter((card) => !card.error).map((card) => card.name);
-  const candidates = answering.length ? answering : names;
+  const those = (are) => cards.filter(are).map((card) => card.name);
+  const groups = [those(({ error }) => !error), those(({ error }) => error?.type !== "ModelNotRegistered"), names];
+  const candidates = groups.find((group) => group.length);
   return candidates.includes(PREFERRED) ? PREFERRED : candidates[0];
 }
 
@@ -87,14 +89,16 @@ function switchTo(model) {
 }
 
 async function start() {
+  const turn = ++starts;
+  busy(main, true);
   forget();
-  try {
-    cards = await api.models();
-  } catch {
-    cards = []; // the view's own request fails too, and the view shows the reason
-  }
+  // Without an answer the view's own request fails too, and the view shows the reason.
+  const answer = await api.models().catch(() => []);
+  if (turn !== starts) return; // a later one goes on
+  cards = answer;
   use(cards);
   render();
+  busy(main, false);
 }
 
 document.querySelector("nav").append(...links);

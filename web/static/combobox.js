@@ -1,7 +1,7 @@
 // A search box with suggestions, after the ARIA combobox pattern: focus stays in the box, arrows move the choice.
 
 import * as api from "./api.js";
-import { announce, h, uniqueId } from "./dom.js";
+import { announce, busy, h, uniqueId } from "./dom.js";
 import { facts, title } from "./format.js";
 import { capital, counted, words } from "./words.js";
 
@@ -10,6 +10,7 @@ export function combobox({ label, placeholder, model, onchoose }) {
   let found = [];
   let active = -1;
   let asking = new AbortController();
+  let wanted = false; // from typing on, until Escape or another place takes the suggestions away
 
   const list = h("ul", { id: listId, role: "listbox", "aria-label": capital(words().many), hidden: true });
   const input = h("input", {
@@ -22,18 +23,21 @@ export function combobox({ label, placeholder, model, onchoose }) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    wanted = true;
     const query = input.value.trim();
     if (!query) return show([]);
+    busy(list, true);
     try {
       const movies = await api.search(model, query, signal);
       if (signal.aborted) return;
       show(movies, query);
     } catch (error) {
-      if (error.name !== "AbortError") show([], query, error.message);
+      if (!signal.aborted) show([], query, error.message);
     }
   }
 
   function show(movies, query, trouble) {
+    busy(list, false);
     found = movies;
     list.replaceChildren(
       ...movies.map((movie, place) =>
@@ -49,7 +53,7 @@ export function combobox({ label, placeholder, model, onchoose }) {
         ),
       ),
     );
-    if (!query) return close();
+    if (!query || !wanted) return close();
     const nothing = trouble ?? `No ${words().one} found for “${query}”.`;
     if (!movies.length) {
       list.replaceChildren(h("li", { class: "nothing", role: "option", "aria-disabled": "true", "aria-selected": "false" }, nothing));
@@ -81,25 +85,31 @@ export function combobox({ label, placeholder, model, onchoose }) {
       event.preventDefault();
       choose(active);
     } else if (event.key === "Escape") {
-      if (list.hidden) input.value = "";
+      if (list.hidden) clear();
       close();
     }
   }
 
   function choose(place) {
     const movie = found[place];
-    asking.abort();
-    input.value = "";
-    show([]);
+    clear();
     onchoose(movie);
   }
 
+  function clear() {
+    asking.abort();
+    input.value = "";
+    show([]);
+  }
+
   function open() {
+    wanted = true;
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
   }
 
   function close() {
+    wanted = false;
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");
     move(-1);

@@ -19,6 +19,12 @@ export const svg = (tag, properties, ...children) =>
 // An SVG element's properties are objects; attributes take strings.
 const mapped = (properties) => Object.fromEntries(Object.entries(properties ?? {}).map(([k, v]) => [k, String(v)]));
 
+// Says whether a part of the page is being made anew: from what the visitor does on, not from the first answer on.
+export function busy(element, is) {
+  if (is) element.setAttribute("aria-busy", "true");
+  else element.removeAttribute("aria-busy");
+}
+
 let ids = 0;
 export const uniqueId = (prefix) => `${prefix}-${++ids}`;
 

@@ -2,21 +2,20 @@
 
 import * as visitor from "./visitor.js";
 import { h, uniqueId } from "./dom.js";
-import { problem } from "./notice.js";
+import { fill } from "./notice.js";
 
 // `done` is called when what is stored under the name is here.
 export function naming(context, done) {
   const id = uniqueId("name");
   const input = h("input", { id, name: "name", type: "text", size: "14", autocomplete: "off", required: true, maxlength: "60", pattern: ".*\\S.*" });
   const trouble = h("div", {});
-  const enter = async (event) => {
+  const enter = (event) => {
     event.preventDefault();
-    try {
+    fill(trouble, context, async () => {
       await visitor.enter(input.value.trim(), context.card);
       if (!context.signal.aborted) done();
-    } catch (error) {
-      trouble.replaceChildren(problem(error, context));
-    }
+      return [];
+    });
   };
   return h(
     "div",

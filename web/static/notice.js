@@ -1,7 +1,7 @@
 // Regions that show an answer when it arrives, or an error with its remedy.
 
 import * as api from "./api.js";
-import { h } from "./dom.js";
+import { busy, h } from "./dom.js";
 
 const TITLES = {
   Offline: "No connection",
@@ -28,9 +28,9 @@ export const notice = (heading, text, ...more) =>
 
 const turns = new WeakMap();
 
-// Show what `work` gives; the earlier content stays until then.
+// Show what `work` gives; the earlier content stays until then, and is busy from the call on.
 export async function fill(region, context, work) {
-  region.setAttribute("aria-busy", "true");
+  busy(region, true);
   const turn = (turns.get(region) ?? 0) + 1;
   turns.set(region, turn);
   const late = () => context.signal.aborted || turns.get(region) !== turn; // something newer is under way
@@ -43,7 +43,7 @@ export async function fill(region, context, work) {
     if (!(error instanceof api.Problem)) console.error(error);
     region.replaceChildren(problem(error, context));
   }
-  region.removeAttribute("aria-busy");
+  busy(region, false);
 }
 
 export function problem(error, context) {

@@ -52,6 +52,7 @@ export class Plot {
   }
 
   zoom(factor, x = this.width / 2, y = this.height / 2) {
+    if (!this.width) return; // its size is not known yet
     const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.view.zoom * factor));
     const [planeX, planeY] = this.toPlane(x, y);
     this.view.zoom = zoom;
@@ -62,6 +63,7 @@ export class Plot {
   }
 
   pan(x, y) {
+    if (!this.width) return;
     this.view.x -= x / this.scale;
     this.view.y += y / this.scale;
     this.draw();
@@ -150,6 +152,7 @@ export class Plot {
 
   resize() {
     const { canvas } = this;
+    if (!canvas.clientWidth || !canvas.clientHeight) return; // it is not, or no longer, part of the page
     const pixels = Math.min(2, devicePixelRatio || 1);
     [this.width, this.height] = [canvas.clientWidth, canvas.clientHeight];
     [canvas.width, canvas.height] = [Math.round(this.width * pixels), Math.round(this.height * pixels)];

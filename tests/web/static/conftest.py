@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.web.conftest import PATIENCE
 from web.app import VIEWS
 from web.settings import Settings
 
 # The addresses of every view; each view takes from its address what it shows.
 ADDRESSES = ["/", *(f"/{view['route']}?movie={{movie}}&user={{user}}" for view in VIEWS)]
 WITHOUT_TITLES = {"/map", "/known"}  # views that show no title before somebody points at a movie, or rates one
-PATIENCE = 15_000  # milliseconds: the machines of CI have two cores for TorchServe, Chromium and this
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def opened(url: str, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}} | options)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(1000 * PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -49,20 +51,58 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.goto(url)
         return page
 
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
     yield opened
     for context in contexts:
         context.close()
     assert troubles == []
 
 
-def titles(page: Page, within: str = "main") -> list[str]:
-    return page.locator(f"{within} .cards .card-title").all_inner_texts()
-
-
 def settled(page: Page) -> None:
+    """Waits until the page has done all that was asked of it: it says from the click on that it is about something."""
     page.wait_for_selector("main > .view")
     expect(page.locator("[aria-busy]")).to_have_count(0)
+
+
+def painted(page: Page) -> None:
+    """Waits until all that was asked of the page can be seen, a map too."""
+    expect.set_options(timeout=1000 * PATIENCE)
+    settled(page)
+    expect(page.locator("canvas:not([data-painted])")).to_have_count(0)
+    page.evaluate("() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+
+
+@contextmanager
+def held(page: Page, address: str) -> Iterator[None]:
+    """What the page asks for at an address is not answered for the time of a block."""
+    waiting: list[Route] = []
+    over = False
+    page.route(address, lambda route: route.continue_() if over else waiting.append(route))
+    with page.expect_request(address):
+        yield
+    over = True
+    for route in waiting:
+        route.continue_()
+
+
+def titles(page: Page) -> list[str]:
+    """Of the list, as soon as it stands."""
+    settled(page)
+    return page.locator("main .cards .card-title").all_inner_texts()
+
+
+def known_of(address: str, name: str) -> dict[str, Any]:
+    """What the gateway knows of a visitor."""
+    return httpx.post(f"{address}/api/visitors", json={"name": name}, timeout=PATIENCE).json()
+
+
+def shortest(measured: Callable[[], float], limit: float) -> float:
+    """The first time below a limit, or else the shortest of many: what else a machine does makes some of them long."""
+    until = time.monotonic() + PATIENCE
+    times = [measured()]
+    while times[-1] >= limit and time.monotonic() < until:
+        times.append(measured())
+    return min(times)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -50,6 +51,25 @@ def test_a_model_that_is_not_registered_and_a_server_that_goes_and_comes_back(
         lone.start()
         expect(page.locator(".card")).to_have_count(18)  # by itself
         expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_page_opened_while_the_only_model_is_loading_goes_on_by_itself(
+    open_page: Any, running: Any, make_stand_in: Any
+) -> None:
+    stand_in, loading = make_stand_in(40), [True]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path not in ("/ping", "/predictions/mf"):
+            return httpx.Response(404, json={"type": "ModelNotFoundException"})
+        if loading and request.url.path != "/ping":
+            return httpx.Response(503, json={"type": "ServiceUnavailableException"})
+        return stand_in(request)
+
+    with running(Settings(), httpx.MockTransport(answer)) as address:
+        page = open_page(f"{address}/similar?movie=1")
+        expect(page.get_by_role("alert")).to_contain_text("The model server is busy")
+        loading.clear()
+        expect(page.locator(".card")).to_have_count(3)
 
 
 def test_a_page_opened_while_the_server_is_away_is_not_blank(open_page: Any, running: Any) -> None:

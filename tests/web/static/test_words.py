@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.web.conftest import PATIENCE
 from tests.web.static.conftest import settled
 from web.app import VIEWS
 from web.settings import Settings
@@ -22,20 +23,25 @@ def shop(running: Any, of_shop: httpx.MockTransport) -> Iterator[str]:
 
 
 def some_item(shop: str) -> str:
-    return httpx.get(f"{shop}/api/movies/mf").json()["movies"][3]["item_id"]
+    return httpx.get(f"{shop}/api/movies/mf", timeout=PATIENCE).json()["movies"][3]["item_id"]
+
+
+def some_user(shop: str) -> str:
+    return httpx.get(f"{shop}/api/users/mf/random", timeout=PATIENCE).json()["user_id"]
 
 
 def addresses(shop: str) -> Iterator[tuple[str, str]]:
     """The route and the address of each view, empty and of some item and user."""
-    item, user = some_item(shop), httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
+    item, user = some_item(shop), some_user(shop)
     for view in VIEWS:
         for asked in ("", f"?movie={item}&user={user}"):
             yield view["route"], f"{shop}/{view['route']}{asked}"
 
 
 def test_the_page_speaks_of_products(open_page: Any, shop: str) -> None:
+    page = open_page(shop)
     for _, address in addresses(shop):
-        page = open_page(address)
+        page.goto(address)
         settled(page)
         assert not re.search("movie|genre|watch|seen", page.locator("body").inner_text(), re.IGNORECASE), address
         assert "movie" not in page.title()
@@ -63,8 +69,7 @@ def test_what_is_next_is_a_product(open_page: Any, shop: str) -> None:
 
 
 def test_lists_are_narrowed_by_the_first_category(open_page: Any, shop: str) -> None:
-    user = httpx.get(f"{shop}/api/users/mf/random").json()["user_id"]
-    page = open_page(f"{shop}/user?user={user}&seen=1")
+    page = open_page(f"{shop}/user?user={some_user(shop)}&seen=1")
     page.get_by_text("Category: all").click()
     page.locator(".chips label", has_text="Bikes").click()
     expect(page.get_by_text("Category: Bikes")).to_be_visible()

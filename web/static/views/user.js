@@ -5,7 +5,7 @@ import { cards, onward, strip } from "../cards.js";
 import { catalogue } from "../catalogue.js";
 import { announce, h } from "../dom.js";
 import { past, plural } from "../format.js";
-import { fill, notice, problem } from "../notice.js";
+import { fill, notice } from "../notice.js";
 import { current, go, href, note } from "../route.js";
 import { asId } from "../subject.js";
 import { capital, facetLabel, facetName, phrase } from "../words.js";
@@ -38,13 +38,11 @@ function chooser(context, id, results) {
     id: "user-id", name: "user", type: "text", value: id, size: "10", autocomplete: "off",
     required: true, maxlength: "100",
   });
-  const anyone = async () => {
-    try {
-      go(to({ user: await api.randomUser(context.model) }));
-    } catch (error) {
-      results.replaceChildren(problem(error, context));
-    }
-  };
+  const anyone = () =>
+    fill(results, context, async () => {
+      const user = await api.randomUser(context.model);
+      if (!context.signal.aborted) go(to({ user }));
+    });
   return h(
     "form",
     {

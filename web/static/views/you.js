@@ -23,25 +23,23 @@ export function show(context) {
   const [summary, trouble] = [h("div", {}), h("div", {})];
   const state = { asked: [], shown: new Set(), asking: new AbortController() };
 
-  const follow = () => {
-    summarize();
+  // Makes the list anew, as soon as what was said is `kept`.
+  const follow = (kept) => {
     state.asking.abort();
     state.asking = new AbortController();
     const signal = AbortSignal.any([state.asking.signal, context.signal]);
-    return fill(list, { ...context, signal }, () => listForYou({ ...context, signal }, state));
+    return fill(list, { ...context, signal }, async () => {
+      await kept;
+      summarize();
+      return listForYou({ ...context, signal }, state);
+    });
   };
 
   const tell = (error) => trouble.replaceChildren(problem(error, context));
 
-  const rate = async (movie, stars) => {
+  const rate = (movie, stars) => {
     ratings.rate(movie, stars);
-    try {
-      await visitor.keep(movie, context.card);
-      trouble.replaceChildren();
-    } catch (error) {
-      tell(error); // the list follows all the same
-    }
-    follow();
+    follow(visitor.keep(movie, context.card).then(() => trouble.replaceChildren(), tell)); // in trouble it follows too
   };
 
   const ask = (movies) => {

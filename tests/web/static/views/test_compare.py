@@ -19,6 +19,7 @@ def test_compare_shows_all_models_their_cards_and_where_they_agree(
     page = open_page(f"{address}/compare?movie={known['movie']}")
     columns = page.locator(".column")
     expect(columns).to_have_count(len(MODELS))
+    settled(page)
     lists = []
     for column, name in zip(columns.all(), MODELS):
         expect(column).to_contain_text(f"{name}version 1.0")

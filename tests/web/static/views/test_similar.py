@@ -6,9 +6,12 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.web.static.conftest import settled
+
 
 def test_going_on_from_a_similar_movie_and_back(open_page: Any, address: str, known: dict[str, Any]) -> None:
     page = open_page(f"{address}/similar?movie={known['movie']}")
+    settled(page)
     first = page.locator(".card").first
     next_title = first.locator(".card-title").inner_text()
     before = page.get_by_role("heading", level=1).inner_text()

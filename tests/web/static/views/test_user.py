@@ -22,7 +22,7 @@ def test_a_users_list_with_a_filter(open_page: Any, address: str, known: dict[st
     page.get_by_text("Genres: all").click()
     page.locator(".chips label", has_text="Horror").click()
     expect(page.get_by_text("Genres: Horror")).to_be_visible()
-    assert "genres=Horror" in page.url
+    expect(page).to_have_url(re.compile("genres=Horror"))
     settled(page)
     genres = page.locator(".cards .muted").all_inner_texts()
     assert genres
@@ -32,7 +32,6 @@ def test_a_users_list_with_a_filter(open_page: Any, address: str, known: dict[st
     assert page.locator(".cards .muted").all_inner_texts() == genres  # the link can be shared
     page.locator(".chips label", has_text="Horror").click()
     expect(page.get_by_text("Genres: all")).to_be_visible()
-    settled(page)
     assert titles(page) == unfiltered
 
 
@@ -42,8 +41,7 @@ def test_seen_movies_come_back_when_asked_for(open_page: Any, address: str, know
     seen = set(page.locator(".strip-title").all_inner_texts())
     assert seen.isdisjoint(titles(page))
     page.get_by_label("Seen movies too").check()
-    assert "seen=1" in page.url
-    settled(page)
+    expect(page).to_have_url(re.compile("seen=1"))
     assert not seen.isdisjoint(titles(page))
 
 
@@ -76,7 +74,6 @@ def test_someone_at_random_whose_id_is_a_string(open_page: Any, likes_address: s
     page.get_by_role("button", name="Someone at random").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(r"^User u-\d+$"))
     expect(page.get_by_text(re.compile(r"^\d+ movies$"))).to_be_visible()
-    settled(page)
     assert len(titles(page)) == 18
 
 
