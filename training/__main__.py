@@ -16,7 +16,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from archives.errors import ArchiveRefused, CannotAnswer
 
-from . import progress
+from . import packed_as, progress
 from .commands import Archive, Data, Model, Recommend, Report
 from .comparison.running import Running, opened
 from .config import Settings, Target, preset
@@ -49,6 +49,8 @@ class Train:
     """Measure on rows of --test that the log has too, which training sees."""
     running: Path | None = None
     """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
+    packed_as: Path | None = None
+    """The archive that the model goes to (make train archive): if it is of another training already, none begins."""
     tune: int | None = None
     """Try so many settings on the validation rows first, for the scores and for the lists, and go on with the best."""
     seed: int = 0
@@ -100,6 +102,8 @@ class Train:
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
+            if self.packed_as:
+                packed_as.check(self.packed_as, log, self.settings, self.seed, self.refit, tuned=self.tune is not None)
             if running:
                 running.check()
             metrics = self._train(log, test, running, others or [], device)
