@@ -105,6 +105,7 @@ class Train:
             if self.packed_as:
                 packed_as.check(self.packed_as, log, self.settings, self.seed, self.refit, tuned=self.tune is not None)
             if running:
+                running.check_log(log)
                 running.check()
             metrics = self._train(log, test, running, others or [], device)
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
