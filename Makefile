@@ -166,7 +166,7 @@ stop: install web-stop
 
 ## Show models, versions, workers and queues.
 status: install
-	$(SERVING) status
+	@$(SERVING) status
 
 ## Serve VERSION beside the default version.
 register: install

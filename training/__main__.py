@@ -22,7 +22,7 @@ from .comparison.running import Running, opened
 from .config import Settings, Target, preset
 from .data import RatingsLog, read_pairs
 from .errors import SettingsError, UserError
-from .fingerprint import differing, fingerprint, program
+from .fingerprint import IN_WORDS, differing, fingerprint, program
 from .source import USUAL, Source
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ class Train:
 
         print(f"{self.model} on {device}", flush=True)
         if others:
-            print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
+            changed = ", ".join(IN_WORDS.get(name, name) for name in others)
+            print(f"{self.build / self.model} is trained again; changed: {changed}", flush=True)
         use_threads(threads(self.threads, len(log)))
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
         return train(Run(estimator, self.split, self.refit, self.build, self.runs, running, self.tune), log, test)
