@@ -124,12 +124,13 @@ data: install
 	$(TRAINING) data --data $(DATA) $(ARGS)
 
 # Training itself compares build/ with what is asked for, and does nothing where they agree. Before a rollout it measures
-# the new version beside the running one.
+# the new version beside the running one. Before packing it looks whether that version is there already, of another log.
 ## Train MODEL on DATA, into build/; what is there already is left as it is.
 train: install
 	@for model in $(MODEL); do \
 		running=$(if $(filter rollout,$(MAKECMDGOALS)),$$(ls model_store/$$model.mar 2>/dev/null)); \
 		$(TRAINING) train $$model --data $(DATA) --preset $(PRESET) $(if $(TUNE),--tune $(TUNE)) \
+			$(if $(filter archive demo,$(MAKECMDGOALS)),--packed-as model_store/$$model-$(or $(VERSION),1.0).mar) \
 			$${running:+--running $$running} $(ARGS) || exit 1; \
 	done
 
@@ -165,7 +166,7 @@ stop: install web-stop
 
 ## Show models, versions, workers and queues.
 status: install
-	$(SERVING) status
+	@$(SERVING) status
 
 ## Serve VERSION beside the default version.
 register: install

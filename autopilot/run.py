@@ -233,8 +233,13 @@ class Run:
         try:
             console.run(back)
         except ArchiveRefused as error:  # somebody has deleted or changed it
-            if state.before not in self.versions.registered():
-                raise
+            if state.before not in self.versions.registered():  # nothing that a later run could do either
+                why = (
+                    f"{state.why}. {state.version} goes on answering, because {state.before} cannot: {error}. "
+                    f"Put that archive back and run make rollback MODEL={self.model}, or choose another version "
+                    f"(make rollout MODEL={self.model} VERSION=... GATE=--downgrade)"
+                )
+                return replace(state, step="tell", outcome="not rolled back", why=why)
             self.versions.management.set_default(self.model, state.before)
             why = f"{state.why}. {state.before} answers, but after a restart {state.version} does: {error}"
             return replace(state, step="tell", why=why)

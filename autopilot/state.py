@@ -19,7 +19,7 @@ from .traffic import Traffic
 
 FOLDER = "autopilot"  # in the model store
 Step = Literal["train", "roll out", "watch", "roll back", "retire", "tell", "done"]
-Outcome = Literal["", "rolled out", "refused", "rolled back", "replaced", "failed"]
+Outcome = Literal["", "rolled out", "refused", "rolled back", "not rolled back", "replaced", "failed"]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

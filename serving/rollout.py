@@ -54,6 +54,7 @@ class Rollout:
     downgrade: bool = False  # to a version that is older than the running one
     why: str = "rollout"
     report: Callable[[list[Check]], None] = lambda checks: None
+    say: Callable[[str], None] = lambda line: None
     compared: Callable[[str], Compared | None] = compared
 
     def __post_init__(self) -> None:
@@ -192,7 +193,13 @@ class Rollout:
         self.record.add(self.model, self.version, self.why, self.keep)
 
     def _drain(self) -> None:
-        self.versions.drain(self._superseded(), self.drain)
+        old = self._superseded()
+        if old:  # it takes a minute, in which somebody may wonder which version answers
+            self.say(
+                f"{self.model} answers with {self.version} now; waiting for the requests that {' and '.join(old)} "
+                f"still {'has' if len(old) == 1 else 'have'}"
+            )
+        self.versions.drain(old, self.drain)
 
     def _retire(self) -> None:
         for old in self._superseded():

@@ -91,6 +91,14 @@ def test_training_before_a_rollout_measures_beside_the_running_version(folder: P
     assert "--running" not in make(folder, echo, "train", "MODEL=mf")
 
 
+def test_training_before_packing_knows_which_archive_it_is_for(folder: Path, echo: str) -> None:
+    train, _ = make(folder, echo, "train", "archive", "MODEL=mf", "VERSION=1.1").splitlines()
+    assert train.endswith("--preset quick --packed-as model_store/mf-1.1.mar")
+    train, _ = make(folder, echo, "train", "archive", "MODEL=mf").splitlines()
+    assert train.endswith("--packed-as model_store/mf-1.0.mar")
+    assert "--packed-as" not in make(folder, echo, "train", "MODEL=mf", "VERSION=1.1")
+
+
 def dry(*words: str) -> subprocess.CompletedProcess[str]:
     """What make would do; without the variables of a make that runs the tests."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}

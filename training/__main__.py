@@ -16,13 +16,13 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from archives.errors import ArchiveRefused, CannotAnswer
 
-from . import progress
+from . import packed_as, progress
 from .commands import Archive, Data, Model, Recommend, Report
 from .comparison.running import Running, opened
 from .config import Settings, Target, preset
 from .data import RatingsLog, read_pairs
 from .errors import SettingsError, UserError
-from .fingerprint import differing, fingerprint, program
+from .fingerprint import IN_WORDS, differing, fingerprint, program
 from .source import USUAL, Source
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Train:
     """Measure on rows of --test that the log has too, which training sees."""
     running: Path | None = None
     """The archive that runs now: half of the rows that are new to it become the test, and both are measured on them."""
+    packed_as: Path | None = None
+    """The archive that the model goes to (make train archive): if it is of another training already, none begins."""
     tune: int | None = None
     """Try so many settings on the validation rows first, for the scores and for the lists, and go on with the best."""
     seed: int = 0
@@ -100,7 +102,10 @@ class Train:
             if others == [] and not self.force:
                 print(f"{folder} is up to date: {log.name}, the same options and code (--force trains anyway)")
                 return
+            if self.packed_as:
+                packed_as.check(self.packed_as, log, self.settings, self.seed, self.refit, tuned=self.tune is not None)
             if running:
+                running.check_log(log)
                 running.check()
             metrics = self._train(log, test, running, others or [], device)
         numbers = {name: value for name, value in metrics["test"].items() if isinstance(value, float)}
@@ -128,7 +133,8 @@ class Train:
 
         print(f"{self.model} on {device}", flush=True)
         if others:
-            print(f"{self.build / self.model} is trained again; changed: {', '.join(others)}", flush=True)
+            changed = ", ".join(IN_WORDS.get(name, name) for name in others)
+            print(f"{self.build / self.model} is trained again; changed: {changed}", flush=True)
         use_threads(threads(self.threads, len(log)))
         estimator = ESTIMATORS[self.model](self.settings, seed=self.seed, device=device)
         return train(Run(estimator, self.split, self.refit, self.build, self.runs, running, self.tune), log, test)

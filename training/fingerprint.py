@@ -24,6 +24,18 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("training", "handlers", "archives")
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 
+# Where the name under which a fingerprint has something is no option of training.
+IN_WORDS = {
+    "events": "the events of the store",
+    "features": "the side features",
+    "log": "the log",
+    "packages": "the installed packages",
+    "running": "the running version that it is compared with",
+    "shown": "what of the items answers show",
+    "test": "the rows of --test",
+    "words": "what an item is called",
+}
+
 Fingerprint = dict[str, Any]
 
 

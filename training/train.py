@@ -23,6 +23,7 @@ from .export import export
 from .fingerprint import Fingerprint, fingerprint
 from .fitting.losses import OnEpoch
 from .interactions import Interactions, encode, to_rows
+from .packed_as import data_of, exported_fit
 from .progress import stage
 from .rankers import weighted
 from .recorder import Recorder
@@ -194,12 +195,9 @@ def _metrics(
         "test": test,
         "test_rows": plan.tested_on,
         "test_sha256": digest(plan.test),
-        "exported_fit": "every row of the log" if run.refit else "training and validation rows",
+        "exported_fit": exported_fit(run.refit),
         "seed": measured.seed,
-        "data": {"name": log.name, "sha256": log.sha256}
-        | ({"events": dataclasses.asdict(log.events)} if log.events else {})
-        | ({"columns": dict(log.columns)} if log.columns else {})
-        | ({"show": log.shown} if log.shown else {}),
+        "data": data_of(log),
         "settings": dataclasses.asdict(measured.settings),
     } | ({"tuning": {name: _before_and_after(**part) for name, part in tuned.items()}} if tuned else {})
 

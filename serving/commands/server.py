@@ -98,13 +98,17 @@ class Ready(Command):
 
 @dataclass(frozen=True)
 class Status(Command):
-    """Show models, versions, workers, queues and errors as a table."""
+    """Show models, versions, workers, queues and errors as a table, or say that no server runs."""
 
     def run(self) -> None:
         """Print the table."""
         from ..status import show
 
-        show(self.options.running())
+        server = self.options.server()
+        if server.process():
+            show(server)
+        else:  # an answer as any other, and no error
+            print(f"no server runs from {server.home}: make serve starts it")
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ def metrics(folder: Path) -> dict[str, float]:
 
 def test_prometheus_sees_how_and_when_the_latest_run_ended(tmp_path: Path) -> None:
     alert = Alert(textfiles=tmp_path)
-    for outcome in ("refused", "rolled out", "rolled back", "replaced"):
+    for outcome in ("refused", "rolled out", "rolled back", "not rolled back", "replaced"):
         alert.ended(state(outcome))
         found = metrics(tmp_path)
         assert found.pop("ended") == 1234.5
         assert [name for name, value in found.items() if value] == [outcome]
-        assert found.keys() == {"rolled out", "refused", "rolled back", "replaced", "failed"}
+        assert found.keys() == {"rolled out", "refused", "rolled back", "not rolled back", "replaced", "failed"}
     assert [path.name for path in tmp_path.iterdir()] == ["autopilot-fm.prom"]
 
 

@@ -20,8 +20,10 @@ from autopilot.state import State
 from feedback.experiments import ExperimentError
 from feedback.store import Store, StoreDown
 from serving.management import ManagementError
+from serving.retrain import Training
 from serving.rollout import Rollout
 from serving.versions import Versions
+from tests.archives.packing import repack
 from tests.autopilot.test_run import served, told
 
 
@@ -253,6 +255,38 @@ def test_the_version_before_answers_again_also_where_its_archive_was_deleted(run
     assert state.outcome == "rolled back"
     assert "1.0 answers, but after a restart 1.1 does: " in state.why
     assert served(run.server) == ("1.0", ["1.0", "1.1"], "1.1")
+
+
+def test_a_version_that_is_gone_is_told_of_once_and_keeps_no_later_run_from_beginning(
+    run: Run, monkeypatch, tmp_path: Path
+) -> None:
+    archive, elsewhere, real = run.store / "fm-1.0.mar", tmp_path / "fm-1.0.mar", run.steps["roll back"]
+
+    def roll_back(state):
+        if archive.exists():
+            archive.rename(elsewhere)
+            run.versions.management.set_default("fm", "1.1")
+            run.versions.unregister("1.0")
+        return real(state)
+
+    def make(_: Training, store: Path, model: str, version: str, held: tuple[int, ...]) -> None:
+        repack(elsewhere, store / f"{model}-{version}.mar", version)
+
+    told(run, tmp_path)
+    run.steps["roll back"] = roll_back
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr("autopilot.holdout.Holdout.harm", lambda holdout: "1.0 earns more")
+            state = run.run()
+        assert (state.outcome, state.step) == ("not rolled back", "done")
+        assert state.why.startswith("1.0 earns more. 1.1 goes on answering, because 1.0 cannot: ")
+        assert "Put that archive back and run make rollback MODEL=fm, or choose another version" in state.why
+        assert served(run.server) == ("1.1", ["1.1"], "1.1")
+        monkeypatch.setattr("serving.retrain.Training.make", make)
+        assert (run.run().version, run.file.read().outcome) == ("1.2", "rolled out")
+    finally:
+        elsewhere.rename(archive)
+    assert [message["outcome"] for message in told(run, tmp_path)] == ["not rolled back"]
 
 
 def test_an_experiment_that_somebody_begins_at_the_same_moment_ends_no_watch(

@@ -52,7 +52,6 @@ def test_ports_are_looked_at_by_a_command_of_its_own(tmp_path: Path, taken_port:
 
 
 ASKING = [
-    ["status"],
     ["address"],
     ["demo"],
     ["register", "fm", "--version", "1.1"],
@@ -68,6 +67,12 @@ def test_nobody_elses_server_is_asked_or_changed(tmp_path: Path, server: Server,
     where = ["--config", str(server.started_with), "--store", str(tmp_path), "--home", str(tmp_path)]
     with pytest.raises(SystemExit, match=f"error: no TorchServe runs from {tmp_path}: make serve starts it"):
         main([*command, *where])
+
+
+def test_status_says_that_no_server_runs_from_here_and_asks_nobody_elses(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("serving.status.show", lambda _: pytest.fail("somebody else's server was asked"))
+    main(["status", "--store", str(tmp_path), "--home", str(tmp_path)])
+    assert capsys.readouterr().out == f"no server runs from {tmp_path}: make serve starts it\n"
 
 
 def test_every_command_finds_the_server_that_runs_wherever_it_listens(server: Server, capsys) -> None:

@@ -44,8 +44,9 @@ def served(server: Server) -> tuple[str, list[str], str | None]:
 
 
 def test_a_rollout_replaces_a_version_and_a_rollback_returns(fm: Server) -> None:
-    checks = []
-    Rollout(fm, "fm", "1.1", tolerance=CALM, drain=0.5, report=checks.extend).run()
+    checks, said = [], []
+    Rollout(fm, "fm", "1.1", tolerance=CALM, drain=0.5, report=checks.extend, say=said.append).run()
+    assert said == ["fm answers with 1.1 now; waiting for the requests that 1.0 still has"]
     assert served(fm) == ("1.1", ["1.1"], "1.1")
     numbers = {check.name: check.new for check in checks}
     assert numbers["correlation"] == pytest.approx(1)

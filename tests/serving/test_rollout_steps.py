@@ -11,6 +11,8 @@ import requests
 from archives import store as archive_store
 from archives.contents import version_in
 from archives.errors import StoreError
+from serving.__main__ import main
+from serving.asgi.store import archives_in
 from serving.gate import Tolerance
 from serving.record import Record
 from serving.rollout import Rollout, rollback
@@ -97,3 +99,39 @@ def test_a_rollback_that_was_killed_inside_its_switch_is_completed(versions, his
     assert versions.default() == version_in(versions.server.store / "fm.mar") == back_to
     assert versions.registered() == [back_to]
     assert Record(versions.server.store).lines("fm")[-1]["version"] == back_to
+
+
+@pytest.mark.parametrize(("before", "asked", "said"), [("1.0", "rollout", "1.1"), ("1.1", "rollback", "1.0")])
+def test_it_is_said_at_once_that_the_default_has_switched(versions, before, asked, said, monkeypatch, capsys) -> None:
+    """The wait for the last requests of the version before comes after that, and takes a minute."""
+    monkeypatch.setattr(Rollout, "_warm", lambda _: None)
+    monkeypatch.setattr("serving.options.ServerOptions.running", lambda _: versions.server)
+    rollout(versions, before).run()
+    heard: list[str] = []
+    monkeypatch.setattr("serving.versions.time.sleep", lambda _: heard.append(capsys.readouterr().out))
+    monkeypatch.setattr(Rollout, "_compare", lambda _: None)
+    main([asked, "fm", *(["--version", "1.1"] if asked == "rollout" else [])])
+    assert f"fm answers with {said} now; waiting for the requests that {before} still has\n" in heard[-1]
+    assert f"fm {said} answers\n" not in heard[-1]
+    assert capsys.readouterr().out.endswith(f"fm {said} answers\n")
+
+
+def test_nothing_is_said_of_a_wait_where_no_version_is_waited_for(versions: Versions) -> None:
+    said: list[str] = []
+    kept = rollout(versions, "1.1")
+    kept.keep, kept.say = True, said.append
+    kept.run()
+    assert said == []
+
+
+def test_after_a_rollback_a_server_of_either_kind_starts_with_what_it_chose(versions: Versions, monkeypatch) -> None:
+    """TorchServe loads fm.mar; our own server loads the newer archives too, by their numbers."""
+    monkeypatch.setattr(Rollout, "_warm", lambda _: None)
+    for version in ("1.1", "1.2"):
+        rollout(versions, version).run()
+    store = versions.server.store
+    for back_to in ("1.1", "1.0"):
+        rollback(versions.server, "fm", drain=0).run()
+        assert version_in(store / "fm.mar") == back_to
+        assert [one.version for one in archives_in(store) if one.is_default] == [back_to]
+        assert [one.version for one in archives_in(store)] == ["1.0", "1.1", "1.2"]

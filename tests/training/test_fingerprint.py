@@ -67,6 +67,15 @@ def test_another_option_trains_and_is_named(made: Path, more: list[str], named: 
     assert f"is trained again; changed: {named}\n" in capsys.readouterr().out
 
 
+def test_what_is_no_option_is_named_in_words(made: Path, tmp_path: Path, capsys, trainings) -> None:
+    """A newcomer read "changed: running" as a state of the server."""
+    LOG.ratings.iloc[1:].to_csv(tmp_path / "log.csv", index=False)
+    main([*words(made), "--data", str(tmp_path / "log.csv"), "--test", str(made / "log.csv"), "--allow-overlap"])
+    assert "is trained again; changed: the log, the rows of --test\n" in capsys.readouterr().out
+    assert module.IN_WORDS.keys() <= fingerprint(LOG, Settings(), "random", 0, True).keys()
+    assert module.IN_WORDS["running"] == "the running version that it is compared with"
+
+
 @pytest.mark.parametrize(("more", "runs"), [("--force", 1), ("--threads=2", 0)])
 def test_an_option_that_changes_no_model_is_not_named(made: Path, more: str, runs: int, capsys, trainings) -> None:
     main(words(made, more))

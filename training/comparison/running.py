@@ -19,8 +19,12 @@ from archives.contents import CHECKSUMS, DAMAGED, MANIFEST
 from archives.errors import CannotAnswer
 from archives.ids import MOVIES, USERS, StringIds, ids_in
 
-from ..data.log import DataError
+from ..data import NAMES, DataError, RatingsLog
 
+OTHER_LOG = (
+    "Name the log: DATA=... for make, --data for training, --train='--data ...' for python -m serving retrain. "
+    "For another log on purpose, train without --running and roll out"
+)
 REMEDY = "Give the .mar that runs, or train without --running and roll out: the new version is then compared with none"
 
 
@@ -62,6 +66,20 @@ class Running:
         except CannotAnswer as error:
             reason = str(error).splitlines()[-1]
             raise DataError(f"version {self.version} cannot answer: {reason}", remedy=REMEDY) from error
+
+    def check_log(self, log: RatingsLog) -> None:
+        """Raise DataError where it was trained on somebody's own log, and ``log`` is a data set for trying things.
+
+        That is what is trained on where no log is named. The name is all that a log keeps from one night to the next.
+        """
+        try:
+            name = json.loads((self.folder / "metrics.json").read_bytes())["data"]["name"]
+        except (OSError, KeyError, TypeError, ValueError):
+            return  # it does not say so
+        if log.name in NAMES and log.name != name:
+            raise DataError(
+                f"is not the log of version {self.version}, which is {name}", file=log.name, remedy=OTHER_LOG
+            )
 
     def _keys(self, users: np.ndarray, movies: np.ndarray) -> np.ndarray:
         return users * len(self._movies) + movies
