@@ -1,0 +1,23 @@
+"""Settings of the configuration that this server alone has, and their values where it has none (docs/hosts.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..server import ServerError
+
+
+class Bounds(NamedTuple):
+    """``other_versions``: of each model beside its default, the newest ones, that are loaded at the start."""
+
+    other_versions: int = 3
+
+    @classmethod
+    def of(cls, settings: Mapping[str, str]) -> Bounds:
+        """Those of a configuration. Raises ServerError."""
+        given = {name: settings[name] for name in cls._fields if settings.get(name)}
+        for name, value in given.items():
+            if not (value.isascii() and value.isdigit()):
+                raise ServerError(f"{name} is {value!r} in the configuration: give a whole number")
+        return cls(**{name: int(value) for name, value in given.items()})
