@@ -72,7 +72,8 @@ def run(server: Server, workers: int, drain: float) -> None:
     )
     server.write_home()
     try:
-        fleet = Workers(listeners, settings, unpack_store(server.store, server.unpacked, bounds.other_versions))
+        state = unpack_store(server.store, server.unpacked, bounds.other_versions)
+        fleet = Workers(listeners, settings, state, bounds.load_timeout)
         try:
             fleet.start()
             management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])

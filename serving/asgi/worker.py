@@ -60,7 +60,7 @@ def main(listener: socket.socket, connection: Connection, settings: Settings, st
     allow_connections()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     try:
-        hosted = fleets.load_all(*state)
+        hosted = fleets.load_all(*state, begin=lambda folder: connection.send((None, folder)))
     except Exception as error:
         connection.send((False, error))
         raise

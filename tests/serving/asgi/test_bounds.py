@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from serving.__main__ import main
 from serving.asgi.bounds import Bounds
+from serving.asgi.errors import QueueFull
+from serving.asgi.worker import Settings, State
+from serving.asgi.workers import WorkerHangs, Workers
 from serving.server import Server, ServerError
 from serving.versions import Versions
 from tests.archives.packing import repack
@@ -17,6 +23,40 @@ from tests.conftest import Client, server_on_free_ports
 from tests.serving.conftest import options_of
 
 PAIR = {"user_id": 11, "movie_id": 103}
+
+
+SMALL = """
+class Answer:
+    code, body = 200, b'{{"version": "{version}"}}'
+
+
+class Hosted:
+    model, version, batch_size, device, id_types = "fm", "{version}", 4, "cpu", {{}}
+
+    def __init__(self, folder):
+        {load}
+
+    def answer(self, requests):
+        return [Answer()] * len(requests)
+"""
+
+
+def small(parent: Path, version: str, load: str = "pass") -> str:
+    """The folder of an unpacked archive that answers by its version, and does ``load`` when it is loaded."""
+    hosts = parent / f"fm-{version}" / "recommender" / "hosts"
+    hosts.mkdir(parents=True)
+    for package in (hosts, hosts.parent):
+        (package / "__init__.py").touch()
+    (hosts / "asgi.py").write_text(SMALL.format(version=version, load=load))
+    return str(hosts.parents[1])
+
+
+def versions(workers: Workers) -> list[str]:
+    """Those that the worker serves; none while it starts."""
+    try:
+        return [one["version"] for one in workers.call("status")[0]]
+    except QueueFull:
+        return []
 
 
 @pytest.fixture
@@ -38,10 +78,11 @@ def nights(store: Path, tmp_path: Path) -> Iterator[Server]:
         server.stop()
 
 
-@pytest.mark.parametrize("bad", ["-1", "many", "1.5"])
-def test_a_bound_that_is_no_number_is_refused(bad: str) -> None:
-    with pytest.raises(ServerError, match=f"other_versions is '{bad}' in the configuration: give a whole number"):
-        Bounds.of({"other_versions": bad})
+@pytest.mark.parametrize(("name", "bad", "least"), [("other_versions", "-1", 0), ("load_timeout", "0", 1)])
+def test_a_bound_that_is_none_is_refused(name: str, bad: str, least: int) -> None:
+    for value in (bad, "many", "1.5"):
+        with pytest.raises(ServerError, match=f"{name} is '{value}' .*: give a whole number of at least {least}"):
+            Bounds.of({name: value})
 
 
 def test_a_version_that_is_not_loaded_returns_by_a_rollback(nights: Server, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,3 +94,41 @@ def test_a_version_that_is_not_loaded_returns_by_a_rollback(nights: Server, caps
     main(["rollback", "fm", *options_of(nights)])
     assert Client(nights).post("fm", PAIR).headers["X-Model-Version"] == "1.0"
     assert Versions(nights, "fm").registered() == ["1.0"]
+
+
+def test_a_load_that_hangs_is_refused_and_the_other_versions_answer(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = "http://{}:{}/predictions/fm".format(*listener.getsockname())
+    workers = Workers([listener], Settings(10, 1000), State([small(tmp_path, "1.0")], {"fm": "1.0"}))
+    workers.start()
+    try:
+        assert requests.post(url, json={}, timeout=60).json() == {"version": "1.0"}
+        workers.load_timeout = 0.1
+        with pytest.raises(WorkerHangs, match=r"did not load it within 0\.1 s \(load_timeout\), and was ended"):
+            workers.add(small(tmp_path, "1.1", "import threading; threading.Event().wait()"))
+        workers.load_timeout = 300
+        deadline = time.monotonic() + 60
+        while versions(workers) != ["1.0"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert requests.post(url, json={}, timeout=60).json() == {"version": "1.0"}
+        assert workers.add(small(tmp_path, "1.2")) == ("fm", "1.2")
+    finally:
+        workers.stop()
+
+
+def test_a_start_that_hangs_ends_and_names_the_archive(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    hanging = small(tmp_path, "1.1", "import threading; threading.Event().wait()")
+    workers = Workers([listener], Settings(10, 1000), State([small(tmp_path, "1.0"), hanging], {"fm": "1.0"}))
+    workers._launch(0)
+    while (told := workers._connections[0].recv()) != (None, hanging):
+        assert told[0] is None
+    workers.load_timeout = 0.1
+    try:
+        with pytest.raises(ServerError, match=r"a worker did not load .* within 0\.1 s"):
+            workers._await(0)
+        workers._processes[0].join(60)
+        assert not workers._processes[0].is_alive()
+    finally:
+        workers.stop()
