@@ -11,11 +11,13 @@ from ..server import ServerError
 class Bounds(NamedTuple):
     """``other_versions``: of each model beside its default, the newest ones, that are loaded at the start.
 
-    ``load_timeout``: seconds that a worker may take to load an archive.
+    ``load_timeout``: seconds that a worker may take to load an archive. ``max_connections``: of HTTP to the inference
+    API, at once, for each worker.
     """
 
     other_versions: int = 3
     load_timeout: int = 300
+    max_connections: int = 10_000
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> Bounds:

@@ -68,7 +68,10 @@ def run(server: Server, workers: int, drain: float) -> None:
     for listener in own:
         listener.listen()  # from now on another server finds the port taken, also while this one loads
     settings = Settings(
-        int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]), _grpc_address(addresses)
+        int(server.settings["job_queue_size"]),
+        int(server.settings["max_request_size"]),
+        _grpc_address(addresses),
+        bounds.max_connections,
     )
     server.write_home()
     try:

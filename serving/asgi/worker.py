@@ -22,6 +22,7 @@ from archives.errors import ArchiveRefused
 from . import fleet as fleets
 from .app import Inference
 from .batches import Batches
+from .bounds import Bounds
 from .code import Hosted, unload
 from .errors import HostError, NotAnswered
 from .fleet import Fleet, Served
@@ -45,12 +46,14 @@ class State(NamedTuple):
 class Settings(NamedTuple):
     """Of the inference API. ``queue``: requests that may wait for a version; ``max_body``: bytes of a request.
 
-    ``grpc``: the address of the Open Inference Protocol over gRPC, None where it is not served.
+    ``grpc``: the address of the Open Inference Protocol over gRPC, None where it is not served. ``connections``: of
+    HTTP, at once.
     """
 
     queue: int
     max_body: int
     grpc: str | None = None
+    connections: int = Bounds().max_connections
 
 
 def main(listener: socket.socket, connection: Connection, settings: Settings, state: State) -> None:
@@ -85,7 +88,7 @@ async def _serve(
     fleet = Fleet.of(settings.queue, loop, hosted, state.defaults)
     config = uvicorn.Config(
         Inference(fleet, settings.max_body),
-        http=protocol_for(fleet, settings.max_body),
+        http=protocol_for(fleet, settings.max_body, settings.connections),
         lifespan="off",
         ws="none",
         log_config=None,

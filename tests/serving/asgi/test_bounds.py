@@ -6,6 +6,8 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,15 @@ PAIR = {"user_id": 11, "movie_id": 103}
 
 
 SMALL = """
+import gc, json, sys, weakref
+
+
 class Answer:
-    code, body = 200, b'{{"version": "{version}"}}'
+    code = 200
+
+    def __init__(self):
+        versions = [known.version for known in map(weakref.ref.__call__, sys.versions_loaded) if known]
+        self.body = json.dumps(dict(version="{version}", loaded=versions, aside=gc.get_freeze_count() > 1000)).encode()
 
 
 class Hosted:
@@ -37,12 +46,21 @@ class Hosted:
         {load}
 
     def answer(self, requests):
-        return [Answer()] * len(requests)
+        return [Answer() for _ in requests]
+
+    def counts(self):
+        return ()
+
+
+sys.versions_loaded = [*getattr(sys, "versions_loaded", ()), weakref.ref(Hosted)]
 """
 
 
 def small(parent: Path, version: str, load: str = "pass") -> str:
-    """The folder of an unpacked archive that answers by its version, and does ``load`` when it is loaded."""
+    """The folder of an unpacked archive that does ``load`` when it is loaded, and answers by what is in memory.
+
+    These are the versions whose code is there, and whether the collector of garbage leaves alone what is loaded.
+    """
     hosts = parent / f"fm-{version}" / "recommender" / "hosts"
     hosts.mkdir(parents=True)
     for package in (hosts, hosts.parent):
@@ -78,7 +96,9 @@ def nights(store: Path, tmp_path: Path) -> Iterator[Server]:
         server.stop()
 
 
-@pytest.mark.parametrize(("name", "bad", "least"), [("other_versions", "-1", 0), ("load_timeout", "0", 1)])
+@pytest.mark.parametrize(
+    ("name", "bad", "least"), [("other_versions", "-1", 0), ("load_timeout", "0", 1), ("max_connections", "0", 1)]
+)
 def test_a_bound_that_is_none_is_refused(name: str, bad: str, least: int) -> None:
     for value in (bad, "many", "1.5"):
         with pytest.raises(ServerError, match=f"{name} is '{value}' .*: give a whole number of at least {least}"):
@@ -102,7 +122,7 @@ def test_a_load_that_hangs_is_refused_and_the_other_versions_answer(tmp_path: Pa
     workers = Workers([listener], Settings(10, 1000), State([small(tmp_path, "1.0")], {"fm": "1.0"}))
     workers.start()
     try:
-        assert requests.post(url, json={}, timeout=60).json() == {"version": "1.0"}
+        assert requests.post(url, json={}, timeout=60).json()["version"] == "1.0"
         workers.load_timeout = 0.1
         with pytest.raises(WorkerHangs, match=r"did not load it within 0\.1 s \(load_timeout\), and was ended"):
             workers.add(small(tmp_path, "1.1", "import threading; threading.Event().wait()"))
@@ -111,7 +131,7 @@ def test_a_load_that_hangs_is_refused_and_the_other_versions_answer(tmp_path: Pa
         while versions(workers) != ["1.0"]:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert requests.post(url, json={}, timeout=60).json() == {"version": "1.0"}
+        assert requests.post(url, json={}, timeout=60).json()["version"] == "1.0"
         assert workers.add(small(tmp_path, "1.2")) == ("fm", "1.2")
     finally:
         workers.stop()
@@ -132,3 +152,35 @@ def test_a_start_that_hangs_ends_and_names_the_archive(tmp_path: Path) -> None:
         assert not workers._processes[0].is_alive()
     finally:
         workers.stop()
+
+
+def test_a_connection_too_many_is_503_and_closed_and_the_others_go_on(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    settings = Settings(10, 1000, connections=2)
+    workers = Workers([listener], settings, State([small(tmp_path, "1.0")], {"fm": "1.0"}))
+    workers.start()
+
+    def asked(connection: HTTPConnection) -> int:
+        connection.request("POST", "/predictions/fm", b"{}")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    with ExitStack() as end:
+        end.callback(workers.stop)
+        first, second, third = [end.enter_context(closing(HTTPConnection(*address, timeout=60))) for _ in range(3)]
+        assert [asked(first), asked(second)] == [200, 200]
+        with socket.create_connection(address, timeout=60) as silent:
+            said = b"".join(iter(lambda: silent.recv(4096), b""))
+        assert said.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert said.endswith(b'"message":"too many connections are open: try again"}')
+        assert asked(third) == 503
+        assert third.sock is None, "it is closed"
+        assert workers.call("take")[0]["codes"] == {503: 2}
+        assert [asked(first), asked(second)] == [200, 200]
+        first.close()
+        deadline = time.monotonic() + 60
+        while (status := asked(third)) == 503:  # until the server has noticed
+            assert time.monotonic() < deadline
+        assert status == 200
