@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -71,6 +72,15 @@ def main(listener: socket.socket, connection: Connection, settings: Settings, st
         runner.run(_serve(listener, connection, settings, state, hosted))
 
 
+def _set_aside() -> None:
+    """Keep what is loaded from the collector of garbage.
+
+    It looks through all objects again and again, and more often the more requests are there at once: with 256 clients
+    that was a fifth of the time, in pauses of some 70 ms.
+    """
+    gc.freeze()
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop
 
@@ -86,6 +96,7 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     fleet = Fleet.of(settings.queue, loop, hosted, state.defaults)
+    hosted.clear()  # the fleet alone has them: it lets go of what is taken out
     config = uvicorn.Config(
         Inference(fleet, settings.max_body),
         http=protocol_for(fleet, settings.max_body, settings.connections),
@@ -104,6 +115,8 @@ async def _serve(
 
         server.grpc = rpc.server(fleet, settings.grpc, settings.queue, settings.max_body)
         await server.grpc.start()
+    gc.collect()
+    _set_aside()
     control = Control(fleet, loop, server)
     threading.Thread(target=control.run, args=(connection,), name="control", daemon=True).start()
     looking = asyncio.create_task(_end_where_stuck(fleet))
@@ -173,6 +186,7 @@ class Control:
         except HostError:
             unload(hosted)
             raise
+        _set_aside()
         return hosted.model, hosted.version
 
     def set_default(self, model: str, version: str) -> None:
@@ -182,6 +196,9 @@ class Control:
     def remove(self, model: str, version: str) -> None:
         """Take a version out; its last requests are answered first."""
         asyncio.run_coroutine_threadsafe(self.fleet.remove(model, version), self.loop).result()
+        gc.unfreeze()
+        gc.collect()
+        _set_aside()
 
     def drain(self) -> None:
         """Answer health checks by 503 from now on."""

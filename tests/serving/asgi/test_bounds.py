@@ -184,3 +184,25 @@ def test_a_connection_too_many_is_503_and_closed_and_the_others_go_on(tmp_path: 
         while (status := asked(third)) == 503:  # until the server has noticed
             assert time.monotonic() < deadline
         assert status == 200
+
+
+def test_what_is_loaded_is_set_aside_and_what_is_taken_out_is_let_go_of(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = "http://{}:{}/predictions/fm".format(*listener.getsockname())
+    folders = [small(tmp_path, version) for version in ("1.0", "1.1")]
+    workers = Workers([listener], Settings(10, 1000), State(folders, {"fm": "1.0"}))
+    workers.start()
+    try:
+        for version in ("1.0", "1.1"):
+            assert requests.post(f"{url}/{version}", json={}, timeout=60).ok
+        workers.add(added := small(tmp_path, "1.2"))
+        assert requests.post(url, json={}, timeout=60).json() == {
+            "version": "1.0",
+            "loaded": ["1.0", "1.1", "1.2"],
+            "aside": True,
+        }
+        workers.remove("fm", "1.1", folders[1])
+        workers.remove("fm", "1.2", added)
+        assert requests.post(url, json={}, timeout=60).json() == {"version": "1.0", "loaded": ["1.0"], "aside": True}
+    finally:
+        workers.stop()
