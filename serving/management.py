@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import requests
 
+LOADS = 600.0  # seconds of a registration, at least: our own server answers when the version is loaded
 PAUSE = 0.25  # seconds between two calls, at least
 Found = TypeVar("Found")
 
@@ -71,7 +72,7 @@ class Management:
         """
         # synchronous=true would wait for the workers in one of the threads that read and write all connections.
         arguments = {"url": url, "model_name": model, "initial_workers": 1, "synchronous": "false"}
-        response = self._request("POST", "/models", params=arguments)
+        response = self._request("POST", "/models", timeout=max(self.timeout, LOADS), params=arguments)
         if response.status_code == 409:
             return False
         self._checked(response)
@@ -90,9 +91,10 @@ class Management:
 
     def _request(self, method: str, path: str, **arguments: Any) -> requests.Response:
         token = self.token()
+        arguments.setdefault("timeout", self.timeout)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            return self.session.request(method, self.address + path, timeout=self.timeout, headers=headers, **arguments)
+            return self.session.request(method, self.address + path, headers=headers, **arguments)
         except requests.RequestException as error:
             raise ManagementError(f"{method} {self.address}{path}: {error}; is TorchServe up (make serve)?") from error
 

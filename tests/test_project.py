@@ -35,6 +35,7 @@ USED_OTHERWISE = {
 }
 MODULES = {
     "grpcio": "grpc",
+    "grpcio-health-checking": "grpc_health",
     "prometheus-client": "prometheus_client",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",

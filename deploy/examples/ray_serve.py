@@ -16,7 +16,7 @@ STORE = Path(os.environ.get("SERVING_STORE", "model_store")).resolve()
 @serve.deployment(num_replicas=2, max_ongoing_requests=256, health_check_period_s=2)
 @serve.ingress(Application(STORE))
 class Recommender:
-    """Every replica answers for every archive."""
+    """Every replica answers for each model: its default version and the newest others."""
 
 
 app = Recommender.bind()

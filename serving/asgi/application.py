@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from ..server import Server
 from . import fleet as fleets
 from .app import Inference
+from .bounds import Bounds
 from .fleet import Fleet
 from .http import Receive, Scope, Send
 from .supervisor import unpack_store
@@ -45,7 +46,7 @@ class Application:
 
     def _load(self, folder: Path) -> Inference:
         settings = Server(self._store).settings
-        state = unpack_store(self._store, folder)
+        state = unpack_store(self._store, folder, Bounds.of(settings).other_versions)
         hosted = fleets.load_all(*state)
         fleet = Fleet.of(int(settings["job_queue_size"]), asyncio.get_running_loop(), hosted, state.defaults)
         return Inference(fleet, int(settings["max_request_size"]))

@@ -49,7 +49,8 @@ class Batches:
         self._work: queue.SimpleQueue[list[tuple[Any, Done, float]] | None] = queue.SimpleQueue()
         self._idle = asyncio.Event()
         self._idle.set()
-        threading.Thread(target=self._run, name=f"{hosted.model} {hosted.version}", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=f"{hosted.model} {hosted.version}", daemon=True)
+        self._thread.start()
 
     @property
     def pending(self) -> int:
@@ -87,6 +88,7 @@ class Batches:
         """Answer what has been asked, and end the thread. Nothing may be asked afterwards."""
         await self._idle.wait()
         self._work.put(None)
+        await asyncio.to_thread(self._thread.join)
 
     def _next(self) -> None:
         if not self._waiting:

@@ -11,7 +11,7 @@ from ..options import ServerOptions
 
 @dataclass(frozen=True)
 class Asgi:
-    """Serve every archive of the store in the foreground, without TorchServe; SIGTERM drains it."""
+    """Serve the archives of the store in the foreground, without TorchServe; SIGTERM drains it."""
 
     options: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
     host: str | None = None
@@ -22,6 +22,9 @@ class Asgi:
     """Its port for gRPC (that of the configuration by default); 0 for no gRPC."""
     workers: int | None = None
     """Processes that answer, each with all archives (default_workers_per_model of the configuration, or 1)."""
+    other_versions: int | None = None
+    """Versions of each model that are loaded at the start beside its default, the newest ones (that of the
+    configuration, or 3); the others are registered when they are asked for."""
     drain: float = 0.0
     """Seconds from SIGTERM to the end, in which health checks fail and requests are still answered."""
 
@@ -40,5 +43,7 @@ class Asgi:
             server.settings["grpc_inference_address"] = self.host
         if self.grpc_port is not None:
             server.settings["grpc_inference_port"] = str(self.grpc_port)
+        if self.other_versions is not None:
+            server.settings["other_versions"] = str(self.other_versions)
         configured_workers = int(server.settings.get("default_workers_per_model", 1))
         run(server, configured_workers if self.workers is None else self.workers, self.drain)

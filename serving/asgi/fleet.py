@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,13 +115,16 @@ def load(folder: str) -> code.Hosted:
     return code.load(Path(folder))
 
 
-def load_all(folders: Iterable[str], defaults: Mapping[str, str]) -> list[tuple[str, code.Hosted]]:
+def load_all(
+    folders: Iterable[str], defaults: Mapping[str, str], begin: Callable[[str], None] = lambda folder: None
+) -> list[tuple[str, code.Hosted]]:
     """The archives in ``folders``, each with its folder. One that cannot be loaded is left out, unless it is a default.
 
-    Raises ArchiveRefused.
+    ``begin`` is told each folder before it is loaded. Raises ArchiveRefused.
     """
     loaded, refused = [], []
     for folder in folders:
+        begin(folder)
         try:
             loaded.append((folder, load(folder)))
         except ArchiveRefused as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -15,6 +16,12 @@ MAX_HEAD = 64 * 1024  # bytes of a request that are not its body
 LEAST_READ = 64 * 1024  # bytes of a large answer that a client reads in ``KEEP_ALIVE`` seconds
 PIPELINED = 1000  # requests that wait on a connection for the answers before theirs
 OVERHEAD = 8  # further bytes for each byte of a body: a chunk of one byte has five
+LINGERS = 1  # seconds in which a refused client may read that it is
+TOO_MANY = b'{"code":503,"type":"ServiceUnavailableException","message":"too many connections are open: try again"}'
+REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(TOO_MANY), TOO_MANY)
+)
 
 
 def allow_connections() -> None:
@@ -24,7 +31,12 @@ def allow_connections() -> None:
 
 
 class Guarded(HttpToolsProtocol):
-    """uvicorn's protocol; a request that takes too long, or is all headers, ends its connection."""
+    """uvicorn's protocol; a request that takes too long, or is all headers, ends its connection.
+
+    ``most``: connections of this process at once, which a subclass sets. Further ones are answered by 503 and closed.
+    """
+
+    most = sys.maxsize
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -34,11 +46,23 @@ class Guarded(HttpToolsProtocol):
         self._before: Any = None  # the request before it, with its answer
         self._received = self._body = 0  # bytes of the partial request
         self._unread: asyncio.TimerHandle | None = None
+        self._is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self._late = self.loop.call_later(FIRST_REQUEST, self._end_late)
+        if len(self.connections) > self.most:
+            self.refuse()
+        else:
+            self._late = self.loop.call_later(FIRST_REQUEST, self._end_late)
+
+    def refuse(self) -> None:
+        """Answer by 503. It is not closed before the client has sent or read something: it would lose the answer."""
+        self.connections.discard(self)  # it takes nobody's place
+        self._is_refused = True
+        self.transport.write(REFUSAL)
+        self.transport.write_eof()
+        self._late = self.loop.call_later(LINGERS, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
@@ -48,6 +72,9 @@ class Guarded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
+        if self._is_refused:
+            self.transport.close()
+            return
         self._began = False
         super().data_received(data)
         if not self._is_partial or self._began:

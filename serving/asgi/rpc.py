@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 over gRPC, beside ``v2.py`` and from the same queues."""
+"""The Open Inference Protocol v2 over gRPC, beside ``v2.py`` and from the same queues; and gRPC's own health check."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import grpc
 import msgspec
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthServicer, add_HealthServicer_to_server
 
 from client.stubs import open_inference_pb2 as pb2
 from client.stubs.open_inference_pb2_grpc import (
@@ -32,6 +34,7 @@ STATUS = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 LONGEST = 600  # characters of a message, which is a header: clients take 8 KB of these
+SERVICES = ("", pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name)  # whose health is known
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
 
 
@@ -44,6 +47,7 @@ def server(fleet: Fleet, address: str, queue: int, max_body: int) -> grpc.aio.Se
     options = [("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", max_body)]
     made = grpc.aio.server(options=options, maximum_concurrent_rpcs=queue)
     add_GRPCInferenceServiceServicer_to_server(OpenInference(fleet), made)
+    add_HealthServicer_to_server(Health(fleet), made)
     made.add_insecure_port(address)
     return made
 
@@ -115,6 +119,24 @@ class OpenInference(GRPCInferenceServiceServicer):
             await _abort(context, answer.code, msgspec.json.decode(answer.body)["message"])
         is_raw = bool(request.raw_input_contents)
         return await beside(_reply, asked, batches.hosted, answer, is_raw, size=len(answer.body))
+
+
+class Health(HealthServicer):
+    """``grpc.health.v1``, as Kubernetes' probes and load balancers ask it."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Whether requests should be sent here, as ``ServerReady`` says."""
+        if request.service not in SERVICES:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no such service; there is {SERVICES[1]}")
+        states = health_pb2.HealthCheckResponse
+        return states(status=states.SERVING if self.fleet.is_ready else states.NOT_SERVING)
+
+    async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
+        """Not there: a call that never ends would keep the server from its end."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is Check alone: ask it again and again")
 
 
 def _read(request: Any) -> tuple[tensors.Question, bytes]:

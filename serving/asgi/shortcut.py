@@ -76,10 +76,15 @@ def _head(code: int, version: str, keep_alive: bool) -> bytes:
 
 
 class Protocol(Guarded):
-    """uvicorn's protocol, with the shortcut. ``fleet`` and ``max_body`` are set on a subclass (``protocol_for``)."""
+    """uvicorn's protocol, with the shortcut. A subclass has ``fleet``, ``max_body`` and ``most`` (``protocol_for``)."""
 
     fleet: Fleet
     max_body: int
+
+    def refuse(self) -> None:
+        """Refuse a connection, and count it."""
+        self.fleet.codes[503] += 1
+        super().refuse()
 
     def on_headers_complete(self) -> None:
         """A request begins; its body has not been read."""
@@ -120,6 +125,6 @@ class Protocol(Guarded):
         return kind == JSON or not is_form(kind)
 
 
-def protocol_for(fleet: Fleet, max_body: int) -> type[Protocol]:
-    """The protocol that answers predictions from ``fleet``."""
-    return type("FleetProtocol", (Protocol,), {"fleet": fleet, "max_body": max_body})
+def protocol_for(fleet: Fleet, max_body: int, connections: int) -> type[Protocol]:
+    """The protocol that answers predictions from ``fleet``; ``connections``: at once."""
+    return type("FleetProtocol", (Protocol,), {"fleet": fleet, "max_body": max_body, "most": connections})

@@ -21,6 +21,7 @@ from archives.unpack import unpack
 from .. import ports
 from ..config import ROOT
 from ..server import Server, ServerError
+from .bounds import Bounds
 from .code import has_host
 from .errors import QueueFull
 from .guard import KEEP_ALIVE, Guarded, allow_connections
@@ -37,7 +38,7 @@ STUBS = ROOT / "client/stubs/open_inference_pb2.py"
 
 
 def run(server: Server, workers: int, drain: float) -> None:
-    """Serve every archive of the server's store until SIGTERM or SIGINT, then answer what has arrived and end.
+    """Serve the archives of the server's store until SIGTERM or SIGINT, then answer what has arrived and end.
 
     ``drain``: seconds from the signal, during which health checks fail and requests are answered, to the end.
     Raises PortError where a port is taken, ServerError for a configuration that asks for tokens, ArchiveRefused.
@@ -56,6 +57,7 @@ def run(server: Server, workers: int, drain: float) -> None:
         )
     if workers < 1:
         raise ServerError(f"--workers is {workers}: give at least 1")
+    bounds = Bounds.of(server.settings)
     addresses = {name: address for name, address in ports.addresses(server.settings).items() if name in ADDRESSES}
     ports.check(addresses, server.port_offset)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
@@ -66,11 +68,15 @@ def run(server: Server, workers: int, drain: float) -> None:
     for listener in own:
         listener.listen()  # from now on another server finds the port taken, also while this one loads
     settings = Settings(
-        int(server.settings["job_queue_size"]), int(server.settings["max_request_size"]), _grpc_address(addresses)
+        int(server.settings["job_queue_size"]),
+        int(server.settings["max_request_size"]),
+        _grpc_address(addresses),
+        bounds.max_connections,
     )
     server.write_home()
     try:
-        fleet = Workers(listeners, settings, unpack_store(server.store, server.unpacked))
+        state = unpack_store(server.store, server.unpacked, bounds.other_versions)
+        fleet = Workers(listeners, settings, state, bounds.load_timeout)
         try:
             fleet.start()
             management = Management(fleet, server.store, server.unpacked, addresses["metrics_address"][1])
@@ -137,15 +143,16 @@ def _listener(host: str, port: int, shared: bool = False) -> socket.socket:
     return listener
 
 
-def unpack_store(store: Path, unpacked: Path) -> State:
-    """Unpack all archives of a store that may be served, in folders in ``unpacked``, which is emptied first.
+def unpack_store(store: Path, unpacked: Path, others: int = sys.maxsize) -> State:
+    """Unpack the archives of a store that may be served, in folders in ``unpacked``, which is emptied first.
 
-    One that is damaged, or that only TorchServe can serve, is left out, unless it is a default. Raises ArchiveRefused.
+    ``others``: how many versions of each model beside its default at most, the newest ones. An archive that is damaged,
+    or that only TorchServe can serve, is left out, unless it is a default. Raises ArchiveRefused.
     """
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
     state = State([], {})
-    for found in archives_in(store):
+    for found in archives_in(store, others):
         folder = tempfile.mkdtemp(prefix=f"{found.model}-{found.version}-store-", dir=unpacked)
         try:
             unpack(found.path, Path(folder))

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..server import ServerError
 from . import worker
+from .bounds import Bounds
 from .errors import NotAnswered, QueueFull
 from .worker import LAST_ANSWERS, Settings, State
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 START_AGAIN = 1.0  # seconds before a worker that has ended soon after its start is started again
 SOON = 10.0  # seconds
-HANGS = 120.0  # seconds without a reply after which a worker is killed: startupTimeout, as it may load an archive
+HANGS = 120.0  # seconds without a reply after which a worker is killed that does not load an archive
 END = LAST_ANSWERS + 5.0  # seconds from SIGTERM in which a worker has ended, unless it hangs
 
 
@@ -30,15 +31,26 @@ class WorkerEnded(NotAnswered):
     """A worker that ended instead of replying."""
 
 
+class WorkerHangs(WorkerEnded):
+    """A worker that was killed because it did not reply."""
+
+
 class Workers:
     """One worker for each listening socket; all serve the same versions.
 
     A socket stays open while its worker is started again: connections wait in its queue. Methods may be called on any
-    thread, and take turns.
+    thread, and take turns. ``load_timeout``: seconds that a worker may take to load an archive, or it is killed.
     """
 
-    def __init__(self, listeners: Sequence[socket.socket], settings: Settings, state: State) -> None:
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        settings: Settings,
+        state: State,
+        load_timeout: float = Bounds().load_timeout,
+    ) -> None:
         self.state = state
+        self.load_timeout = load_timeout
         self.load_seconds = [0.0] * len(listeners)
         self._launched = [0.0] * len(listeners)
         self._listeners = listeners
@@ -78,15 +90,15 @@ class Workers:
                 raise value
         return [value for _, value in replies]
 
-    def _ask(self, name: str, *arguments: Any) -> list[tuple[bool, Any]]:
-        """Each running worker's reply, or its exception."""
+    def _ask(self, name: str, *arguments: Any, limit: float | None = None) -> list[tuple[bool, Any]]:
+        """Each running worker's reply, or its exception; one that has not replied in ``limit`` seconds is killed."""
         with self._lock:
             asked = []
             for number, connection in enumerate(self._connections):
                 with suppress(OSError):  # it has ended, and is started again with the state as it is then
                     connection.send((name, arguments))
                     asked.append(number)
-            deadline = time.monotonic() + HANGS
+            deadline = time.monotonic() + (limit or HANGS)
             return [self._reply(number, name, deadline) for number in asked]
 
     def _reply(self, number: int, name: str, deadline: float) -> tuple[bool, Any]:
@@ -98,6 +110,7 @@ class Workers:
             logger.error("worker %s does not reply to %s, and is killed", process.pid, name)
             process.kill()
             connection.close()  # a reply that comes at the last moment is not that of the next call
+            return False, WorkerHangs(f"{name} failed: a worker did not reply, and was ended")
         except (EOFError, OSError):
             pass
         return False, WorkerEnded(f"{name} failed: a worker has ended instead, and the server's log says why")
@@ -105,13 +118,18 @@ class Workers:
     def add(self, folder: str) -> tuple[str, str]:
         """Serve the archive in a folder; its model and version. No worker serves it where one of them cannot."""
         with self._lock:
-            replies = self._ask("add", folder)
+            replies = self._ask("add", folder, limit=self.load_timeout)
             if not replies:
                 raise QueueFull("no worker runs at the moment: ask again")
             failed = [value for good, value in replies if not good]
             if failed:
                 for model, version in (value for good, value in replies if good):
                     self._ask("remove", model, version)  # where it was not added, that changes nothing
+                if isinstance(failed[0], WorkerHangs):
+                    raise WorkerHangs(
+                        f"the archive is not served: a worker did not load it within {self.load_timeout:g} s "
+                        "(load_timeout), and was ended; it starts again without it"
+                    )
                 raise failed[0]
             model, version = replies[0][1]
             self.state.folders.append(folder)
@@ -159,10 +177,21 @@ class Workers:
         self._processes[number], self._connections[number] = process, ours
 
     def _await(self, number: int) -> None:
-        try:
-            good, value = self._connections[number].recv()
-        except EOFError:
-            raise ServerError("a worker ended as it started: its output says why") from None
+        """Wait until a worker has loaded what it serves; it says which archive comes next."""
+        process, connection = self._processes[number], self._connections[number]
+        good, value = None, "its code"
+        while good is None:
+            if not connection.poll(self.load_timeout):
+                process.kill()
+                connection.close()
+                raise ServerError(
+                    f"a worker did not load {value} within {self.load_timeout:g} s (load_timeout), and was ended: "
+                    "mend or delete this archive, or give it more time"
+                )
+            try:
+                good, value = connection.recv()
+            except EOFError:
+                raise ServerError("a worker ended as it started: its output says why") from None
         if not good:
             raise value
         self.load_seconds[number] = time.monotonic() - self._launched[number]
@@ -183,3 +212,4 @@ class Workers:
                         self._await(number)
                 except Exception:
                     logger.exception("a worker did not start")
+                    self._ending.wait(START_AGAIN)  # calls have their turn

@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from serving import management
+from serving.asgi.bounds import Bounds
 from serving.versions import Versions
 
 
@@ -51,3 +52,20 @@ def test_each_call_has_the_key_that_the_server_has_now(monkeypatch: pytest.Monke
         keys.append(key)
         assert calls.models() == []
     assert sent == ["Bearer first", "Bearer second", None]
+
+
+def test_a_registration_has_the_time_that_a_load_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: dict[str, float] = {}
+    answer = requests.Response()
+    answer.status_code, answer._content = 200, b"{}"
+
+    def request(_session: requests.Session, method: str, url: str, timeout: float, **_: object) -> requests.Response:
+        waits[method] = timeout
+        return answer
+
+    monkeypatch.setattr(requests.Session, "request", request)
+    calls = management.Management("http://nobody", timeout=7)
+    calls.register("fm-1.1.mar", "fm")
+    calls.set_default("fm", "1.1")
+    assert waits == {"POST": 600, "PUT": 7}
+    assert Bounds().load_timeout < management.LOADS

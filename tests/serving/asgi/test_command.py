@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from serving.__main__ import main
+from serving.asgi.bounds import Bounds
 from serving.config import CONFIG
 from serving.server import Server
 
@@ -45,3 +46,11 @@ def test_how_many_workers(started: list[tuple[Server, int, float]], tmp_path: Pa
     for options in ([], ["--workers", "2"], ["--workers", "0"]):
         main(["asgi", "--config", str(config), "--home", str(tmp_path), *options])
     assert [workers for _, workers, _ in started] == [3, 2, 0]
+
+
+def test_how_many_versions(started: list[tuple[Server, int, float]], tmp_path: Path) -> None:
+    config = tmp_path / "config.properties"
+    config.write_text(f"{CONFIG.read_text()}\nother_versions=7\n")
+    for chosen, options in ((CONFIG, []), (config, []), (config, ["--other-versions", "0"])):
+        main(["asgi", "--config", str(chosen), "--home", str(tmp_path), *options])
+    assert [Bounds.of(server.settings).other_versions for server, _, _ in started] == [3, 7, 0]

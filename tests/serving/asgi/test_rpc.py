@@ -15,6 +15,8 @@ from typing import Any
 import grpc
 import pytest
 import requests
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from client.stubs.open_inference_pb2 import (
     InferParameter,
@@ -30,7 +32,7 @@ from client.stubs.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from serving.asgi import rpc
 from serving.asgi.errors import QueueFull
 from serving.asgi.fleet import Fleet
-from serving.asgi.rpc import OpenInference
+from serving.asgi.rpc import Health, OpenInference
 from serving.server import Server
 from tests.conftest import MODELS, Client
 
@@ -198,6 +200,20 @@ class Context:
 def test_a_server_that_drains_is_not_ready() -> None:
     served = OpenInference(SimpleNamespace(is_ready=False))  # type: ignore[arg-type]
     assert not asyncio.run(served.ServerReady(None, None)).ready  # type: ignore[arg-type]
+    checked = asyncio.run(Health(served.fleet).Check(HealthCheckRequest(), None))  # type: ignore[arg-type]
+    assert checked.status == HealthCheckResponse.NOT_SERVING
+
+
+@pytest.mark.parametrize("service", ["", "inference.GRPCInferenceService"])
+def test_probes_ask_for_health(asgi_server: Server, service: str) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{asgi_server.settings['grpc_inference_port']}") as channel:
+        health = HealthStub(channel)
+        found = health.Check(HealthCheckRequest(service=service), timeout=30)
+        assert found.status == HealthCheckResponse.SERVING
+        status, says = code_of(health.Check, HealthCheckRequest(service="other"))
+        assert (status, says) == (grpc.StatusCode.NOT_FOUND, "no such service; there is inference.GRPCInferenceService")
+        status, says = code_of(lambda *asked, **how: list(health.Watch(*asked, **how)), HealthCheckRequest())
+        assert (status, says) == (grpc.StatusCode.UNIMPLEMENTED, "there is Check alone: ask it again and again")
 
 
 @pytest.mark.parametrize(
