@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.web.static.conftest import known_of, settled, titles
+from tests.web.static.conftest import held, known_of, settled, titles
 
 
 def rate(page: Page, row: int, stars: int) -> str:
@@ -118,3 +118,34 @@ def test_a_store_that_is_down_is_said_and_the_list_follows(open_page: Any, addre
     expect(page.get_by_role("alert")).to_have_count(0)
     settled(page)
     assert len(known_of(address, "Dora")["events"]) == 1
+
+
+def test_what_somebody_says_arrives_in_the_order_in_which_they_said_it(open_page: Any, address: str) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    name(page, "Emil")
+    calls = []
+    for kind in ("request", "response"):
+        page.on(kind, lambda call, kind=kind: "feedback" in call.url and calls.append(kind))
+    stars = page.locator(".questions li").nth(0).locator(".stars label")
+    with held(page, "**/api/feedback"):
+        stars.nth(1).click()
+        stars.nth(4).click()
+    settled(page)
+    assert calls == ["request", "response"] * 2
+    assert [event["rating"] for event in known_of(address, "Emil")["events"]] == [2, 5]
+
+
+def test_what_is_rated_while_a_name_is_entered_is_stored_too(open_page: Any, address: str) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    rate(page, 0, 3)
+    page.get_by_text("Remember me", exact=True).first.click()
+    page.get_by_label("Your name").fill("Flora")
+    with held(page, "**/api/feedback"):
+        with page.expect_request("**/api/feedback"):
+            page.get_by_role("button", name="Remember me").click()
+        page.locator(".questions li").nth(1).locator(".stars label").nth(4).click()
+    expect(page.get_by_text("2 ratings, kept under the name “Flora”")).to_be_visible()
+    settled(page)
+    assert sorted(event["rating"] for event in known_of(address, "Flora")["events"]) == [3, 5]
