@@ -20,7 +20,7 @@ def test_a_server_in_the_foreground_drains_when_it_is_told_to_end(store: Path, t
     other = server_on_free_ports(store, tmp_path, load_models="fm=fm.mar")
     config = tmp_path / "given.properties"
     config.write_text("".join(f"{name}={value}\n" for name, value in other.settings.items()))
-    run = [sys.executable, "-m", "serving", "run", "--drain", "15", "--config", str(config)]
+    run = [sys.executable, "-m", "serving", "run", "--drain", "10", "--config", str(config)]
     process = subprocess.Popen([*run, "--store", str(store), "--home", str(tmp_path)], cwd=ROOT)
     try:
         check_drain(process, other)

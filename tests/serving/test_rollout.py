@@ -27,6 +27,10 @@ from tests.serving.programs import killed_rollout
 pytestmark = pytest.mark.usefixtures("few_samples")
 
 SERVICE = "recommender/api/service.py"
+# TorchServe takes longer, and what these tests state depends little on the host.
+SLOW_ON_TORCHSERVE = pytest.mark.parametrize(
+    "fm_server", [pytest.param("torchserve", marks=pytest.mark.slow), "asgi"], indirect=True
+)
 CALM = Tolerance(p99=1e6)  # of a machine that runs other tests: one answer may take any time there
 
 
@@ -83,6 +87,7 @@ def test_a_rollout_of_what_is_served_already_changes_nothing(fm: Server) -> None
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+@SLOW_ON_TORCHSERVE
 def test_an_older_version_needs_a_word_for_it(fm: Server) -> None:
     made_the_default_by_hand(fm, "1.1")
     with pytest.raises(RolloutRefused, match=r"fm 1\.0 is older than the running 1\.1: --downgrade .*make rollback"):
@@ -97,6 +102,7 @@ def made_the_default_by_hand(server: Server, version: str) -> None:
     Management(server.management).set_default("fm", version)
 
 
+@SLOW_ON_TORCHSERVE
 def test_a_default_that_was_set_by_hand_is_rolled_out_and_taken_back_like_any_other(fm: Server) -> None:
     made_the_default_by_hand(fm, "1.1")
     Rollout(fm, "fm", "1.1", drain=0).run()
@@ -106,12 +112,14 @@ def test_a_default_that_was_set_by_hand_is_rolled_out_and_taken_back_like_any_ot
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+@SLOW_ON_TORCHSERVE
 def test_a_default_that_was_set_by_hand_is_taken_back_at_once(fm: Server) -> None:
     made_the_default_by_hand(fm, "1.1")
     rollback(fm, "fm", drain=0).run()
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+@SLOW_ON_TORCHSERVE
 def test_what_a_killed_rollout_left_is_retired_by_the_rollout_of_another_version(fm: Server) -> None:
     kill_rollout(fm, "switch", "after")
     archive = repack(fm.store / "fm-1.0.mar", fm.store / "fm-1.2.mar", "1.2")
@@ -120,6 +128,7 @@ def test_what_a_killed_rollout_left_is_retired_by_the_rollout_of_another_version
     assert served(fm) == ("1.2", ["1.2"], "1.2")
 
 
+@SLOW_ON_TORCHSERVE
 @pytest.mark.parametrize("by_hand", [False, True], ids=["served by the disk's default", "by one set by hand"])
 def test_a_server_starts_again_whatever_a_killed_rollout_had_pinned(fm: Server, monkeypatch, by_hand: bool) -> None:
     if by_hand:
@@ -230,6 +239,7 @@ def small_disk(fm: Server, tmp_path: Path):
     subprocess.run(["umount", mounted], check=True)
 
 
+@SLOW_ON_TORCHSERVE
 def test_a_full_disk_is_a_clear_error_and_nothing_is_half_written(fm: Server, small_disk: Path) -> None:
     free = os.statvfs(small_disk)
     (small_disk / "filler").write_bytes(bytes(free.f_bavail * free.f_bsize))
@@ -244,6 +254,7 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_half_written(fm: Server, sm
     assert served(fm) == ("1.0", ["1.0"], "1.0")
 
 
+@SLOW_ON_TORCHSERVE
 def test_a_read_only_store_is_a_clear_error(fm: Server, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     rollout = Rollout(fm, "fm", "1.1", tolerance=None, drain=0)
