@@ -57,7 +57,7 @@ class Guarded(HttpToolsProtocol):
             self._late = self.loop.call_later(FIRST_REQUEST, self._end_late)
 
     def refuse(self) -> None:
-        """Answer by 503. It is not closed before the client has sent or read something: it would lose the answer."""
+        """Answer by 503. The client closes it, or we do after a while: what it sends until then would undo the answer."""
         self.connections.discard(self)  # it takes nobody's place
         self._is_refused = True
         self.transport.write(REFUSAL)
@@ -73,7 +73,6 @@ class Guarded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
         if self._is_refused:
-            self.transport.close()
             return
         self._began = False
         super().data_received(data)

@@ -132,6 +132,32 @@ def test_a_connection_that_stays_idle_ends_whatever_came_last(request_: bytes, r
     run(test)
 
 
+@pytest.mark.parametrize("lingers", [60, 0.1])
+def test_a_refused_client_may_send_its_request_and_is_let_go_of(monkeypatch, lingers: float) -> None:
+    monkeypatch.setattr(Guarded, "most", 1)
+    monkeypatch.setattr(guard, "LINGERS", lingers)
+
+    async def test(connect: Connect, server: uvicorn.Server) -> None:
+        async with connect() as (first, its), connect() as (reader, writer):
+            its.write(HEAD + b"\r\n")
+            await first.readuntil(b"\r\n\r\n0")
+            writer.write(HEAD + b"Content-Length: 100000\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+            assert len(server.server_state.connections) == 1
+            is_closed = False
+            for _ in range(20 if lingers == 60 else 2000):
+                try:
+                    writer.write(b"x")
+                    await writer.drain()
+                except ConnectionError:
+                    is_closed = True
+                    break
+                await asyncio.sleep(0.01)
+            assert is_closed == (lingers < 60)
+
+    run(test)
+
+
 def test_so_many_requests_may_wait_for_the_answers_before_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "PIPELINED", 10)
     late, more = HEAD.replace(b"/", b"/late", 1) + b"\r\n", HEAD + b"\r\n"
