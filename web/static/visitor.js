@@ -33,6 +33,7 @@ export const name = () => visitor?.name;
 export const fields = () => (visitor ? { user_id: visitor.user_id } : {});
 
 let last = Promise.resolve();
+const waiting = []; // the ids of movies of which something was said that has not had its turn
 
 // Does one change of what is stored after the other: they arrive in the order in which the visitor made them.
 function inTurn(change) {
@@ -51,7 +52,7 @@ export const enter = (name, card) =>
     const known = new Set(stored.map((event) => event.movie_id));
     const fresh = ratings.given(card).filter(({ movie_id }) => (unsent ? unsent.has(movie_id) : !known.has(movie_id)));
     if (fresh.length) await api.feedback(fresh.map((rating) => eventOf(user_id, rating)));
-    const since = unsent ? (visitor?.unsent ?? []).filter((id) => !unsent.has(id)) : []; // the next turns store it
+    const since = [...waiting]; // said in the meantime: it counts, and the next turns store it
     const ours = new Set([...fresh.map(({ movie_id }) => movie_id), ...since]);
     if (unsent) ratings.retain(ours);
     ratings.join(stored.filter(({ movie_id }) => !ours.has(movie_id)), card);
@@ -68,7 +69,9 @@ export function leave() {
 export function keep({ movie_id }, card) {
   const unsent = () => visitor.unsent.filter((id) => id !== movie_id);
   if (visitor) become({ ...visitor, unsent: [...unsent(), movie_id] });
+  waiting.push(movie_id);
   return inTurn(async () => {
+    waiting.shift();
     if (!visitor) return;
     const rating = ratings.given(card).find((one) => one.movie_id === movie_id);
     if (rating) await api.feedback([eventOf(visitor.user_id, rating)]);

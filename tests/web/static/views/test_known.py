@@ -149,3 +149,25 @@ def test_what_is_rated_while_a_name_is_entered_is_stored_too(open_page: Any, add
     expect(page.get_by_text("2 ratings, kept under the name “Flora”")).to_be_visible()
     settled(page)
     assert sorted(event["rating"] for event in known_of(address, "Flora")["events"]) == [3, 5]
+
+
+def test_what_is_said_while_a_name_is_entered_counts_more_than_what_is_stored_under_it(
+    open_page: Any, address: str
+) -> None:
+    page = open_page(f"{address}/you")
+    settled(page)
+    rate(page, 0, 2)
+    name(page, "Gerda")
+    elsewhere = open_page(f"{address}/you")
+    settled(elsewhere)
+    elsewhere.get_by_text("Remember me", exact=True).first.click()
+    elsewhere.get_by_label("Your name").fill("Gerda")
+    stars = elsewhere.locator(".questions li").nth(0).locator(".stars label")
+    with held(elsewhere, "**/api/visitors"):
+        with elsewhere.expect_request("**/api/visitors"):
+            elsewhere.get_by_role("button", name="Remember me").click()
+        stars.nth(4).click()
+    expect(elsewhere.get_by_text("1 rating, kept under the name “Gerda”")).to_be_visible()
+    settled(elsewhere)
+    assert [event["rating"] for event in known_of(address, "Gerda")["events"]] == [2, 5]
+    expect(stars.nth(4).locator("input")).to_be_checked()
