@@ -74,8 +74,7 @@ def test_no_other_process_is_given_a_port_that_is_chosen_and_the_system_gives_it
     ) as other:
         theirs = set(map(int, other.stdout.readline().split()))
         assert len(theirs) == 20
-        first_of_the_system = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-        assert ports.FIRST <= min(theirs) < max(theirs) < first_of_the_system
+        assert ports.FIRST <= min(theirs) < max(theirs) < ports._first_of_the_system()
         one = min(theirs)
         monkeypatch.setattr(ports, "FIRST", one)
         monkeypatch.setattr(ports, "_first_of_the_system", lambda: one + 1)
@@ -98,3 +97,13 @@ def test_the_workers_of_a_server_that_was_killed_are_waited_for(
     found += [False, False]
     server._check_ports()
     assert not found
+
+
+@pytest.mark.parametrize(("first", "end"), [("32768", 32768), ("16000", 16000), ("1024", 65536), (None, 32768)])
+def test_ports_are_chosen_below_those_of_the_system_where_it_leaves_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str | None, end: int
+) -> None:
+    if first:
+        (tmp_path / "range").write_text(f"{first}\t60999\n")
+    monkeypatch.setattr(ports, "Path", lambda _: tmp_path / "range")
+    assert ports._first_of_the_system() == end
