@@ -18,7 +18,7 @@ from .supervisor import unpack_store
 class Application:
     """Answers from the archives of a store, which it loads at its start (the lifespan of ASGI).
 
-    Each process has all archives of its own; their arrays are mapped, and so are shared. It can be pickled until then.
+    Each process loads all versions itself; their arrays are mapped, and so are shared. It can be pickled until then.
     """
 
     def __init__(self, store: Path) -> None:

@@ -21,7 +21,7 @@ class Asgi:
     grpc_port: int | None = None
     """Its port for gRPC (that of the configuration by default); 0 for no gRPC."""
     workers: int | None = None
-    """Processes that answer, each with all archives (default_workers_per_model of the configuration, or 1)."""
+    """Processes that answer, each with all versions (default_workers_per_model of the configuration, or 1)."""
     other_versions: int | None = None
     """Versions of each model that are loaded at the start beside its default, the newest ones (that of the
     configuration, or 3); the others are registered when they are asked for."""

@@ -57,7 +57,7 @@ class Guarded(HttpToolsProtocol):
             self._late = self.loop.call_later(FIRST_REQUEST, self._end_late)
 
     def refuse(self) -> None:
-        """Answer by 503. The client closes it, or we do after a while: what it sends until then would undo the answer."""
+        """Answer by 503. It stays open for a while: a client that sends on to what is closed loses the answer."""
         self.connections.discard(self)  # it takes nobody's place
         self._is_refused = True
         self.transport.write(REFUSAL)

@@ -68,7 +68,7 @@ class Running:
             raise DataError(f"version {self.version} cannot answer: {reason}", remedy=REMEDY) from error
 
     def check_log(self, log: RatingsLog) -> None:
-        """Raise DataError where it was trained on somebody's own log, and ``log`` is a data set for trying things.
+        """Raise DataError where it was trained on another log, and ``log`` is a data set for trying things.
 
         That is what is trained on where no log is named. The name is all that a log keeps from one night to the next.
         """
