@@ -29,9 +29,8 @@ FIRST = "        counts = BatchCounts()\n"  # of what answers a batch
 
 
 def plant(patch: Callable[[str, Any], None], kind: str = "good") -> None:
-    """In place of training, pack 1.0 again as the next version; compare few answers, in this process alone."""
+    """In place of training, pack 1.0 again as the next version; and compare few answers."""
     patch("serving.retrain.Training.make", pack_bad if kind == "bad" else pack_good)
-    patch("archives.alone.check", lambda *_: None)  # tests/serving/test_rollout.py tries it, a second for each rollout
     patch("serving.answers.ROUNDS", 1)
     patch("serving.answers.TIMED", 20)
 
