@@ -15,6 +15,7 @@ HANDLER = "recommender_handler.py"
 CONFIG = "model-config.yaml"
 PACKED = "packed.mar"  # in the folder of an unpacked archive: the archive, where the arrays were left in it
 METADATA = "metadata.json"
+METRICS = "metrics.json"  # how the model was trained, and what it was measured at
 # Raised where a file is no zip file, is damaged, is encrypted or has a compression that Python does not read.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 Format = Literal["torchscript", "export"]  # of the network

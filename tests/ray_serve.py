@@ -6,8 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import requests
 from serving.config import ROOT
 from serving.ports import on_free_ports
 from serving.server import Server
+from tests.waiting import wait
 
 MANAGED = ("torchserve", "asgi")  # hosts with addresses for management and metrics, which Ray Serve has not
 IS_INSTALLED = importlib.util.find_spec("ray") is not None
@@ -60,11 +60,3 @@ def running(store: Path, log: Path) -> Iterator[Ray]:
     finally:
         ray.process.communicate()  # at the end of its input it ends
         ray.process.kill()
-
-
-def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Until the condition holds. Raises AssertionError where it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from archives.contents import METRICS
 from archives.pack import DETAILS
 from handlers.recommender.model.drift import Drift
 from handlers.recommender.model.files import ARRAYS, DRIFT_ARRAYS, OPTIONAL_ARRAYS, RANK_TABLES
@@ -88,7 +89,7 @@ def export(
             save(staging, rank_arrays(estimator.ranker) | drift_arrays(estimator.drift) | browse)
             save(staging, prior_arrays(network.users.embeddings.weight.numpy(), known))
             write_json(staging / "metadata.json", _metadata(estimator, log, known, of_arrays))
-            (staging / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+            (staging / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
             if shown is not None:
                 write_json(staging / DETAILS, shown)
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from archives.contents import DAMAGED
+from archives.contents import DAMAGED, METRICS
 from archives.errors import ArchiveRefused
 
 from .config import Settings
 from .data import RatingsLog
 
-METRICS = "metrics.json"
 CHOSEN = "list_", "stop_after"  # what the names of settings begin with that validation rows choose
 
 

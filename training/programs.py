@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
+from archives.contents import METRICS
 from handlers.recommender.model.errors import ArchiveError
 from handlers.recommender.model.metadata import Metadata
 from handlers.recommender.model.network import EXPORTED, METHODS, SCRIPTED, Network, load_network
@@ -43,7 +44,7 @@ def write_programs(folder: Path) -> Path:
     """
     try:
         metadata = msgspec.json.decode((folder / "metadata.json").read_bytes(), type=Metadata)
-        settings = msgspec.json.decode((folder / "metrics.json").read_bytes())["settings"]
+        settings = msgspec.json.decode((folder / METRICS).read_bytes())["settings"]
         scripted = load_network(folder / f"{metadata.model}{SCRIPTED}", CPU)
         network = _rebuilt(metadata, msgspec.convert(settings, Settings), scripted.state_dict())
     except (ArchiveError, OSError, KeyError, RuntimeError, msgspec.MsgspecError, SettingsError) as error:

@@ -23,7 +23,8 @@ from serving.asgi.command import Asgi
 from serving.config import ROOT
 from tests import ray_serve
 from tests.conftest import Client
-from tests.ray_serve import Ray, wait
+from tests.ray_serve import Ray
+from tests.waiting import wait
 
 EXAMPLES = ROOT / "deploy" / "examples"
 OF_KSERVE = {"minReplicas", "maxReplicas"}  # beside the fields of a pod, in a predictor

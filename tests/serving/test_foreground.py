@@ -13,7 +13,7 @@ import requests
 from serving.config import ROOT
 from serving.server import Server
 from tests.conftest import server_on_free_ports
-from tests.ray_serve import wait
+from tests.waiting import wait
 
 
 def test_a_server_in_the_foreground_drains_when_it_is_told_to_end(store: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from archives.alone import ask
-from archives.contents import CHECKSUMS, DAMAGED, MANIFEST
+from archives.contents import CHECKSUMS, DAMAGED, MANIFEST, METRICS
 from archives.errors import CannotAnswer
 from archives.ids import MOVIES, USERS, StringIds, ids_in
 
@@ -73,7 +73,7 @@ class Running:
         That is what is trained on where no log is named. The name is all that a log keeps from one night to the next.
         """
         try:
-            name = json.loads((self.folder / "metrics.json").read_bytes())["data"]["name"]
+            name = json.loads((self.folder / METRICS).read_bytes())["data"]["name"]
         except (OSError, KeyError, TypeError, ValueError):
             return  # it does not say so
         if log.name in NAMES and log.name != name:

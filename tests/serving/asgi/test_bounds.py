@@ -23,6 +23,7 @@ from serving.versions import Versions
 from tests.archives.packing import repack
 from tests.conftest import Client, server_on_free_ports
 from tests.serving.conftest import options_of
+from tests.waiting import wait
 
 PAIR = {"user_id": 11, "movie_id": 103}
 
@@ -127,10 +128,7 @@ def test_a_load_that_hangs_is_refused_and_the_other_versions_answer(tmp_path: Pa
         with pytest.raises(WorkerHangs, match=r"did not load it within 0\.1 s \(load_timeout\), and was ended"):
             workers.add(small(tmp_path, "1.1", "import threading; threading.Event().wait()"))
         workers.load_timeout = 300
-        deadline = time.monotonic() + 60
-        while versions(workers) != ["1.0"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait(lambda: versions(workers) == ["1.0"])
         assert requests.post(url, json={}, timeout=60).json()["version"] == "1.0"
         assert workers.add(small(tmp_path, "1.2")) == ("fm", "1.2")
     finally:

@@ -34,9 +34,9 @@ from serving.versions import Versions
 from tests.archives.packing import repack
 from tests.archives.test_packed_before import PACKED as PACKED_BEFORE
 from tests.conftest import Client, server_on_free_ports
-from tests.ray_serve import wait
 from tests.serving.conftest import options_of
 from tests.serving.traffic import Clients
+from tests.waiting import wait
 
 PAIR = {"user_id": 11, "movie_id": 103}
 

@@ -12,7 +12,8 @@ import requests
 from handlers.recommender.api.metrics import ERRORS, REQUESTS, BatchCounts, Tally
 from handlers.recommender.hosts.torchserve.metrics import Reporter
 from tests.conftest import MODELS, Client
-from tests.ray_serve import MANAGED, wait
+from tests.ray_serve import MANAGED
+from tests.waiting import wait
 
 LINE = re.compile(r"^(Recommender\w+)\{(.*?)\} (\S+)$", re.MULTILINE)
 
